@@ -1,0 +1,62 @@
+"""Overland: satellite imagery in, maps out.
+
+Names are imported when they are first used, so that `import overland` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Legend": "overland.legend",
+    "Model": "overland.workflows.model",
+    "ModelBundle": "overland.bundle",
+    "OverlandError": "overland.errors",
+    "check_data": "overland.workflows.check_data",
+    "evaluate": "overland.workflows.evaluate",
+    "load_model": "overland.workflows.model",
+    "predict": "overland.workflows.predict",
+    "report": "overland.workflows.report",
+    "train": "overland.workflows.train",
+    "vectorize": "overland.workflows.vectorize",
+}
+
+__all__ = [  # noqa: RUF022 - the version last, the rest sorted
+    "Legend",
+    "Model",
+    "ModelBundle",
+    "OverlandError",
+    "check_data",
+    "evaluate",
+    "load_model",
+    "predict",
+    "report",
+    "train",
+    "vectorize",
+    "__version__",
+]
+
+if TYPE_CHECKING:
+    from overland.bundle import ModelBundle
+    from overland.errors import OverlandError
+    from overland.legend import Legend
+    from overland.workflows.check_data import check_data
+    from overland.workflows.evaluate import evaluate
+    from overland.workflows.model import Model, load_model
+    from overland.workflows.predict import predict
+    from overland.workflows.report import report
+    from overland.workflows.train import train
+    from overland.workflows.vectorize import vectorize
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'overland' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

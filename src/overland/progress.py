@@ -1,0 +1,87 @@
+"""Progress of long work on stderr: a bar on a terminal, one line every ten seconds elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["Advance", "format_seconds", "track"]
+
+logger = logging.getLogger("overland")
+
+Advance = Callable[[float], None]
+_LINE_EVERY_S = 10.0
+
+
+@contextmanager
+def track(description: str, total: float, unit: str) -> Iterator[Advance]:
+    """Show how far a piece of work is, with its rate and the time left.
+
+    Yields a function that is called with the amount done since the last call, in `unit`. Shown on a terminal, and
+    elsewhere when the logger "overland" is at INFO; `logging.getLogger("overland").setLevel("WARNING")` silences both.
+    """
+    if logger.level > logging.INFO:
+        yield lambda amount: None
+    elif sys.stderr.isatty():
+        with _bar(description, total, unit) as advance:
+            yield advance
+    elif logger.isEnabledFor(logging.INFO):
+        yield _line_every_ten_seconds(description, total, unit)
+    else:
+        yield lambda amount: None
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration as people say it: 9 s, 1 min 5 s, 2 h 10 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+@contextmanager
+def _bar(description: str, total: float, unit: str) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.4g}/{task.total:.4g} {task.fields[unit]}"),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+    )
+    started = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(description, total=total, unit=unit, rate="")
+
+        def advance(amount: float) -> None:
+            done = bar.tasks[0].completed + amount
+            rate = done / max(time.monotonic() - started, 1e-9)
+            bar.update(task, advance=amount, rate=f"{rate:.3g} {unit}/s")
+
+        yield advance
+
+
+def _line_every_ten_seconds(description: str, total: float, unit: str) -> Advance:
+    started = last = time.monotonic()
+    done = 0.0
+
+    def advance(amount: float) -> None:
+        nonlocal done, last
+        done += amount
+        now = time.monotonic()
+        if now - last < _LINE_EVERY_S:
+            return
+        last = now
+        rate = done / (now - started)
+        left = format_seconds((total - done) / rate) if rate > 0 else "unknown"
+        logger.info("%s: %.4g of %.4g %s, %.3g %s/s, ETA %s", description, done, total, unit, rate, unit, left)
+
+    return advance

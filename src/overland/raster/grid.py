@@ -1,0 +1,119 @@
+"""Value types for pixels and ground: a window of pixels, and the grid that ties pixels to the ground."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from affine import Affine
+from rasterio.crs import CRS
+
+__all__ = ["Grid", "Window", "iter_windows"]
+
+_METRES_PER_DEGREE = 111_320.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rectangle of pixels; it may reach beyond the raster where a caller pads."""
+
+    row_off: int
+    col_off: int
+    height: int
+    width: int
+
+    @property
+    def row_end(self) -> int:
+        """First row below the window."""
+        return self.row_off + self.height
+
+    @property
+    def col_end(self) -> int:
+        """First column to the right of the window."""
+        return self.col_off + self.width
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Row and column slices into an array of the whole raster."""
+        return slice(self.row_off, self.row_end), slice(self.col_off, self.col_end)
+
+    def padded(self, halo: int) -> Window:
+        """The window with `halo` pixels more on every side."""
+        return Window(self.row_off - halo, self.col_off - halo, self.height + 2 * halo, self.width + 2 * halo)
+
+    def intersection(self, other: Window) -> Window:
+        """The pixels in both windows; height or width is 0 when they do not meet."""
+        row_off, col_off = max(self.row_off, other.row_off), max(self.col_off, other.col_off)
+        height = max(0, min(self.row_end, other.row_end) - row_off)
+        width = max(0, min(self.col_end, other.col_end) - col_off)
+        return Window(row_off, col_off, height, width)
+
+    def shifted(self, rows: int, cols: int) -> Window:
+        """The window moved by whole pixels."""
+        return replace(self, row_off=self.row_off + rows, col_off=self.col_off + cols)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the pixels of a raster lie: size, transform and CRS (an authority code or WKT; None without one).
+
+    `gcps` are ground control points in rasterio's form, for scenes that have no transform.
+    """
+
+    height: int
+    width: int
+    transform: Affine = field(default_factory=Affine.identity)
+    crs: str | None = None
+    gcps: tuple[Any, ...] = ()
+    gcps_crs: str | None = None
+
+    @property
+    def window(self) -> Window:
+        """The window of the whole raster."""
+        return Window(0, 0, self.height, self.width)
+
+    @property
+    def is_georeferenced(self) -> bool:
+        """Whether pixels are tied to the ground by a CRS and a transform."""
+        return self.crs is not None and not self.transform.is_identity
+
+    @property
+    def is_geographic(self) -> bool:
+        """Whether coordinates are degrees of longitude and latitude."""
+        return self.crs is not None and bool(CRS.from_user_input(self.crs).is_geographic)
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, bottom, right, top in the units of the CRS."""
+        corners = [self.transform * (col, row) for col in (0, self.width) for row in (0, self.height)]
+        xs, ys = zip(*corners, strict=True)
+        return min(xs), min(ys), max(xs), max(ys)
+
+    @property
+    def resolution_m(self) -> float | None:
+        """Size of a pixel in metres (mean of both axes), None without a CRS; at the scene's centre for degrees."""
+        if not self.is_georeferenced:
+            return None
+        across = math.hypot(self.transform.a, self.transform.d)
+        down = math.hypot(self.transform.b, self.transform.e)
+        if self.is_geographic:
+            _, bottom, _, top = self.bounds
+            across *= math.cos(math.radians((bottom + top) / 2))
+            return (across + down) / 2 * _METRES_PER_DEGREE
+        _, metres_per_unit = CRS.from_user_input(self.crs).linear_units_factor
+        return float((across + down) / 2 * metres_per_unit)
+
+    def cropped(self, window: Window) -> Grid:
+        """The grid of a window; ground control points do not carry over."""
+        moved = self.transform * Affine.translation(window.col_off, window.row_off)
+        crs = self.crs
+        return Grid(window.height, window.width, moved if self.is_georeferenced else Affine.identity(), crs)
+
+
+def iter_windows(height: int, width: int, size: int) -> Iterator[Window]:
+    """Windows of at most `size` x `size` that cover a raster row by row without overlap."""
+    for row_off in range(0, height, size):
+        for col_off in range(0, width, size):
+            yield Window(row_off, col_off, min(size, height - row_off), min(size, width - col_off))
