@@ -1,0 +1,120 @@
+"""overland evaluate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from overland.cli.console import Outcome, common_options, examples
+
+__all__ = ["command"]
+
+_COLUMNS = ("iou", "f1", "precision", "recall", "accuracy")
+_TITLES = {"iou": "IoU", "f1": "F1", "precision": "Precision", "recall": "Recall", "accuracy": "Accuracy"}
+
+
+@click.command(
+    "evaluate",
+    epilog=examples(
+        "overland evaluate runs/segment/roads/weights/best --data roads.yaml --split val",
+        "overland evaluate model --data roads.yaml --threshold 0.4 --output scores --overwrite",
+        "overland evaluate --prediction mask.tif --target labels.tif",
+    ),
+)
+@click.argument("model", required=False, type=click.Path())
+@click.option("--data", type=click.Path(), help="Dataset: its YAML file or its folder.")
+@click.option("--split", default="val", show_default=True, help="The split whose images are scored.")
+@click.option("--threshold", type=float, help="Score from which on a pixel is the class; the bundle's without it.")
+@click.option("--engine", default="auto", show_default=True, help="What runs the network: auto, onnx or torch.")
+@click.option("--prediction", type=click.Path(), help="Instead of a model: a class map that was predicted before.")
+@click.option("--target", type=click.Path(), help="The raster of labels on the grid of --prediction.")
+@click.option("--names", help="Class names in the order of the ids, if --prediction carries none: background,road")
+@click.option("-o", "--output", type=click.Path(), help="Folder for scores, figures and pictures [evaluations/...].")
+@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
+@common_options
+def command(
+    model: str | None,
+    data: str | None,
+    split: str,
+    threshold: float | None,
+    engine: str,
+    prediction: str | None,
+    target: str | None,
+    names: str | None,
+    output: str | None,
+    overwrite: bool,
+) -> Outcome:
+    """Score MODEL on the labelled images of a dataset, or a class map against labels.
+
+    Prints IoU, F1, precision, recall and accuracy for each class, over all pixels (pooled) and as a mean over images,
+    with a 95 % interval from drawing images again (bootstrap). Pixels without a label are left out.
+    """
+    if model and data and not (prediction or target or names):
+        from overland.workflows.evaluate import evaluate
+
+        values = evaluate(
+            model, data, split=split, threshold=threshold, output=output, engine=engine, overwrite=overwrite
+        )
+    elif prediction and target and not (model or data):
+        from overland.workflows.evaluate_masks import evaluate_masks
+
+        listed = names.split(",") if names else None
+        values = evaluate_masks(prediction, target, names=listed, output=output, overwrite=overwrite)
+    else:
+        raise click.UsageError("Give MODEL and --data, or --prediction and --target.")
+    return Outcome(values, _text(values))
+
+
+def _text(values: Mapping[str, Any]) -> str:
+    count = f"{values['images']} {values['unit']}{'' if values['images'] == 1 else 's'}"
+    headline = values["headline"]
+    what = f"IoU of {headline['class']}" if headline["class"] else "Mean IoU"
+    synthetic = ", synthetic scenes" if values.get("synthetic") else ""
+    lines = [f"{what}, pooled: {headline['value']:.4f}{_interval(headline)} ({count}{synthetic})", ""]
+    lines += [*_table("Pooled over all pixels", values["pooled"]), ""]
+    lines += [*_table(f"Mean over {values['unit']}s where the score exists", values["per_image"]), ""]
+    lines += [*_remarks(values), f"Scores, figures and pictures are in {values['output']}"]
+    return "\n".join(lines)
+
+
+def _interval(headline: Mapping[str, Any]) -> str:
+    if not math.isfinite(headline["low"]):
+        return ""
+    return f", {headline['confidence']:.0%} interval {headline['low']:.4f} to {headline['high']:.4f}"
+
+
+def _table(title: str, scores: Mapping[str, Any]) -> list[str]:
+    width = max(12, *(len(name) for name in scores["classes"]))
+    has_support = any("support" in row for row in scores["classes"].values())
+    head = "".join(f"{_TITLES[key]:>11}" for key in _COLUMNS) + (f"{'Pixels':>15}" if has_support else "")
+    lines = [title, f"  {'':{width}}{head}"]
+    for name, row in scores["classes"].items():
+        cells = "".join(f"{_number(row[key]):>11}" for key in _COLUMNS)
+        support = f"{row['support']:>15,}" if "support" in row else ""
+        lines.append(f"  {name:{width}}{cells}{support}")
+    # With one class of interest, the mean without background is its IoU once more.
+    without = f", without background {_number(scores['miou_without_background'])}" if len(scores["classes"]) > 2 else ""
+    return [
+        *lines,
+        f"  mean IoU {_number(scores['miou'])}{without}, pixel accuracy {_number(scores['pixel_accuracy'])}",
+    ]
+
+
+def _remarks(values: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if values.get("threshold") is not None:
+        best = values.get("best_threshold")
+        better = f"; best on this split {best['threshold']:.3f} (IoU {best['iou']:.4f})" if best else ""
+        lines.append(f"Threshold {values['threshold']:.3f}{better}")
+    if "block_size" in values:
+        lines.append(f"A block is {values['block_size']} x {values['block_size']} pixels.")
+    if values.get("unpredicted_share"):
+        lines.append(f"{values['unpredicted_share']:.2%} of the labelled pixels have no prediction and were left out.")
+    return lines
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if math.isfinite(value) else "-"

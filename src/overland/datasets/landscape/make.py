@@ -1,0 +1,197 @@
+"""A made landscape: a seeded scene that looks like aerial imagery, with its exact class mask and road graph.
+
+It is what the demo learns from and maps when no data are at hand. The plan comes first (river, roads, parcels,
+buildings, trees, in metres), then the picture: ground, roads, roofs and crowns, shadows, camera.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from shapely.geometry import LineString, Polygon
+
+from overland.datasets.landscape.buildings import House, plan_cars, plan_houses
+from overland.datasets.landscape.camera import Look, develop, draw_look, shade
+from overland.datasets.landscape.cover import Surface, burn, make_noise, paint_cover, surface_from_use
+from overland.datasets.landscape.parcels import Parcel, Parcels, plan_parcels, plan_villages
+from overland.datasets.landscape.pavement import Pavement, lay_pavement, paint_roads
+from overland.datasets.landscape.relief import cast_shadows, empty_relief, paint_crowns, raise_crowns, raise_roofs
+from overland.datasets.landscape.roads import PlannedRoad, plan_roads
+from overland.datasets.landscape.site import Site, plan_lakes, plan_river
+from overland.datasets.landscape.trees import Ground, plan_trees
+from overland.errors import UsageError
+from overland.legend import Legend
+from overland.raster import Grid
+
+__all__ = ["LANDSCAPE_LEGEND", "Landscape", "Road", "make_landscape"]
+
+LANDSCAPE_LEGEND = Legend(
+    names=("field", "road", "building", "forest", "water"),
+    colors=((222, 206, 140), (228, 87, 46), (128, 64, 92), (46, 112, 62), (58, 124, 196)),
+)
+_CRS = "EPSG:32633"
+_SMALLEST_PX = 64
+
+
+@dataclass(frozen=True)
+class Road:
+    """An edge of the road graph: `line` (n, 2) in map coordinates x, y; `kind` is main, secondary, lane or track."""
+
+    line: NDArray[np.float64]
+    width_m: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """A made scene with its truth.
+
+    `image` (3, height, width) uint8 and `mask` (height, width) uint8 with ids of `LANDSCAPE_LEGEND` lie on `grid`.
+    `roads` are the edges of the road graph between its nodes, clipped to the scene. The mask tells what is on the
+    ground: a road or a house under a tree is road or building; other ground under trees is forest.
+    """
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    grid: Grid
+    roads: tuple[Road, ...]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    parcels: Parcels
+    ground: list[tuple[Polygon, Surface]]
+    houses: list[House]
+    cars: list[House]
+
+
+def make_landscape(seed: int, height: int, width: int, *, resolution_m: float = 0.5) -> Landscape:
+    """Make a landscape of `height` x `width` pixels; the same arguments give the same bytes.
+
+    Raises `UsageError` for a scene smaller than 64 pixels, a resolution that is not positive or a negative seed.
+    """
+    if seed < 0 or min(height, width) < _SMALLEST_PX or resolution_m <= 0:
+        raise UsageError(
+            f"A landscape of {height} x {width} pixels at {resolution_m} m from seed {seed} cannot be made; ask for at "
+            f"least {_SMALLEST_PX} x {_SMALLEST_PX} pixels, a resolution above 0 and a seed of 0 or more."
+        )
+    site = Site(height, width, resolution_m)
+    plan_rng, picture_rng, camera_rng = np.random.default_rng([seed, height, width]).spawn(3)
+    look = draw_look(camera_rng)
+    plan = _plan(plan_rng, site, look)
+    image, mask = _picture(picture_rng, camera_rng, site, plan, look)
+    grid = _grid(plan_rng, site)
+    return Landscape(image, mask, grid, _roads_on_map(plan.parcels.roads, site, grid))
+
+
+def _plan(rng: np.random.Generator, site: Site, look: Look) -> _Plan:
+    river = plan_river(rng, site)
+    network = plan_roads(rng, site, river)
+    villages = plan_villages(rng, network.settlements)
+    parcels = plan_parcels(rng, site, network.roads, villages, river)
+    roads = parcels.roads
+    lakes = plan_lakes(rng, site, [road.line for road in roads])
+    water = [*lakes, *([river.surface] if river else [])]
+    houses, drives = plan_houses(rng, site, roads, villages, [shape.buffer(6) for shape in water])
+    land = [(parcel.polygon, surface_from_use(rng, parcel, look.season)) for parcel in parcels.parcels]
+    woods = [piece for piece in land if piece[1].use == "forest"]
+    # Strips lie on the boundaries of fields; where two parcels of wood meet, the wood covers them again.
+    plots = _paved_plots(rng, houses, drives)
+    ground = [*land, *_strips(rng, parcels.boundaries), *woods, *plots, *_waters(rng, water)]
+    return _Plan(parcels, ground, houses, plan_cars(rng, site, roads))
+
+
+def _strips(rng: np.random.Generator, boundaries: Sequence[LineString]) -> list[tuple[Polygon, Surface]]:
+    """Rough grass between fields."""
+    grass = Surface("strip", (0.45, 0.48, 0.28), (0.56, 0.53, 0.36), patchy=0.7, grain=0.13)
+    return [(line.buffer(rng.uniform(0.6, 1.6), cap_style="flat"), grass) for line in boundaries if rng.random() < 0.75]
+
+
+def _paved_plots(
+    rng: np.random.Generator, houses: Sequence[House], drives: Sequence[LineString]
+) -> list[tuple[Polygon, Surface]]:
+    """Gardens of houses, yards round farm buildings, and drives: some look like roads, and are none."""
+    yard = Surface("yard", (0.52, 0.50, 0.47), (0.50, 0.47, 0.38), patchy=0.8, grain=0.09)
+    gravel = Surface("drive", (0.60, 0.57, 0.51), (0.52, 0.51, 0.45), grain=0.06)
+    asphalt = Surface("drive", (0.47, 0.46, 0.46), (0.52, 0.50, 0.48), grain=0.05)
+    homes = [house for house in houses if house.style == "home"]
+    plots = [(home.footprint.buffer(rng.uniform(5, 10), join_style="mitre"), _garden(rng, home)) for home in homes]
+    plots += [(house.footprint.buffer(rng.uniform(3, 9)), yard) for house in houses if house.style == "barn"]
+    paths = [
+        (drive.buffer(rng.uniform(1.2, 2.2), cap_style="flat"), gravel if rng.random() < 0.6 else asphalt)
+        for drive in drives
+    ]
+    return plots + paths
+
+
+def _garden(rng: np.random.Generator, home: House) -> Surface:
+    return surface_from_use(rng, Parcel(home.footprint, "garden", home.heading), "summer")
+
+
+def _waters(rng: np.random.Generator, waters: Sequence[Polygon]) -> list[tuple[Polygon, Surface]]:
+    """Banks and the water between them, of one colour in a scene."""
+    bank = Surface("scrub", (0.38, 0.43, 0.25), (0.50, 0.48, 0.34), patchy=0.8, grain=0.14)
+    deep = np.array([0.17, 0.24, 0.25]) + rng.uniform(0, 1) * np.array([0.06, 0.05, 0.0]) + rng.normal(0, 0.012, 3)
+    red, green, blue = (float(value) for value in deep)
+    water = Surface("water", (red, green, blue), (red * 1.18, green * 1.15, blue * 1.1), patchy=0.6, grain=0.012)
+    return [*((shape.buffer(4.5), bank) for shape in waters), *((shape, water) for shape in waters)]
+
+
+def _picture(
+    rng: np.random.Generator, camera_rng: np.random.Generator, site: Site, plan: _Plan, look: Look
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    roads = plan.parcels.roads
+    surfaces = [Surface("strip", (0.45, 0.48, 0.28), (0.56, 0.53, 0.36)), *(surface for _, surface in plan.ground)]
+    uses = np.array([surface.use for surface in surfaces])
+    cover = burn(site, [shape for shape, _ in plan.ground], range(1, len(surfaces)))
+    water = (uses == "water")[cover]
+    noise = make_noise(rng, site)
+    image = paint_cover(site, cover, surfaces, noise)
+    pavement = lay_pavement(site, roads)
+    paint_roads(rng, image, site, pavement, roads, noise, water)
+    relief = empty_relief(site)
+    built = raise_roofs(rng, image, relief, site, [*plan.houses, *plan.cars], look.sun)
+    rows = [*((line, None) for line in plan.parcels.boundaries), *((road.line, road) for road in roads)]
+    banks = [shape.buffer(2.0) for shape, surface in plan.ground if surface.use == "water"]
+    blocked = built | water | (pavement.edge_m < 0.5)
+    trees = plan_trees(rng, site, Ground(cover, uses, blocked, noise.broad), rows, banks)
+    raise_crowns(rng, relief, site, trees, look.sun)
+    paint_crowns(image, relief, noise, look.leaves)
+    shade(image, cast_shadows(relief, site, look.sun))
+    mask = _mask((uses == "forest")[cover] | (relief.species > 0), water, built, pavement)
+    return develop(camera_rng, image, noise.broad, look), mask
+
+
+def _mask(
+    forest: NDArray[np.bool_], water: NDArray[np.bool_], built: NDArray[np.bool_], pavement: Pavement
+) -> NDArray[np.uint8]:
+    mask = np.zeros(forest.shape, dtype=np.uint8)
+    layers = (("forest", forest), ("water", water), ("building", built), ("road", pavement.road > 0))
+    for name, where in layers:
+        mask[where] = LANDSCAPE_LEGEND.id_from_name(name)
+    return mask
+
+
+def _grid(rng: np.random.Generator, site: Site) -> Grid:
+    """Somewhere in the lowlands of central Europe, on whole metres."""
+    left, top = float(rng.integers(330_000, 660_000)), float(rng.integers(5_330_000, 5_860_000))
+    transform = Affine(site.resolution_m, 0.0, left, 0.0, -site.resolution_m, top)
+    return Grid(site.height, site.width, transform, _CRS)
+
+
+def _roads_on_map(roads: Sequence[PlannedRoad], site: Site, grid: Grid) -> tuple[Road, ...]:
+    left, top = grid.transform.c, grid.transform.f
+    mapped = []
+    for road in roads:
+        inside = shapely.get_parts(shapely.intersection(road.line, site.scene))
+        for part in inside:
+            if isinstance(part, LineString) and part.length > 0:
+                local = np.asarray(part.coords)
+                line = np.column_stack([left + local[:, 0], top - local[:, 1]])
+                mapped.append(Road(line, road.width_m, road.kind))
+    return tuple(mapped)

@@ -1,0 +1,226 @@
+"""What rises above a made landscape: roofs and tree crowns with their height, and the shadows that they cast."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overland.datasets.landscape.buildings import House
+from overland.datasets.landscape.cover import Noise, bands
+from overland.datasets.landscape.site import Site
+
+__all__ = ["Relief", "Sun", "Trees", "cast_shadows", "empty_relief", "paint_crowns", "raise_crowns", "raise_roofs"]
+
+Array = NDArray[np.float32]
+_VARIANTS = 7
+_ROOFS = np.array([
+    [0.60, 0.33, 0.24], [0.53, 0.29, 0.23], [0.66, 0.41, 0.30], [0.44, 0.31, 0.26],
+    [0.38, 0.38, 0.40], [0.50, 0.49, 0.48], [0.30, 0.31, 0.34],
+])  # fmt: skip
+_BARNS = np.array([[0.62, 0.61, 0.59], [0.48, 0.47, 0.46], [0.52, 0.32, 0.26], [0.70, 0.71, 0.72], [0.40, 0.46, 0.50]])
+_CARS = np.array([[0.85, 0.85, 0.85], [0.12, 0.12, 0.14], [0.55, 0.56, 0.58], [0.50, 0.12, 0.12], [0.16, 0.25, 0.45]])
+
+
+@dataclass(frozen=True)
+class Sun:
+    """Where the light comes from: `azimuth` on the picture (x right, y down) and `elevation`, radians."""
+
+    azimuth: float
+    elevation: float
+
+    @property
+    def towards(self) -> tuple[float, float, float]:
+        """Unit vector to the sun: right, down, up."""
+        flat = math.cos(self.elevation)
+        return flat * math.cos(self.azimuth), flat * math.sin(self.azimuth), math.sin(self.elevation)
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Tree crowns: centres (n, 2) in local metres, radii and heights in metres, `species` an index of the palette."""
+
+    points: NDArray[np.float64]
+    radius_m: NDArray[np.float64]
+    height_m: NDArray[np.float64]
+    species: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Relief:
+    """Height above the ground in metres, and of the crown on top its light and its species (0 where there is none)."""
+
+    top_m: Array
+    light: Array
+    species: NDArray[np.uint8]
+
+
+def empty_relief(site: Site) -> Relief:
+    """Bare ground, (height, width)."""
+    shape = (site.height, site.width)
+    return Relief(np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.uint8))
+
+
+def raise_roofs(
+    rng: np.random.Generator, image: Array, relief: Relief, site: Site, houses: Sequence[House], sun: Sun
+) -> NDArray[np.bool_]:
+    """Build houses, barns and cars into picture and relief, in place; returns where buildings stand."""
+    built = np.zeros((site.height, site.width), dtype=bool)
+    for house in houses:
+        window = _window(site, house.x, house.y, math.hypot(house.length_m, house.width_m) / 2)
+        if window is not None:
+            inside = _raise_roof(rng, image, relief, site, house, sun, window)
+            if house.style != "car":
+                built[window] |= inside
+    return built
+
+
+def raise_crowns(rng: np.random.Generator, relief: Relief, site: Site, trees: Trees, sun: Sun) -> None:
+    """Stamp tree crowns into the relief, in place; of overlapping crowns the higher one is seen."""
+    stamps: dict[int, list[tuple[Array, Array]]] = {}
+    variants = rng.integers(_VARIANTS, size=len(trees.points))
+    pixels = np.floor(trees.points / site.resolution_m).astype(int)
+    reach = np.maximum(1, np.round(trees.radius_m / site.resolution_m)).astype(int)
+    for (col, row), size, height, species, variant in zip(
+        pixels.tolist(), reach.tolist(), trees.height_m.tolist(), trees.species.tolist(), variants.tolist(), strict=True
+    ):
+        if size not in stamps:
+            stamps[size] = [_crown(rng, size, sun) for _ in range(_VARIANTS)]
+        _stamp(relief, row, col, size, height, species, *stamps[size][variant])
+
+
+def cast_shadows(relief: Relief, site: Site, sun: Sun) -> NDArray[np.bool_]:
+    """Where something higher stands between a pixel and the sun."""
+    right, down, up = sun.towards
+    drop = up / math.hypot(right, down) * site.resolution_m
+    angle = sun.azimuth
+    horizon = relief.top_m.copy()
+    step = 1
+    # Doubling: after k rounds every height has been carried 2^k - 1 pixels away from the sun.
+    while step * drop < float(relief.top_m.max(initial=0)):
+        shifted = _shifted(horizon, round(step * math.sin(angle)), round(step * math.cos(angle)))
+        shifted -= np.float32(step * drop)
+        np.maximum(horizon, shifted, out=horizon)
+        step *= 2
+    return np.asarray(horizon > relief.top_m + 0.8)
+
+
+def paint_crowns(image: Array, relief: Relief, noise: Noise, palette: NDArray[np.float64]) -> None:
+    """Colour the crowns of the relief into the picture, in place; `palette` is (species, 3)."""
+    colors = np.concatenate([np.zeros((1, 3)), palette]).astype(np.float32)
+    for rows in bands(image.shape[1]):
+        where = relief.species[rows] > 0
+        species, light = relief.species[rows][where], relief.light[rows][where]
+        leafy = light * (1 + 0.05 * noise.middle[rows][where] + 0.09 * noise.fine[rows][where])
+        for band in range(3):
+            image[band, rows][where] = colors[species, band] * leafy
+
+
+def _raise_roof(
+    rng: np.random.Generator,
+    image: Array,
+    relief: Relief,
+    site: Site,
+    house: House,
+    sun: Sun,
+    window: tuple[slice, slice],
+) -> NDArray[np.bool_]:
+    u, v = _house_coordinates(site, house, window)
+    inside = (np.abs(u) <= house.length_m / 2) & (np.abs(v) <= house.width_m / 2)
+    slope = {"home": rng.uniform(0.5, 0.9), "shed": 0.15, "barn": rng.uniform(0.2, 0.4), "car": 0.0}[house.style]
+    hipped = house.style == "home" and rng.random() < 0.3
+    to_ridge, to_end = house.width_m / 2 - np.abs(v), house.length_m / 2 - np.abs(u)
+    rise = np.minimum(to_ridge, to_end) if hipped else to_ridge
+    on_end = hipped & (to_end < to_ridge)
+    top = house.eave_m + slope * rise
+    seen = inside & (top > relief.top_m[window])
+    light = _roof_light(house, slope, u, v, on_end, sun)
+    light *= 1 + 0.04 * np.sin(2 * math.pi * rise / 0.9) + rng.normal(0, 0.03, u.shape)
+    light[(np.abs(v) < 0.3) & ~on_end & (house.style != "car")] *= 1.12
+    color = _roof_color(rng, house.style)
+    image[:, window[0], window[1]][:, seen] = np.clip(color[:, None] * light[seen], 0, 1)
+    relief.top_m[window][seen] = top[seen]
+    return np.asarray(inside)
+
+
+def _house_coordinates(
+    site: Site, house: House, window: tuple[slice, slice]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Metres along and across the house from its centre, for each pixel of a window."""
+    rows, cols = window
+    x = (np.arange(cols.start, cols.stop) + 0.5) * site.resolution_m - house.x
+    y = ((np.arange(rows.start, rows.stop) + 0.5) * site.resolution_m - house.y)[:, None]
+    cos, sin = math.cos(house.heading), math.sin(house.heading)
+    return x * cos + y * sin, y * cos - x * sin
+
+
+def _roof_light(
+    house: House, slope: float, u: NDArray[np.float64], v: NDArray[np.float64], on_end: NDArray[np.bool_], sun: Sun
+) -> NDArray[np.float64]:
+    """Lambert's cosine of each roof face against that of flat ground."""
+    right, down, up = sun.towards
+    cos, sin = math.cos(house.heading), math.sin(house.heading)
+    along, across = right * cos + down * sin, down * cos - right * sin
+    facing = np.where(on_end, np.sign(u) * along, np.sign(v) * across)
+    lambert = np.clip((slope * facing + up) / math.hypot(slope, 1.0), 0, None) / up
+    return np.asarray(0.38 + 0.62 * lambert)
+
+
+def _roof_color(rng: np.random.Generator, style: str) -> NDArray[np.float64]:
+    palette = {"home": _ROOFS, "shed": _BARNS, "barn": _BARNS, "car": _CARS}[style]
+    return np.asarray(palette[rng.integers(len(palette))] * (1 + rng.normal(0, 0.07)) * (1 + rng.normal(0, 0.02, 3)))
+
+
+def _crown(rng: np.random.Generator, size: int, sun: Sun) -> tuple[Array, Array]:
+    """Relative height (0 outside) and light of a crown of `size` pixels radius: a lumpy dome, lit from the sun."""
+    y, x = np.mgrid[-size - 1 : size + 2, -size - 1 : size + 2].astype(np.float32)
+    angle, distance = np.arctan2(y, x), np.hypot(x, y)
+    rim = np.ones_like(angle)
+    for wave in (2, 3, 5, 8):
+        rim += rng.normal(0, 0.055) * np.sin(wave * angle + rng.uniform(0, 2 * math.pi))
+    inner = np.clip(1 - (distance / (rim * (size + 0.4))) ** 2, 0, None)
+    dome = np.sqrt(inner) * (1 + 0.12 * rng.standard_normal(x.shape))
+    slope_y, slope_x = np.gradient(dome * size * 0.75)
+    right, down, up = sun.towards
+    lambert = (up - slope_x * right - slope_y * down) / np.sqrt(1 + slope_x**2 + slope_y**2) / up
+    light = 0.45 + 0.6 * np.clip(lambert, 0, 1.7)
+    height = np.where(inner > 0, 0.55 + 0.45 * dome, 0)
+    return height.astype(np.float32), light.astype(np.float32)
+
+
+def _stamp(
+    relief: Relief, row: int, col: int, size: int, height: float, species: int, shape: Array, light: Array
+) -> None:
+    top, left = row - size - 1, col - size - 1
+    rows, cols = relief.top_m.shape
+    r0, r1, c0, c1 = max(top, 0), min(top + len(shape), rows), max(left, 0), min(left + len(shape), cols)
+    if r0 >= r1 or c0 >= c1:
+        return
+    window = (slice(r0, r1), slice(c0, c1))
+    part = (slice(r0 - top, r1 - top), slice(c0 - left, c1 - left))
+    crown = shape[part] * np.float32(height)
+    seen = crown > relief.top_m[window]
+    relief.top_m[window][seen] = crown[seen]
+    relief.light[window][seen] = light[part][seen]
+    relief.species[window][seen] = species
+
+
+def _window(site: Site, x: float, y: float, reach_m: float) -> tuple[slice, slice] | None:
+    left, top = (max(0, math.floor((value - reach_m) / site.resolution_m)) for value in (x, y))
+    right = min(site.width, math.ceil((x + reach_m) / site.resolution_m))
+    bottom = min(site.height, math.ceil((y + reach_m) / site.resolution_m))
+    return (slice(top, bottom), slice(left, right)) if left < right and top < bottom else None
+
+
+def _shifted(heights: Array, towards_row: int, towards_col: int) -> Array:
+    """What stands `towards_row` rows down and `towards_col` columns right of each pixel; ground beyond the edge."""
+    rows, cols = heights.shape
+    moved = np.zeros_like(heights)
+    r0, r1 = max(0, -towards_row), min(rows, rows - towards_row)
+    c0, c1 = max(0, -towards_col), min(cols, cols - towards_col)
+    if r0 < r1 and c0 < c1:
+        moved[r0:r1, c0:c1] = heights[r0 + towards_row : r1 + towards_row, c0 + towards_col : c1 + towards_col]
+    return moved

@@ -1,0 +1,196 @@
+"""The road network of a made landscape: a planar graph of settlements, drawn as smooth curves.
+
+Settlements are joined by a Gabriel graph (two are neighbours when no third lies in the circle between them), which
+looks much as country roads do. At each settlement the straightest pairs of roads continue each other, so that a road
+runs on through its junctions, and the others meet it at a T.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import networkx as nx
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay
+from shapely.geometry import LineString
+
+from overland.datasets.landscape.site import River, Site
+
+__all__ = ["KINDS", "Network", "PlannedRoad", "plan_roads", "roads_from_crossing_lines"]
+
+KINDS = ("track", "lane", "secondary", "main")
+WIDTHS_M = {"main": (9.0, 11.0), "secondary": (6.0, 7.5), "lane": (4.2, 5.2), "track": (2.8, 3.6)}
+_SPACING_M = 365.0
+_POINT_EVERY_M = 5.0
+_SNAP_M = 0.05
+_STUB_M = 8.0
+_MOST_ROADS = 4  # that the plan lets meet at a settlement
+
+
+@dataclass(frozen=True)
+class PlannedRoad:
+    """A stretch of road in local metres."""
+
+    line: LineString
+    width_m: float
+    kind: str
+
+
+class Network(NamedTuple):
+    """Roads between the settlements, and where the settlements are, (n, 2); the first is the scene's own."""
+
+    roads: list[PlannedRoad]
+    settlements: NDArray[np.float64]
+
+
+def plan_roads(rng: np.random.Generator, site: Site, river: River | None) -> Network:
+    """Lay main roads, secondary roads and lanes between settlements over the whole domain."""
+    settlements = _settlements(rng, site, river)
+    graph = _neighbour_graph(rng, settlements, river)
+    followers = _followers(graph, settlements)
+    kinds = _kinds(rng, graph, followers)
+    roads = []
+    for edge in graph.edges:
+        kind, width = kinds[frozenset(edge)]
+        wobble = rng.uniform(0.01, 0.03) if kind == "main" else rng.uniform(0.015, 0.06)
+        roads.append(PlannedRoad(_curve(rng, edge, settlements, followers, wobble), width, kind))
+    return Network([road for road in roads if road.line.intersects(site.domain)], settlements)
+
+
+def roads_from_crossing_lines(roads: Sequence[PlannedRoad]) -> list[PlannedRoad]:
+    """Cut roads where they meet, so that edges share their end points exactly; short dead ends are left out."""
+    lines = [road.line for road in roads]
+    pieces = _merged(shapely.unary_union(lines, grid_size=_SNAP_M))
+    ends = Counter(point for piece in pieces for point in (piece.coords[0], piece.coords[-1]))
+    kept = [p for p in pieces if p.length > _STUB_M or min(ends[p.coords[0]], ends[p.coords[-1]]) > 1]
+    pieces = _merged(shapely.MultiLineString(kept))
+    tree = shapely.STRtree(lines)
+    sources = tree.nearest([piece.interpolate(0.5, normalized=True) for piece in pieces])
+    return [PlannedRoad(piece, roads[i].width_m, roads[i].kind) for piece, i in zip(pieces, sources, strict=True)]
+
+
+def _merged(lines: shapely.Geometry) -> list[LineString]:
+    merged = shapely.line_merge(lines)
+    return [part for part in shapely.get_parts(merged) if part.length > 0]
+
+
+def _settlements(rng: np.random.Generator, site: Site, river: River | None) -> NDArray[np.float64]:
+    """A shaken, turned lattice with one point near the middle of the scene."""
+    reach = math.ceil(0.75 * (max(site.width_m, site.height_m) + 1400) / _SPACING_M) + 1
+    steps = np.arange(-reach, reach + 1)
+    lattice = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2).astype(float)
+    lattice += rng.uniform(-0.34, 0.34, lattice.shape)
+    lattice = lattice[rng.random(len(lattice)) > 0.1]
+    lattice = np.concatenate([np.zeros((1, 2)), lattice[np.hypot(*lattice.T) > 0.55]])
+    turn = rng.uniform(0, math.pi)
+    rotation = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
+    home = site.random_point(rng, 0.6)
+    points = home + _SPACING_M * lattice @ rotation
+    # Settlements further out than the domain give the roads at its rim somewhere to lead to.
+    keep = shapely.contains_xy(site.domain.buffer(_SPACING_M), points)
+    if river is not None:
+        keep &= shapely.distance(river.axis, shapely.points(points)) > 40 + river.width_m
+    keep[0] = True
+    return np.asarray(points[keep])
+
+
+def _neighbour_graph(rng: np.random.Generator, points: NDArray[np.float64], river: River | None) -> nx.Graph:
+    full = nx.Graph()
+    for a, b in _gabriel_edges(points):
+        chord = LineString(points[[a, b]])
+        wet = 0.0 if river is None else chord.intersection(river.surface).length
+        if river is None or wet < 2 * river.width_m:
+            full.add_edge(a, b, weight=chord.length + 8 * wet)
+    thinned = nx.minimum_spanning_tree(full)
+    for a, b in sorted(full.edges):
+        if rng.random() < 0.85 and max(thinned.degree(a), thinned.degree(b)) < _MOST_ROADS:
+            thinned.add_edge(a, b)
+    graph = nx.Graph()
+    graph.add_edges_from(sorted(tuple(sorted(edge)) for edge in thinned.edges))
+    for a, b in graph.edges:
+        graph.edges[a, b]["length"] = float(np.hypot(*(points[a] - points[b])))
+    return graph
+
+
+def _gabriel_edges(points: NDArray[np.float64]) -> Iterable[tuple[int, int]]:
+    triangles = Delaunay(points).simplices
+    pairs = {(min(t[i], t[j]), max(t[i], t[j])) for t in triangles.tolist() for i, j in ((0, 1), (1, 2), (0, 2))}
+    for a, b in sorted(pairs):
+        middle = (points[a] + points[b]) / 2
+        radius = np.hypot(*(points[a] - middle))
+        others = np.delete(points, [a, b], axis=0)
+        if np.hypot(*(others - middle).T).min(initial=np.inf) >= radius:
+            yield a, b
+
+
+def _followers(graph: nx.Graph, points: NDArray[np.float64]) -> dict[tuple[int, int], int]:
+    """For a road that arrives at node b from a, (a, b), the node at which it goes on; missing where it ends."""
+    followers = {}
+    for node in graph.nodes:
+        free = sorted(graph.neighbors(node))
+        while len(free) > 1:
+            bend, a, b = min((_bend(points, a, node, b), a, b) for i, a in enumerate(free) for b in free[i + 1 :])
+            if bend > 0.9 and graph.degree(node) > 2:
+                break
+            followers[a, node], followers[b, node] = b, a
+            free = [other for other in free if other not in (a, b)]
+    return followers
+
+
+def _bend(points: NDArray[np.float64], a: int, node: int, b: int) -> float:
+    before, after = points[node] - points[a], points[b] - points[node]
+    cross = float(before[0] * after[1] - before[1] * after[0])
+    return abs(math.atan2(cross, float(before @ after)))
+
+
+def _kinds(
+    rng: np.random.Generator, graph: nx.Graph, followers: dict[tuple[int, int], int]
+) -> dict[frozenset[int], tuple[str, float]]:
+    """Kind and width of each edge: a road keeps both from end to end, and long roads are the more important."""
+    strokes = nx.Graph()
+    strokes.add_nodes_from(frozenset(edge) for edge in graph.edges)
+    strokes.add_edges_from((frozenset((a, node)), frozenset((node, b))) for (a, node), b in followers.items())
+    groups = [sorted(map(sorted, group)) for group in nx.connected_components(strokes)]
+    groups.sort(key=lambda group: (-sum(graph.edges[edge]["length"] for edge in group), group))
+    kinds = {}
+    for rank, group in enumerate(groups):
+        share = rank / len(groups)
+        kind = "main" if share < 0.06 or rank == 0 else "secondary" if share < 0.5 else "lane"
+        width = rng.uniform(*WIDTHS_M[kind])
+        kinds.update({frozenset(edge): (kind, width) for edge in group})
+    return kinds
+
+
+def _curve(
+    rng: np.random.Generator,
+    edge: tuple[int, int],
+    points: NDArray[np.float64],
+    followers: dict[tuple[int, int], int],
+    wobble: float,
+) -> LineString:
+    """A cubic Hermite curve whose ends are tangent to the roads that continue it."""
+    a, b = edge
+    chord = points[b] - points[a]
+    length = float(np.hypot(*chord))
+    leave = _tangent(points, followers.get((b, a)), a, b)
+    arrive = -_tangent(points, followers.get((a, b)), b, a)
+    t = np.linspace(0, 1, max(8, math.ceil(length / _POINT_EVERY_M)))[:, None]
+    pull = 0.95 * length
+    curve = (2 * t**3 - 3 * t**2 + 1) * points[a] + (3 * t**2 - 2 * t**3) * points[b]
+    curve += (t**3 - 2 * t**2 + t) * pull * leave + (t**3 - t**2) * pull * arrive
+    side = np.array([-chord[1], chord[0]]) / length
+    bends = np.sin(2 * math.pi * rng.uniform(0.8, 1.9) * t + rng.uniform(0, 2 * math.pi))
+    curve += wobble * length * np.sin(math.pi * t) ** 2 * bends * side
+    curve[0], curve[-1] = points[a], points[b]
+    return LineString(curve)
+
+
+def _tangent(points: NDArray[np.float64], before: int | None, node: int, after: int) -> NDArray[np.float64]:
+    direction = points[after] - points[node if before is None else before]
+    return np.asarray(direction / np.hypot(*direction))

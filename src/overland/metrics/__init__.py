@@ -1,0 +1,17 @@
+"""Scores of masks: confusion matrices, what follows from them, and how sure one can be (numpy only)."""
+
+from overland.metrics.bootstrap import bootstrap_interval
+from overland.metrics.confusion import confusion_matrix
+from overland.metrics.scores import scores_from_confusion
+from overland.metrics.summary import headline_score, image_scores, summary_from_confusions
+from overland.metrics.threshold import ThresholdCurve
+
+__all__ = [
+    "ThresholdCurve",
+    "bootstrap_interval",
+    "confusion_matrix",
+    "headline_score",
+    "image_scores",
+    "scores_from_confusion",
+    "summary_from_confusions",
+]

@@ -1,0 +1,1 @@
+"""Figures, pictures and the one-page HTML report."""

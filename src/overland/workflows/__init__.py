@@ -1,0 +1,1 @@
+"""One file per verb: each turns named files into arrays and arrays into named files."""

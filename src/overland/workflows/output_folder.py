@@ -1,0 +1,45 @@
+"""A folder of results that appears whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain, count
+from pathlib import Path
+
+from overland.errors import UsageError
+
+__all__ = ["check_folder", "free_folder", "write_folder"]
+
+
+def check_folder(folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Make sure that a folder of results may be written. Raises `UsageError` when it holds something already."""
+    folder = Path(folder)
+    if folder.is_file():
+        raise UsageError(f"{folder} is a file; name a folder for the results.")
+    if not overwrite and folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"{folder} exists already. Add --overwrite to replace it, or choose another --output.")
+    return folder
+
+
+def free_folder(folder: str | Path) -> Path:
+    """The folder itself, or with the first number behind its name that is not taken: `name`, `name2`, `name3`, ..."""
+    folder = Path(folder)
+    names = chain([folder.name], (f"{folder.name}{number}" for number in count(2)))
+    return next(path for path in map(folder.with_name, names) if not path.exists())
+
+
+@contextmanager
+def write_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to write to; at the end it takes the place of `folder`, after an error it goes."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,218 @@
+"""Report: one page on a model, from what its run, its bundle and its map have left on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from overland import __version__
+from overland.bundle import ModelBundle, load_bundle
+from overland.errors import DataError, UsageError
+from overland.report.curves import read_results, training_figure
+from overland.report.figures import confusion_figure
+from overland.report.fragments import class_table, facts, figure, headline, picture_from_bytes
+from overland.report.map_figure import map_figure
+from overland.report.page import ReportContent, Section, write_report
+from overland.report.style import svg_from_figure
+from overland.workflows.report_map import map_view
+
+__all__ = ["report"]
+
+_SYNTHETIC = "synthetic scenes"
+_SPLITS = {"val": "validation images", "test": "test images", "train": "training images"}
+
+
+def report(
+    run_or_model: str | Path,
+    *,
+    output: str | Path | None = None,
+    evaluation: str | Path | None = None,
+    scene: str | Path | None = None,
+    mask: str | Path | None = None,
+    roads: str | Path | None = None,
+    polygons: str | Path | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write one self-contained HTML page on a run folder or a model bundle.
+
+    `evaluation` is a folder that `evaluate` wrote, whose scores and pictures come first. `scene` is shown as a map
+    with `mask`, `roads` and `polygons` over it. What is not there is not shown. Without `output` the page is
+    `report.html` in the run folder, or in the current one for a bundle. Returns the path and the sections.
+    Raises `DataError` when something named cannot be read, `UsageError` when the output exists.
+    """
+    if scene is None and (mask or roads or polygons):
+        raise UsageError("A mask, roads or polygons are drawn over a scene; name it with --scene.")
+    source = _source(Path(run_or_model))
+    path = Path(output) if output is not None else (source.run or Path()) / "report.html"
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} exists already. Add --overwrite to replace it, or choose another name.")
+    scored = _evaluations(source.bundle, evaluation)
+    sections = [*_map_section(scene, mask, roads, polygons), *_picture_sections(source, evaluation)]
+    sections += [_score_section(label, values, source.bundle) for label, values in scored.items()]
+    sections += [*_curve_sections(source), *_model_sections(source.bundle)]
+    note = _note(source.bundle)
+    content = ReportContent(
+        title=source.name,
+        lead=_lead(source.bundle),
+        headlines="".join(headline(_label(label, values), _headline(values), note) for label, values in scored.items()),
+        sections=sections,
+        footer=f"Made by Overland {__version__}.",
+    )
+    write_report(path, content, overwrite=overwrite)
+    return {"report": str(path), "sections": [section.title for section in sections]}
+
+
+@dataclass(frozen=True)
+class _Source:
+    name: str
+    bundle: ModelBundle
+    run: Path | None
+
+
+def _source(path: Path) -> _Source:
+    if (path / "weights" / "best").is_dir():
+        return _Source(path.resolve().name, load_bundle(path / "weights" / "best"), path)
+    bundle = load_bundle(path)
+    run = path.resolve().parent.parent
+    in_run = path.resolve().parent.name == "weights" and (run / "results.csv").is_file()
+    return _Source(run.name if in_run else path.resolve().name, bundle, run if in_run else None)
+
+
+def _note(bundle: ModelBundle) -> str:
+    return _SYNTHETIC if bundle.data.get("synthetic") is True else ""
+
+
+def _lead(bundle: ModelBundle) -> str:
+    encoder = bundle.model.get("encoder_name")
+    network = f"A {bundle.model.get('architecture', 'model')}{f' with {encoder}' if encoder else ''}"
+    background = bundle.legend.background
+    classes = [name for index, name in enumerate(bundle.legend.names) if index != background]
+    shown = classes if len(classes) <= 3 else [*classes[:2], f"{len(classes) - 2} other classes"]
+    listed = " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
+    data = f", trained on {bundle.data['name']}" if bundle.data.get("name") else ""
+    synthetic = f" ({_SYNTHETIC})" if _note(bundle) else ""
+    return f"{network} that maps {listed}{data}{synthetic}."
+
+
+def _evaluations(bundle: ModelBundle, evaluation: str | Path | None) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    if evaluation is not None:
+        values = _read_evaluation(Path(evaluation))
+        parts = [values.get("dataset"), _SPLITS.get(str(values.get("split")), values.get("split"))]
+        found[", ".join(str(part) for part in parts if part) or "labels"] = values
+    for split, values in bundle.metrics.items():
+        if isinstance(values, Mapping) and "classes" in values.get("pooled", values):
+            found.setdefault(_SPLITS.get(split, split), values)
+    return found
+
+
+def _read_evaluation(folder: Path) -> Mapping[str, Any]:
+    path = folder / "metrics.json"
+    if not path.is_file():
+        raise DataError(
+            f"{folder} is no folder of an evaluation: it has no metrics.json. `overland evaluate` writes one."
+        )
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} cannot be read ({error}); evaluate again.") from error
+    if not isinstance(values, dict) or "pooled" not in values:
+        raise DataError(f"{path} does not hold what an evaluation writes; evaluate again.")
+    return values
+
+
+def _headline(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    scores = values.get("pooled", values)
+    key = "iou" if "iou" in scores else "miou"
+    return values.get("headline") or {"key": key, "class": None, "value": scores.get(key)}
+
+
+def _label(label: str, values: Mapping[str, Any]) -> str:
+    score = _headline(values)
+    what = "Mean IoU" if score["key"] == "miou" else f"IoU of {score['class']}" if score["class"] else "IoU"
+    count = f", {values['images']} {values.get('unit', 'image')}s" if "images" in values else ""
+    return f"{what}, pooled: {label}{count}"
+
+
+def _score_section(label: str, values: Mapping[str, Any], bundle: ModelBundle) -> Section:
+    note = _note(bundle)
+    colors = dict(zip(bundle.legend.names, bundle.legend.colors, strict=True))
+    html = "<h3>Pooled over all pixels</h3>" + class_table(values.get("pooled", values), colors, note)
+    if "per_image" in values:
+        unit = escape(str(values.get("unit", "image")))
+        html += f"<h3>Mean over {unit}s in which the score exists</h3>" + class_table(values["per_image"], colors, note)
+    if "confusion" in values:
+        names = values.get("class_names", bundle.legend.names)
+        drawn = svg_from_figure(confusion_figure(np.array(values["confusion"]), names), _identifier(label))
+        caption = "Each row is one true class: where its pixels went."
+        html += figure(drawn, f"{caption} Counted on {note}." if note else caption)
+    return Section(f"Scores: {label}", html)
+
+
+def _picture_sections(source: _Source, evaluation: str | Path | None) -> list[Section]:
+    places: list[Path] = [] if evaluation is None else [Path(evaluation) / "pictures.jpg"]
+    if source.run is not None:
+        places += [source.run / "val" / "pictures.jpg", source.run / "val_batch0_pred.jpg"]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        return []
+    what = "Synthetic scenes: image" if _note(source.bundle) else "Image"
+    caption = f"{what}, truth, prediction, and where both differ."
+    return [Section("Pictures", picture_from_bytes(path.read_bytes(), "jpeg", caption))]
+
+
+def _curve_sections(source: _Source) -> list[Section]:
+    if source.run is None or not (source.run / "results.csv").is_file():
+        return []
+    drawn = svg_from_figure(training_figure(read_results(source.run / "results.csv")), "curves")
+    note = f" Scores on {_SYNTHETIC}." if _note(source.bundle) else ""
+    return [Section("Training", figure(drawn, f"Loss, scores and learning rate after each epoch.{note}"))]
+
+
+def _model_sections(bundle: ModelBundle) -> list[Section]:
+    resolution = f"{bundle.resolution_m:g} m" if bundle.resolution_m else "not known"
+    model = {
+        **bundle.model,
+        "bands": bundle.bands,
+        "pixel_type": bundle.dtype,
+        "pixel_size": resolution,
+        "chip_size": bundle.chip_size,
+        "threshold": bundle.threshold,
+        "mean": bundle.mean,
+        "std": bundle.std,
+    }
+    licence = "" if {"license", "licence"} & set(bundle.data) else _no_licence()
+    settings = (
+        f"<details><summary>All training settings</summary>{facts(bundle.training)}</details>"
+        if bundle.training
+        else ""
+    )
+    parts = [
+        ("Data", facts(bundle.data) + licence),
+        ("Model", facts(model) + settings),
+        ("Versions", facts(bundle.versions)),
+    ]
+    return [Section(title, html) for title, html in parts if html]
+
+
+def _no_licence() -> str:
+    return '<p class="note">No licence of the training data was recorded; look it up before the model is shared.</p>'
+
+
+def _map_section(
+    scene: str | Path | None, mask: str | Path | None, roads: str | Path | None, polygons: str | Path | None
+) -> list[Section]:
+    if scene is None:
+        return []
+    missing = "" if mask else '<p class="note">No mask was given, so the scene is shown alone: add --mask.</p>'
+    return [Section("Map", missing + map_figure(map_view(scene, mask, roads, polygons)))]
+
+
+def _identifier(label: str) -> str:
+    return "".join(character if character.isalnum() else "-" for character in label)

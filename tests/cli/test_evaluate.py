@@ -1,0 +1,65 @@
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from models_made import threshold_bundle
+from overland.cli.evaluate import command
+from overland.raster import write_class_map
+from scenes import ROAD_LEGEND, utm_grid, write_road_dataset
+
+
+def _run(*arguments):
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def model_and_data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    data = {"synthetic": True}
+    return threshold_bundle(folder / "m", bands=3, data=data).path, write_road_dataset(folder / "d", train=1, side=48)
+
+
+def test_a_table_for_people(model_and_data, tmp_path):
+    model, data = model_and_data
+    result = _run(model, "--data", data, "-o", tmp_path / "out", "-q")
+
+    assert result.exit_code == 0
+    assert "IoU of road, pooled: 1.0000, 95% interval 1.0000 to 1.0000 (2 images, synthetic scenes)" in result.stdout
+    assert "Mean over images" in result.stdout
+    assert "Threshold 0.500" in result.stdout
+
+
+def test_json_for_programs(model_and_data, tmp_path):
+    model, data = model_and_data
+    result = _run(model, "--data", data, "-o", tmp_path / "out", "--json")
+
+    assert json.loads(result.stdout)["pooled"]["iou"] == 1
+
+
+def test_a_class_map_against_labels(tmp_path):
+    mask = np.zeros((16, 16), np.uint8)
+    mask[:4] = 1
+    for name in ("m.tif", "t.tif"):
+        write_class_map(tmp_path / name, mask, utm_grid(16, 16), ROAD_LEGEND)
+    result = _run("--prediction", tmp_path / "m.tif", "--target", tmp_path / "t.tif", "-o", tmp_path / "out", "-q")
+
+    assert result.exit_code == 0
+    assert "IoU of road, pooled: 1.0000 (1 block)" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["model"], ["--data", "d"], ["model", "--data", "d", "--target", "t"]])
+def test_either_a_model_or_a_class_map(arguments):
+    result = _run(*arguments)
+
+    assert result.exit_code == 2
+    assert "MODEL and --data, or --prediction and --target" in result.output
+
+
+def test_bad_input_is_one_sentence(tmp_path):
+    result = _run(tmp_path / "none", "--data", tmp_path, "--json")
+
+    assert result.exit_code == 3
+    assert "not a model bundle" in json.loads(result.stdout)["error"]
+    assert "Traceback" not in result.output

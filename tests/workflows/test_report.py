@@ -1,0 +1,144 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+
+from models_made import threshold_bundle
+from overland.errors import DataError, UsageError
+from overland.metrics import summary_from_confusions
+from overland.raster import write_class_map
+from overland.vector import Layer, write_features
+from overland.workflows.evaluate import evaluate
+from overland.workflows.report import report
+from scenes import ROAD_LEGEND, utm_grid, write_image, write_road_dataset
+
+SUMMARY = summary_from_confusions([np.array([[90, 2], [3, 5]]), np.array([[80, 4], [6, 10]])], ROAD_LEGEND)
+RESULTS = "epoch,time_s,lr,train/loss,val/loss,val/iou,val/miou\n1,3,.1,1,.9,.2,.5\n2,6,.05,.8,.8,.3,.6\n"
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "runs" / "first"
+    _bundle(folder / "weights" / "best")
+    (folder / "results.csv").write_text(RESULTS)
+    return folder
+
+
+def _bundle(path, *, synthetic=False, metrics=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metrics = {"val": SUMMARY} if metrics is None else metrics
+    data = {"name": "roads", "synthetic": synthetic, "notes": ["<b>raw</b>"]}
+    return threshold_bundle(path, bands=3, metrics=metrics, data=data, training={"epochs": 2}).path
+
+
+def _page(values):
+    return Path(values["report"]).read_text(encoding="utf-8")
+
+
+def test_a_run_is_shown_with_its_scores_and_curves(run):
+    values = report(run)
+    page = _page(values)
+
+    assert values["report"] == str(run / "report.html")
+    assert values["sections"] == ["Scores: validation images", "Training", "Data", "Model"]
+    assert "<h1>first</h1>" in page
+    assert "A made that maps road, trained on roads." in page
+    assert "0.500" in page
+    assert "&lt;b&gt;raw" in page
+    assert "synthetic scenes" not in page
+
+
+def test_a_bundle_in_a_run_and_one_alone_are_shown_too(run, tmp_path):
+    assert "Training" in report(run / "weights" / "best", output=tmp_path / "a.html")["sections"]
+    alone = shutil.copytree(run / "weights" / "best", tmp_path / "alone")
+    assert "Training" not in report(alone, output=tmp_path / "b.html")["sections"]
+
+
+def test_scores_of_made_scenes_are_called_synthetic(tmp_path):
+    page = _page(report(_bundle(tmp_path / "m", synthetic=True), output=tmp_path / "r.html"))
+
+    assert page.count("synthetic scenes") >= 4
+
+
+def test_a_bundle_without_scores_is_shown_without(tmp_path):
+    values = report(_bundle(tmp_path / "m", metrics={}), output=tmp_path / "r.html")
+
+    assert values["sections"] == ["Data", "Model"]
+
+
+def test_bare_scores_are_enough(tmp_path):
+    values = report(_bundle(tmp_path / "m", metrics={"val": SUMMARY["pooled"]}), output=tmp_path / "r.html")
+
+    assert "Scores: validation images" in values["sections"]
+
+
+def test_an_evaluation_comes_first_with_its_pictures(run, tmp_path):
+    data = write_road_dataset(tmp_path / "set", train=1, val=2, side=48)
+    evaluate(run / "weights" / "best", data, output=tmp_path / "ev")
+    values = report(run, evaluation=tmp_path / "ev")
+
+    assert values["sections"][0] == "Pictures"
+    assert values["sections"][1].startswith("Scores: ")
+    assert values["sections"][1].endswith(", validation images")
+    with pytest.raises(DataError, match=r"metrics\.json"):
+        report(run, evaluation=tmp_path, overwrite=True)
+
+
+def test_a_scene_is_shown_as_a_map(run, tmp_path):
+    grid = utm_grid(60, 80, 10)
+    scene = write_image(tmp_path / "scene.tif", np.full((3, 60, 80), 90, np.uint8), grid)
+    mask = np.zeros((60, 80), np.uint8)
+    mask[:6] = 1
+    write_class_map(tmp_path / "mask.tif", mask, grid, ROAD_LEGEND)
+    lines = np.array([shapely.LineString([(500_000, 5_200_000), (500_800, 5_199_400)])])
+    write_features(tmp_path / "roads.gpkg", [Layer("roads", "LineString", lines, {}, grid.crs)])
+    boxes = np.array([shapely.box(500_100, 5_199_700, 500_300, 5_199_900, ccw=False)])
+    write_features(tmp_path / "areas.gpkg", [Layer("areas", "Polygon", boxes, {}, grid.crs)])
+
+    page = _page(
+        report(
+            run,
+            scene=scene,
+            mask=tmp_path / "mask.tif",
+            roads=tmp_path / "roads.gpkg",
+            polygons=tmp_path / "areas.gpkg",
+        )
+    )
+    assert "4.8 ha" in page
+    assert "1.00 km in 1 line" in page
+    assert "M0.0 0.0L80.0 60.0" in page
+    assert "show-outlines" in page
+
+
+def test_a_scene_without_a_mask_says_so(run, tmp_path):
+    scene = write_image(tmp_path / "scene.png", np.full((3, 20, 20), 90, np.uint8))
+
+    assert "No mask was given" in _page(report(run, scene=scene))
+
+
+def test_a_mask_of_another_size_or_without_names_is_refused(run, tmp_path):
+    scene = write_image(tmp_path / "scene.tif", np.full((3, 20, 20), 90, np.uint8), utm_grid(20, 20))
+    write_class_map(tmp_path / "mask.tif", np.zeros((10, 10), np.uint8), utm_grid(10, 10), ROAD_LEGEND)
+
+    with pytest.raises(DataError, match="10 x 10"):
+        report(run, scene=scene, mask=tmp_path / "mask.tif")
+    with pytest.raises(DataError, match="no class names"):
+        report(run, scene=scene, mask=scene)
+    with pytest.raises(UsageError, match="--scene"):
+        report(run, mask=scene)
+    assert not (run / "report.html").exists()
+
+
+def test_an_existing_page_is_not_replaced_unasked(run):
+    report(run)
+
+    with pytest.raises(UsageError, match="--overwrite"):
+        report(run)
+    report(run, overwrite=True)
+
+
+def test_a_folder_that_is_neither_is_named(tmp_path):
+    with pytest.raises(DataError, match="not a model bundle"):
+        report(tmp_path / "nothing")
