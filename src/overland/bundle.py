@@ -36,7 +36,8 @@ __all__ = [
 ]
 
 _FORMAT = 1
-_WEIGHTS, _GRAPH, _CONFIG, _SETTINGS, _CARD = "model.safetensors", "model.onnx", "config.json", "overland.json", "README.md"
+_WEIGHTS, _GRAPH = "model.safetensors", "model.onnx"
+_CONFIG, _SETTINGS, _CARD = "config.json", "overland.json", "README.md"
 
 Scores = npt.NDArray[np.float32]
 
@@ -100,7 +101,7 @@ def scale_pixels(bundle: ModelBundle, pixels: npt.NDArray[Any]) -> Scores:
     """Turn pixels (..., bands, height, width) as stored in the scene into the float32 that the network takes."""
     mean = np.asarray(bundle.mean, np.float32)[:, None, None]
     inverse = 1 / np.asarray(bundle.std, np.float32)[:, None, None]
-    chips = pixels.astype(np.float32)
+    chips: Scores = pixels.astype(np.float32)
     chips -= mean
     chips *= inverse
     return chips
@@ -111,7 +112,7 @@ def scores_from_logits(bundle: ModelBundle, logits: Scores) -> Scores:
     if bundle.activation == "sigmoid":
         # Written with tanh, the logistic function cannot overflow.
         return np.asarray(0.5 * np.tanh(0.5 * logits) + 0.5, dtype=np.float32)
-    shifted = logits - logits.max(axis=-3, keepdims=True)
+    shifted: Scores = logits - logits.max(axis=-3, keepdims=True)
     np.exp(shifted, out=shifted)
     shifted /= shifted.sum(axis=-3, keepdims=True)
     return shifted
@@ -125,9 +126,9 @@ def mask_from_scores(bundle: ModelBundle, scores: Scores, threshold: float | Non
     if bundle.num_scores > 1:
         if threshold is not None:
             raise UsageError(f"A threshold decides between two classes; this model has {bundle.legend.num_classes}.")
-        return np.argmax(scores, axis=0).astype(np.uint8)
+        return np.asarray(np.argmax(scores, axis=0), dtype=np.uint8)
     limit = threshold if threshold is not None else bundle.threshold if bundle.threshold is not None else 0.5
-    return (scores[0] >= limit).astype(np.uint8)
+    return np.asarray(scores[0] >= limit, dtype=np.uint8)
 
 
 def save_bundle(

@@ -71,4 +71,5 @@ def import_extra(module: str, extra: str, purpose: str) -> ModuleType:
         top = module.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] not in {top, module}:
             raise
-        raise MissingExtraError(f"{purpose} needs {top}, which is not installed: pip install 'overland[{extra}]'") from None
+        command = f"pip install 'overland[{extra}]'"
+        raise MissingExtraError(f"{purpose} needs {top}, which is not installed: {command}") from None

@@ -49,9 +49,10 @@ class Legend:
 
     def __post_init__(self) -> None:
         if not self.names or len(self.names) != len(self.colors):
-            raise DataError(f"A legend needs one colour for each name; got {len(self.names)} names, {len(self.colors)} colours.")
+            counts = f"{len(self.names)} names and {len(self.colors)} colours"
+            raise DataError(f"A legend needs a name and a colour for each class; got {counts}.")
         if len(self.names) > IGNORE_INDEX:
-            raise DataError(f"A mask is stored in 8 bits, so a legend has at most {IGNORE_INDEX} classes; got {len(self.names)}.")
+            raise DataError(f"A legend has at most {IGNORE_INDEX} classes (masks have 8 bits); got {len(self.names)}.")
         if len(set(self.names)) != len(self.names):
             raise DataError(f"Class names must differ; got {list(self.names)}.")
 
@@ -103,7 +104,9 @@ def legend_from_names(names: Sequence[str] | Mapping[int, str], colors: Sequence
     """
     if isinstance(names, Mapping):
         if sorted(names) != list(range(len(names))):
-            raise DataError(f"Class ids must be 0, 1, 2, ... without a gap; got {sorted(names)}. Map file values with label_mapping.")
+            raise DataError(
+                f"Class ids must be 0, 1, 2, ... without a gap; got {sorted(names)}. Map values with label_mapping."
+            )
         names = [names[index] for index in range(len(names))]
     ordered = tuple(str(name) for name in names)
     background = next((i for i, name in enumerate(ordered) if name.lower() in _BACKGROUND_NAMES), None)

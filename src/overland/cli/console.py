@@ -1,0 +1,108 @@
+"""What every command shares: --json, -v, -q, and how results and errors are shown."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import math
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from overland.errors import OverlandError
+
+__all__ = ["Outcome", "common_options", "examples"]
+
+logger = logging.getLogger("overland")
+
+_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command found: `values` for --json, `text` for people, and the exit code."""
+
+    values: Mapping[str, Any]
+    text: str
+    exit_code: int = 0
+
+
+def examples(*lines: str) -> str:
+    """The epilog of a command's help: examples, each on a line of its own."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def common_options(function: Callable[..., Outcome]) -> Callable[..., None]:
+    """Add --json, -v and -q to a command, show its outcome, and turn errors into one message and an exit code."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else.")
+    @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr; show tracebacks.")
+    @click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
+    @functools.wraps(function)
+    def command(*args: Any, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
+        _set_up_logging(logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO)
+        try:
+            outcome = function(*args, **options)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            _fail("Interrupted.", _INTERRUPTED, as_json)
+        except OverlandError as error:
+            _show_traceback(verbose)
+            _fail(str(error), error.exit_code, as_json)
+        except MemoryError as error:
+            _show_traceback(verbose)
+            _fail(f"Out of memory ({error}). Try a smaller --chip-size or batch.", 5, as_json)
+        except Exception as error:  # noqa: BLE001 - the last resort: a bug, said in one line with the way to its traceback
+            _show_traceback(verbose)
+            hint = "" if verbose else " This is a fault of Overland; run again with -v to see where."
+            _fail(f"{type(error).__name__}: {error}.{hint}", 1, as_json)
+        else:
+            _show(outcome, as_json)
+            if outcome.exit_code:
+                sys.exit(outcome.exit_code)
+
+    return command
+
+
+def _set_up_logging(level: int) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers[:] = [handler]
+    logger.propagate = False
+    logger.setLevel(level)
+
+
+def _show(outcome: Outcome, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_plain(outcome.values), ensure_ascii=False))
+    elif outcome.text:
+        click.echo(outcome.text)
+
+
+def _fail(message: str, exit_code: int, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"error": message, "exit_code": exit_code}, ensure_ascii=False))
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(exit_code)
+
+
+def _show_traceback(verbose: bool) -> None:
+    if verbose:
+        traceback.print_exc()
+
+
+def _plain(value: Any) -> Any:
+    # JSON has no NaN: a score that does not exist is null.
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

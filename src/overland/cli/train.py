@@ -1,0 +1,87 @@
+"""overland train."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+import click
+
+from overland.cli.console import Outcome, common_options, examples
+from overland.config import TrainConfig
+
+__all__ = ["command"]
+
+_PLACEHOLDERS = {int: "N", float: "X", str: "TEXT"}
+
+
+def _setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """One option for each setting of a training run; `model` is a mapping and lives in the YAML file."""
+    hints = typing.get_type_hints(TrainConfig)
+    for setting in reversed([item for item in fields(TrainConfig) if item.name != "model"]):
+        function = _option(setting.name, hints[setting.name], setting.metadata["help"], setting.default)(function)
+    return function
+
+
+def _option(name: str, kind: Any, help_text: str, default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    flag = "--" + name.replace("_", "-")
+    note = "" if default is None else f" [{str(default).lower() if isinstance(default, bool) else default}]"
+    if isinstance(kind, types.UnionType):
+        return click.option("-b", flag, name, default=None, metavar="N,N,...", help=help_text)
+    if kind is bool:
+        return click.option(f"{flag}/--no-{name.replace('_', '-')}", name, default=None, help=help_text + note)
+    return click.option(flag, name, type=kind, default=None, metavar=_PLACEHOLDERS[kind], help=help_text + note)
+
+
+@click.command(
+    "train",
+    epilog=examples(
+        "overland train --data my-dataset.yaml",
+        "overland train street-small --data camvid --epochs 60",
+        "overland train own.yaml --data roads --imgsz 512 --name wide",
+        "overland train --resume runs/segment/train",
+    ),
+)
+@click.argument("recipe", required=False, metavar="[RECIPE|CONFIG.yaml]")
+@click.option("--data", metavar="DATA", help="Dataset: a folder or a dataset YAML.")
+@click.option("--resume", metavar="RUN", help="Go on with a run that was cut off, after its last whole epoch.")
+@_setting_options
+@common_options
+def command(recipe: str | None, data: str | None, resume: str | None, **settings: Any) -> Outcome:
+    """Train a model on labelled imagery.
+
+    RECIPE is unet-small (the default), street-small or demo; CONFIG.yaml holds settings of your own. A setting on the
+    command line wins over the file. Values in brackets are defaults where no recipe says otherwise.
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    if "bands" in given:
+        given["bands"] = _bands(given["bands"])
+    if resume is not None and recipe is not None:
+        raise click.UsageError("--resume takes the recipe from the run; give it alone.")
+    from overland.workflows.train import train
+
+    result = train(data, recipe, resume=resume, **given)
+    return Outcome(result, _text(result))
+
+
+def _bands(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"bands are numbers from 1, such as 1,2,3; got {text!r}.", param_hint="-b") from None
+
+
+def _text(result: Mapping[str, Any]) -> str:
+    headline = result["val"]["headline"]
+    what = f"IoU of {headline['class']}" if headline["class"] else "mean IoU"
+    synthetic = " on synthetic scenes" if result["val"]["synthetic"] else ""
+    lines = [
+        f"Validation {what}{synthetic}, pooled: {headline['value']:.4f} "
+        f"({headline['confidence']:.0%} interval {headline['low']:.4f} to {headline['high']:.4f})",
+        f"Model: {result['model']}",
+        f"Look at it: overland report {result['run']}",
+    ]
+    return "\n".join(lines)

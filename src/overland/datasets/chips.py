@@ -1,0 +1,198 @@
+"""Chips for training, cut at native resolution from images of any size, and windows for validation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from overland.datasets.augment import Augmentation, chip_matrix, color_matrix, cut_chip
+from overland.datasets.dataset import Dataset, Sample, read_sample
+from overland.errors import DataError
+from overland.legend import IGNORE_INDEX
+from overland.raster import Window, open_scene
+
+__all__ = ["BandStatistics", "ChipCutter", "band_statistics", "sample_sizes", "validation_windows"]
+
+Pixels = npt.NDArray[Any]
+Target = npt.NDArray[np.uint8]
+
+_CACHE_BYTES = 2 << 30
+_WHOLE_IMAGE_PIXELS = 32_000_000  # Larger images are read window by window.
+_TRIES = 8
+_LEAST_LABELLED = 0.1
+
+
+@dataclass(frozen=True)
+class BandStatistics:
+    """Mean and standard deviation of each band in the scene's own units, and the pixel type."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    dtype: str
+
+
+class ChipCutter:
+    """Cuts the chips of a split; chip `index` of epoch `epoch` is always the same for a seed.
+
+    An epoch has as many chips as are needed to cover the images once, each image in proportion to its area.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        split: str,
+        *,
+        chip_size: int,
+        statistics: BandStatistics,
+        augmentation: Augmentation,
+        bands: Sequence[int] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._dataset = dataset
+        self._bands = bands
+        self._chip_size = chip_size
+        self._augmentation = augmentation
+        self._seed = seed
+        scale = 1 / np.asarray(statistics.std, np.float32)
+        self._scale, self._offset = np.diag(scale), -np.asarray(statistics.mean, np.float32) * scale
+        self._sizes = sample_sizes(dataset, split)
+        self._turns = [
+            sample
+            for sample, (height, width) in self._sizes.items()
+            for _ in range(max(1, round(height * width / chip_size**2)))
+        ]
+        self._cache: dict[str, tuple[Pixels, Target]] = {}
+        self._cached_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    def cut(self, epoch: int, index: int) -> tuple[npt.NDArray[np.float32], Target]:
+        """One chip: scaled pixels (bands, size, size) and ids (size, size)."""
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._turns))
+        sample = self._turns[order[index]]
+        rng = np.random.default_rng([self._seed, epoch, index])
+        for _ in range(_TRIES):
+            chip, target = self._cut_from(sample, rng)
+            if (target != IGNORE_INDEX).mean() >= _LEAST_LABELLED:
+                break
+        return self._recolored(chip, rng), target
+
+    def _cut_from(self, sample: Sample, rng: np.random.Generator) -> tuple[Pixels, Target]:
+        height, width = self._sizes[sample]
+        matrix = chip_matrix(rng, self._augmentation, height, width, self._chip_size)
+        if height * width <= _WHOLE_IMAGE_PIXELS:
+            image, target = self._whole(sample)
+        else:
+            window = _window_around(matrix, self._chip_size, height, width)
+            image, target = _read_labelled(self._dataset, sample, self._bands, window)
+            matrix[:, 2] -= (window.col_off, window.row_off)
+        return cut_chip(image, target, matrix, self._chip_size)
+
+    def _whole(self, sample: Sample) -> tuple[Pixels, Target]:
+        if sample.key in self._cache:
+            return self._cache[sample.key]
+        image, target = _read_labelled(self._dataset, sample, self._bands)
+        size = image.nbytes + target.nbytes
+        # What fits is kept for good: with chips drawn at random, evicting the oldest would only churn.
+        if self._cached_bytes + size <= _CACHE_BYTES:
+            self._cache[sample.key] = image, target
+            self._cached_bytes += size
+        return image, target
+
+    def _recolored(self, chip: Pixels, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+        matrix, offset = self._scale, self._offset
+        if self._augmentation.color > 0:
+            change, shift = color_matrix(rng, self._augmentation.color, len(offset))
+            matrix, offset = change @ matrix, change @ offset + shift
+        pixels = chip.reshape(-1, chip.shape[2]).astype(np.float32) @ matrix.T + offset
+        return np.ascontiguousarray(pixels.reshape(chip.shape).transpose(2, 0, 1), dtype=np.float32)
+
+
+def sample_sizes(dataset: Dataset, split: str) -> dict[Sample, tuple[int, int]]:
+    """Height and width of each labelled image of a split. Raises `DataError` when the split has none."""
+    samples = [sample for sample in dataset.splits.get(split, ()) if sample.target is not None]
+    if not samples:
+        raise DataError(
+            f"{dataset.root} has no labelled images in split {split!r}; its splits: {', '.join(dataset.splits)}."
+        )
+    sizes = {}
+    for sample in samples:
+        with open_scene(sample.image) as scene:
+            sizes[sample] = scene.height, scene.width
+    return sizes
+
+
+def validation_windows(dataset: Dataset, split: str, size: int) -> list[tuple[Sample, Window]]:
+    """Windows of at most `size` x `size` that cover each labelled image of a split once."""
+    return [
+        (sample, window)
+        for sample, (height, width) in sample_sizes(dataset, split).items()
+        for window in _even_windows(height, width, size)
+    ]
+
+
+def band_statistics(
+    dataset: Dataset, split: str, bands: Sequence[int] | None = None, *, most_images: int = 100
+) -> BandStatistics:
+    """Mean and standard deviation of each band over the valid pixels of evenly chosen images of a split.
+
+    Raises `DataError` when images differ in their number of bands or pixel type, or when none holds data.
+    """
+    samples = list(sample_sizes(dataset, split))
+    chosen = samples[:: max(1, math.ceil(len(samples) / most_images))]
+    kinds: dict[tuple[int, str], Sample] = {}
+    count, total, squares = 0, np.zeros(0), np.zeros(0)
+    for sample in chosen:
+        image, _, valid = read_sample(dataset, sample, bands)
+        kinds.setdefault((image.shape[0], str(image.dtype)), sample)
+        if len(kinds) > 1:
+            raise DataError(_mixed_kinds_message(kinds))
+        pixels = image[:, valid].astype(np.float64)
+        count += pixels.shape[1]
+        total = total + pixels.sum(axis=1) if total.size else pixels.sum(axis=1)
+        squares = squares + np.square(pixels).sum(axis=1) if squares.size else np.square(pixels).sum(axis=1)
+    if count == 0:
+        raise DataError(f"{dataset.root}: no image of split {split!r} holds data.")
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    # A constant band carries nothing; dividing by 1 keeps it at zero instead of at noise blown up.
+    std[std < 1e-6] = 1.0
+    dtype = next(iter(kinds))[1]
+    return BandStatistics(tuple(float(value) for value in mean), tuple(float(value) for value in std), dtype)
+
+
+def _read_labelled(
+    dataset: Dataset, sample: Sample, bands: Sequence[int] | None, window: Window | None = None
+) -> tuple[Pixels, Target]:
+    image, target, _ = read_sample(dataset, sample, bands, window)
+    return np.ascontiguousarray(image.transpose(1, 2, 0)), target
+
+
+def _window_around(matrix: npt.NDArray[np.float64], chip_size: int, height: int, width: int) -> Window:
+    corners = np.array([[x, y, 1] for x in (0, chip_size - 1) for y in (0, chip_size - 1)]) @ matrix.T
+    col_off, row_off = (max(0, math.floor(low) - 1) for low in corners.min(axis=0))
+    col_end, row_end = (math.ceil(high) + 2 for high in corners.max(axis=0))
+    return Window(row_off, col_off, min(row_end, height) - row_off, min(col_end, width) - col_off)
+
+
+def _even_windows(height: int, width: int, size: int) -> list[Window]:
+    # Windows of even size, so that no sliver without context is left at the far border.
+    rows = np.linspace(0, height, math.ceil(height / size) + 1).round().astype(int)
+    cols = np.linspace(0, width, math.ceil(width / size) + 1).round().astype(int)
+    return [
+        Window(int(top), int(left), int(bottom - top), int(right - left))
+        for top, bottom in pairwise(rows)
+        for left, right in pairwise(cols)
+    ]
+
+
+def _mixed_kinds_message(kinds: dict[tuple[int, str], Sample]) -> str:
+    found = "; ".join(f"{sample.image} has {bands} bands of {dtype}" for (bands, dtype), sample in kinds.items())
+    return f"All images of a set must have the same bands and pixel type: {found}. Name common bands, or convert them."

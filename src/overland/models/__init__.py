@@ -1,0 +1,17 @@
+"""Architectures, losses and graphs. Importing this package first makes torchvision importable beside CPU PyTorch."""
+
+from __future__ import annotations
+
+from overland.errors import import_extra
+
+import_extra("torch", "train", "Running a network outside its ONNX graph")
+
+from overland.models.torchvision_shim import declare_missing_operators  # noqa: E402 - once torch is known to be there
+
+declare_missing_operators()
+
+from overland.models.build import build_model, model_settings, size_divisor_of  # noqa: E402 - after the shim, on purpose
+from overland.models.graph import graph_from_model  # noqa: E402
+from overland.models.losses import segmentation_loss  # noqa: E402
+
+__all__ = ["build_model", "graph_from_model", "model_settings", "segmentation_loss", "size_divisor_of"]

@@ -1,0 +1,1 @@
+"""Recipes: one YAML file per recommended model, read through `overland.config`."""

@@ -1,0 +1,48 @@
+"""The model card: what a bundle's README says of it."""
+
+from __future__ import annotations
+
+from overland.bundle import ModelBundle
+
+__all__ = ["model_card"]
+
+
+def model_card(bundle: ModelBundle) -> str:
+    """Write a bundle's README in Markdown: what it was trained on, how it scored, how to use it."""
+    resolution = f"{bundle.resolution_m:g} m a pixel" if bundle.resolution_m else "imagery without a known resolution"
+    decision = "largest score" if bundle.threshold is None else f"score of at least {bundle.threshold:.3f}"
+    images = ", ".join(f"{count} in {split}" for split, count in bundle.data.get("images", {}).items())
+    lines = [
+        f"# {bundle.model.get('architecture')} for {', '.join(_classes_of_interest(bundle))}",
+        "",
+        f"- Input: {bundle.in_channels} bands of {bundle.dtype}, {resolution}",
+        f"- Classes: {', '.join(bundle.legend.names)}; decided by the {decision}",
+        f"- Trained on {bundle.data.get('name')}: {images} images",
+        *_score_lines(bundle),
+        "",
+        "The terms of the training data carry over to what is made with this model; look them up before you share it.",
+        "",
+        "```",
+        "overland predict MODEL scene.tif map.tif",
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _classes_of_interest(bundle: ModelBundle) -> list[str]:
+    return [name for index, name in enumerate(bundle.legend.names) if index != bundle.legend.background]
+
+
+def _score_lines(bundle: ModelBundle) -> list[str]:
+    if "val" not in bundle.metrics:
+        return []
+    headline = bundle.metrics["val"]["headline"]
+    what = f"IoU of {headline['class']}" if headline.get("class") else "mean IoU"
+    where = (
+        "made scenes (synthetic: no evidence for real imagery)" if bundle.data.get("synthetic") else "validation images"
+    )
+    return [
+        f"- {what}, pooled over the {where}: {headline['value']:.3f} "
+        f"({headline['confidence']:.0%} interval {headline['low']:.3f} to {headline['high']:.3f})"
+    ]

@@ -1,0 +1,245 @@
+"""Train: from labelled imagery to a run folder with a model bundle in it."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import importlib.metadata
+import logging
+import platform
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import yaml
+
+from overland import __version__
+from overland.bundle import ModelBundle, save_bundle
+from overland.config import TrainConfig, load_yaml, train_config_from_mapping, train_config_from_source
+from overland.datasets import Dataset, class_shares, dataset_from_path
+from overland.datasets.chips import BandStatistics, band_statistics
+from overland.errors import DataError, UsageError
+from overland.models import model_settings
+from overland.progress import format_seconds
+from overland.raster import open_scene
+from overland.report.curves import write_training_figures
+from overland.training import TrainedModel, fit
+from overland.workflows.card import model_card
+from overland.workflows.evaluate import evaluate_dataset
+from overland.workflows.output_folder import free_folder
+
+__all__ = ["train"]
+
+logger = logging.getLogger("overland")
+
+_ARGS = "args.yaml"
+_LEAST_HALO = 32
+
+
+def train(
+    data: str | Path | None = None,
+    recipe: str | Path | None = None,
+    *,
+    resume: str | Path | None = None,
+    synthetic: bool = False,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Train a model on a dataset.
+
+    `recipe` is the name of a recipe or a YAML file; `settings` are those of `overland.config.TrainConfig` and win over
+    it. `resume` names the folder of a run that was cut off: it goes on after its last whole epoch, with the data and
+    settings that it was started with. `synthetic` marks made scenes, so that every score is called so.
+
+    Writes the run folder `<project>/<name>[N]` and returns its path, the path of the bundle and its validation
+    scores. Raises `DataError` when the data cannot be trained on, and `UsageError` for a setting that makes no sense.
+    """
+    started = time.monotonic()
+    if resume is not None:
+        run, data, config = _run_to_resume(resume, data, settings)
+    else:
+        if data is None:
+            raise UsageError("Name the dataset to train on: a folder or a dataset YAML, with --data.")
+        run, config = None, train_config_from_source(recipe, settings)
+    dataset = dataset_from_path(data)
+    class_share = _check_classes(dataset)
+    statistics = band_statistics(dataset, "train", config.bands)
+    run = run or _new_run(config, data, dataset, synthetic)
+    model = _model_of(config, dataset, statistics)
+    models = fit(
+        dataset,
+        config,
+        model,
+        statistics,
+        run,
+        class_weights=_class_weights(class_share) if config.class_weights else None,
+        resume=resume is not None,
+    )
+    synthetic = synthetic or bool(load_yaml(run / _ARGS).get("synthetic"))
+    bundle = _bundle_of(config, dataset, statistics, model, models["best"], class_share, synthetic)
+    best = _save_scored(bundle, models["best"], run, dataset)
+    last = dataclasses.replace(best, metrics={}, path=None)
+    save_bundle(
+        last,
+        run / "weights" / "last",
+        weights=models["last"].weights,
+        graph=models["last"].graph,
+        card=model_card(last),
+    )
+    write_training_figures(run)
+    logger.info("Trained in %s; the model is %s.", format_seconds(time.monotonic() - started), best.path)
+    return {
+        "run": str(run),
+        "model": str(best.path),
+        "seconds": round(time.monotonic() - started, 1),
+        "threshold": best.threshold,
+        "val": best.metrics["val"],
+        "notes": list(dataset.notes),
+    }
+
+
+def _run_to_resume(
+    resume: str | Path, data: str | Path | None, settings: Mapping[str, Any]
+) -> tuple[Path, str, TrainConfig]:
+    run = Path(resume)
+    if data is not None or settings:
+        raise UsageError("--resume goes on with the data and settings that the run was started with; give it alone.")
+    if not (run / _ARGS).is_file():
+        raise DataError(f"{run} is not the folder of a run: it has no {_ARGS}.")
+    values = load_yaml(run / _ARGS)
+    values.pop("synthetic", None)
+    return run, str(values.pop("data")), train_config_from_mapping(values, str(run / _ARGS))
+
+
+def _new_run(config: TrainConfig, data: str | Path, dataset: Dataset, synthetic: bool) -> Path:
+    run = Path(config.project) / config.name
+    run = run if config.exist_ok else free_folder(run)
+    run.mkdir(parents=True, exist_ok=True)
+    values = {"data": str(data), **({"synthetic": True} if synthetic else {}), **config.to_dict()}
+    (run / _ARGS).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    _write_manifest(run / "splits.csv", dataset)
+    logger.info("The run is kept in %s; if it is cut off: overland train --resume %s", run, run)
+    return run
+
+
+def _write_manifest(path: Path, dataset: Dataset) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["split", "key", "group", "image", "target"])
+        for split, samples in dataset.splits.items():
+            writer.writerows([split, s.key, s.group, s.image, s.target or ""] for s in samples)
+
+
+def _check_classes(dataset: Dataset) -> dict[str, float]:
+    for note in dataset.notes:
+        logger.info("%s", note)
+    for split in ("train", "val"):
+        if not dataset.splits.get(split):
+            raise DataError(
+                f"{dataset.root} has no images in split {split!r}; its splits: {', '.join(dataset.splits)}."
+            )
+    shares = class_shares(dataset, "train")
+    for split, found in (("train", shares), ("val", class_shares(dataset, "val"))):
+        missing = [name for name, share in found.items() if share == 0]
+        if missing:
+            logger.warning(
+                "Split %s has no pixel of %s: it cannot be %s.",
+                split,
+                ", ".join(missing),
+                "learned" if split == "train" else "scored",
+            )
+    if sum(share > 0 for share in shares.values()) < 2:
+        present = next((name for name, share in shares.items() if share > 0), "ignored pixels")
+        raise DataError(
+            f"The training masks of {dataset.root} hold only {present}, so there is nothing to learn. "
+            "Look at them with `overland data check`."
+        )
+    logger.info("Classes in training: %s", ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
+    return shares
+
+
+def _class_weights(shares: Mapping[str, float]) -> tuple[float, ...]:
+    # The inverse square root helps rare classes without letting them take over; a class that is absent weighs nothing.
+    weights = np.array([share**-0.5 if share > 0 else 0.0 for share in shares.values()])
+    return tuple((weights / weights[weights > 0].mean()).tolist())
+
+
+def _model_of(config: TrainConfig, dataset: Dataset, statistics: BandStatistics) -> dict[str, Any]:
+    classes = 1 if dataset.legend.is_binary else dataset.legend.num_classes
+    return model_settings(config.model, in_channels=len(statistics.mean), classes=classes)
+
+
+def _bundle_of(
+    config: TrainConfig,
+    dataset: Dataset,
+    statistics: BandStatistics,
+    model: Mapping[str, Any],
+    trained: TrainedModel,
+    shares: Mapping[str, float],
+    synthetic: bool,
+) -> ModelBundle:
+    return ModelBundle(
+        legend=dataset.legend,
+        model=model,
+        bands=config.bands or tuple(range(1, len(statistics.mean) + 1)),
+        dtype=statistics.dtype,
+        mean=statistics.mean,
+        std=statistics.std,
+        chip_size=config.imgsz,
+        size_divisor=trained.size_divisor,
+        halo=_halo(config.imgsz, trained.size_divisor),
+        activation="sigmoid" if dataset.legend.is_binary else "softmax",
+        resolution_m=_resolution_m(dataset),
+        data={
+            "name": dataset.name,
+            "images": {split: len(samples) for split, samples in dataset.splits.items()},
+            "class_shares": dict(shares),
+            "notes": list(dataset.notes),
+            "synthetic": synthetic,
+        },
+        training=config.to_dict(),
+        versions=_versions(),
+    )
+
+
+def _halo(chip_size: int, divisor: int) -> int:
+    # A quarter of the training chip: what lies further from a pixel had little say in training.
+    return max(_LEAST_HALO, chip_size // 4 // divisor * divisor)
+
+
+def _resolution_m(dataset: Dataset) -> float | None:
+    found = []
+    for sample in dataset.splits["train"][:50]:
+        with open_scene(sample.image) as scene:
+            if scene.grid.resolution_m is not None:
+                found.append(scene.grid.resolution_m)
+    return round(median(found), 4) if found else None
+
+
+def _save_scored(bundle: ModelBundle, trained: TrainedModel, run: Path, dataset: Dataset) -> ModelBundle:
+    """Save the bundle, tune its threshold on the validation images, score it, and save it with both."""
+
+    def save(bundle: ModelBundle) -> ModelBundle:
+        return save_bundle(
+            bundle, run / "weights" / "best", weights=trained.weights, graph=trained.graph, card=model_card(bundle)
+        )
+
+    bundle = save(bundle)
+    output = run / "val"
+    scores = evaluate_dataset(bundle, dataset, "val", output)
+    if "best_threshold" in scores:
+        bundle = save(dataclasses.replace(bundle, threshold=scores["best_threshold"]["threshold"]))
+        scores = evaluate_dataset(bundle, dataset, "val", output)
+    shutil.copy(output / "confusion_matrix.png", run / "confusion_matrix.png")
+    shutil.copy(output / "pictures.jpg", run / "val_batch0_pred.jpg")
+    scores = {key: value for key, value in scores.items() if key not in ("model", "data", "output")}
+    return save(dataclasses.replace(bundle, metrics={"val": scores}))
+
+
+def _versions() -> dict[str, str]:
+    packages = ("torch", "lightning", "segmentation-models-pytorch", "numpy", "rasterio", "onnx")
+    found = {package: importlib.metadata.version(package) for package in packages}
+    return {"overland": __version__, "python": platform.python_version(), **found}

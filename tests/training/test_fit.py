@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+from scenes import write_road_dataset
+
+pytest.importorskip("torch")
+
+from overland.config import TrainConfig
+from overland.datasets import dataset_from_path
+from overland.datasets.chips import band_statistics
+from overland.errors import DataError, UsageError
+from overland.models import model_settings
+from overland.training import fit
+from overland.training.callbacks import read_history
+
+SETTINGS = {"model": {"width": 8, "depth": 2}, "epochs": 3, "batch": 4, "imgsz": 32, "lr": 0.01}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return dataset_from_path(write_road_dataset(tmp_path_factory.mktemp("roads")))
+
+
+def run(dataset, folder, *, resume=False, **changes):
+    config = TrainConfig(**(SETTINGS | changes))
+    model = model_settings(config.model, in_channels=3, classes=1)
+    folder.mkdir(exist_ok=True)
+    return fit(dataset, config, model, band_statistics(dataset, "train"), folder, resume=resume)
+
+
+@pytest.fixture(scope="module")
+def whole_run(dataset, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    return run(dataset, folder), folder
+
+
+def assert_same_weights(one, other):
+    assert one.weights.keys() == other.weights.keys()
+    for name, value in one.weights.items():
+        np.testing.assert_array_equal(value, other.weights[name], err_msg=name)
+
+
+def test_it_learns(whole_run):
+    rows = read_history(whole_run[1] / "results.csv")
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert rows[-1]["train/loss"] < rows[0]["train/loss"]
+    assert rows[-1]["val/iou"] > 0.8
+
+
+def test_a_seed_gives_the_same_run(dataset, whole_run, tmp_path):
+    assert_same_weights(run(dataset, tmp_path / "again")["best"], whole_run[0]["best"])
+
+
+def test_another_seed_gives_another_run(dataset, whole_run, tmp_path):
+    other = run(dataset, tmp_path / "other", seed=1)["best"].weights
+    assert any(not np.array_equal(value, other[name]) for name, value in whole_run[0]["best"].weights.items())
+
+
+class CutOffError(Exception):
+    pass
+
+
+def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(dataset, whole_run, tmp_path, monkeypatch):
+    from overland.training.module import SegmentationModule
+
+    step = SegmentationModule.training_step
+
+    def killed(self, batch, index):
+        if self.current_epoch == 2:
+            raise CutOffError
+        return step(self, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SegmentationModule, "training_step", killed)
+        with pytest.raises(CutOffError):
+            run(dataset, tmp_path / "cut")
+    assert len(read_history(tmp_path / "cut" / "results.csv")) == 2
+    resumed = run(dataset, tmp_path / "cut", resume=True)
+    assert_same_weights(resumed["last"], whole_run[0]["last"])
+    rows, expected = (read_history(folder / "results.csv") for folder in (tmp_path / "cut", whole_run[1]))
+    for row, other in zip(rows, expected, strict=True):
+        assert row | {"time_s": 0} == other | {"time_s": 0}
+
+
+def test_ctrl_c_passes_through(dataset, tmp_path, monkeypatch):
+    import signal
+
+    from overland.training.module import SegmentationModule
+
+    def interrupted(self, batch, index):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SegmentationModule, "training_step", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(dataset, tmp_path / "cut")
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def test_early_stopping(dataset, tmp_path):
+    # With next to no learning rate nothing gets better, so patience runs out.
+    run(dataset, tmp_path / "early", epochs=9, patience=1, lr=1e-12, ema=0)
+    assert len(read_history(tmp_path / "early" / "results.csv")) < 9
+
+
+def test_nothing_to_resume(dataset, tmp_path):
+    with pytest.raises(DataError, match="nothing to resume"):
+        run(dataset, tmp_path / "new", resume=True)
+
+
+def test_a_chip_size_that_does_not_fit_the_network(dataset, tmp_path):
+    with pytest.raises(UsageError, match="imgsz must be a multiple of 4"):
+        run(dataset, tmp_path / "odd", imgsz=30)
