@@ -1,0 +1,81 @@
+"""Insert what the code says of itself into README and docs, between `<!-- insert: NAME -->` and `<!-- end -->`.
+
+NAME is a command ("train", "data check"), "overland" for the list of commands, or "settings" for those of a training
+run. With --check nothing is written and a page that is out of step is an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from overland.cli import overland
+from overland.config import TrainConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+PLACE = re.compile(r"(<!-- insert: (?P<name>[a-z -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def inserted(text: str) -> str:
+    """The page with every place filled from the code."""
+    return PLACE.sub(lambda match: f"{match[1]}{_content(match['name'])}{match[3]}", text)
+
+
+def documented(text: str) -> set[str]:
+    """The commands that a page has a place for."""
+    return {match["name"] for match in PLACE.finditer(text)}
+
+
+def _content(name: str) -> str:
+    if name == "settings":
+        rows = [f"| `{item.name}` | {item.metadata['help']} |" for item in fields(TrainConfig)]
+        return "\n".join(["", "| setting | meaning |", "|---|---|", *rows, "", ""])
+    words = [] if name == "overland" else name.split()
+    return f"\n```text\n{_help_of(words)}\n```\n\n"
+
+
+def _help_of(words: list[str]) -> str:
+    command: click.Command = overland
+    context = click.Context(command, info_name="overland", terminal_width=100, max_content_width=100)
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
+        context = click.Context(command, info_name=word, parent=context, terminal_width=100, max_content_width=100)
+    return command.get_help(context)
+
+
+def _all_commands(group: click.Group, path: tuple[str, ...] = ()) -> set[str]:
+    names = set()
+    for name, command in group.commands.items():
+        here = (*path, name)
+        names |= _all_commands(command, here) if isinstance(command, click.Group) else {" ".join(here)}
+    return names
+
+
+def main() -> int:
+    """Fill or check every page; gives the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    texts = {page: page.read_text(encoding="utf-8") for page in pages}
+    stale = [page for page, text in texts.items() if inserted(text) != text]
+    missing = _all_commands(overland) - set().union(*map(documented, texts.values()))
+    if missing:
+        print(f"Commands without a place in the docs: {', '.join(sorted(missing))}", file=sys.stderr)
+    if check:
+        for page in stale:
+            print(f"{page.relative_to(ROOT)} is out of step with the code; run `make docs`.", file=sys.stderr)
+        return 1 if stale or missing else 0
+    for page in stale:
+        page.write_text(inserted(texts[page]), encoding="utf-8")
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
