@@ -6,10 +6,23 @@ import os
 
 # GDAL keeps 5 % of the machine's memory as block cache, so memory would grow with the raster until that is full.
 # Overland reads every block once; a small cache is as fast. A value that the user has set is kept.
-os.environ.setdefault("GDAL_CACHEMAX", "96")
+os.environ.setdefault("GDAL_CACHEMAX", "32")
+# GDAL's fast way of reading a whole PNG gives whatever memory holds, and no error, where the file was cut short.
+os.environ.setdefault("GDAL_PNG_WHOLE_IMAGE_OPTIM", "NO")
 
 from overland.raster.grid import Grid, Window
 from overland.raster.scene import Scene, open_scene, read_image
+from overland.raster.versions import library_versions
 from overland.raster.write import RasterWriter, create_raster, write_class_map
 
-__all__ = ["Grid", "RasterWriter", "Scene", "Window", "create_raster", "open_scene", "read_image", "write_class_map"]
+__all__ = [
+    "Grid",
+    "RasterWriter",
+    "Scene",
+    "Window",
+    "create_raster",
+    "library_versions",
+    "open_scene",
+    "read_image",
+    "write_class_map",
+]

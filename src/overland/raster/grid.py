@@ -87,7 +87,7 @@ class Grid:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Left, bottom, right, top in the units of the CRS."""
-        corners = [self.transform * (col, row) for col in (0, self.width) for row in (0, self.height)]
+        corners = [self.xy(row, col) for row in (0, self.height) for col in (0, self.width)]
         xs, ys = zip(*corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
@@ -105,11 +105,18 @@ class Grid:
         _, metres_per_unit = CRS.from_user_input(self.crs).linear_units_factor
         return float((across + down) / 2 * metres_per_unit)
 
+    def xy(self, row: float, col: float) -> tuple[float, float]:
+        """Ground coordinates of a pixel's upper left corner, in the units of the CRS."""
+        # Written out, because affine 2 and affine 3 spell this product differently.
+        a, b, c, d, e, f = self.transform[:6]
+        return a * col + b * row + c, d * col + e * row + f
+
     def cropped(self, window: Window) -> Grid:
         """The grid of a window; ground control points do not carry over."""
-        moved = self.transform * Affine.translation(window.col_off, window.row_off)
-        crs = self.crs
-        return Grid(window.height, window.width, moved if self.is_georeferenced else Affine.identity(), crs)
+        a, b, _, d, e, _ = self.transform[:6]
+        left, top = self.xy(window.row_off, window.col_off)
+        moved = Affine(a, b, left, d, e, top) if self.is_georeferenced else Affine.identity()
+        return Grid(window.height, window.width, moved, self.crs)
 
 
 def iter_windows(height: int, width: int, size: int) -> Iterator[Window]:

@@ -1,0 +1,106 @@
+"""Checks of labels: lossy masks, masks without labels, classes that do not occur."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from overland.datasets.check.survey import Record
+from overland.datasets.codec import LabelCodec
+from overland.datasets.finding import Finding, count_of, named_files
+from overland.legend import Legend
+
+__all__ = ["check_classes", "check_lossy_masks", "check_mixed_coding", "check_unlabelled", "counts_of"]
+
+
+def counts_of(records: Sequence[Record], num_classes: int) -> npt.NDArray[np.int64]:
+    """Pixels of each class over all masks that could be decoded."""
+    counts = np.zeros(num_classes, np.int64)
+    for record in records:
+        if record.mask and record.mask.counts is not None:
+            counts += record.mask.counts
+    return counts
+
+
+def check_lossy_masks(records: Sequence[Record]) -> list[Finding]:
+    """Masks that are stored as JPEG."""
+    paths = tuple(r.sample.target for r in records if r.mask and r.mask.driver == "JPEG" and r.sample.target)
+    if not paths:
+        return []
+    message = (
+        f"{count_of(paths, 'mask')} stored as JPEG: {named_files(paths)}. JPEG changes the values round every border, "
+        "and again each time it is saved. Save masks as PNG or GeoTIFF, from the source or binarised at 128."
+    )
+    return [Finding("error", "jpeg-mask", message, paths)]
+
+
+def check_mixed_coding(records: Sequence[Record], codec: LabelCodec) -> list[Finding]:
+    """Two-class sets in which some masks hold 0 and 1, others 0 and 255, and none both: 255 is hardly "no label"."""
+    if codec.kind != "ids" or codec.num_classes != 2:
+        return []
+    held = [
+        (record.sample.target, {1, 255} & (set(record.mask.values) - {record.mask.nodata}))
+        for record in records
+        if record.mask and record.sample.target
+    ]
+    if not {frozenset({1}), frozenset({255})} <= {frozenset(v) for _, v in held} or any(len(v) == 2 for _, v in held):
+        return []
+    paths = tuple(path for path, values in held if values == {255})
+    message = (
+        f"{count_of(paths, 'mask')} with 0 and 255 where the others hold 0 and 1: {named_files(paths)}. "
+        "They are read as 'no label'; if 255 is the class, declare label_mapping: {0: 0, 1: 1, 255: 1}"
+    )
+    return [Finding("error", "mixed-coding", message, paths)]
+
+
+def check_unlabelled(records: Sequence[Record]) -> list[Finding]:
+    """Masks in which every pixel is ignored."""
+    paths = tuple(
+        record.sample.target
+        for record in records
+        if record.mask and record.sample.target and record.mask.counts is not None and not record.mask.counts.any()
+    )
+    if not paths:
+        return []
+    message = (
+        f"{count_of(paths, 'mask')} with nothing but 'no label': {named_files(paths)}. Remove what teaches nothing."
+    )
+    return [Finding("warning", "unlabelled-mask", message, paths)]
+
+
+def check_classes(splits: Mapping[str, Sequence[Record]], legend: Legend) -> list[Finding]:
+    """Classes of the legend that occur nowhere, or not in a split."""
+    counts = {split: counts_of(records, legend.num_classes) for split, records in splits.items()}
+    counts = {split: found for split, found in counts.items() if found.any()}
+    if not counts:
+        return []
+    total = sum(counts.values())
+    nowhere = [name for name, count in zip(legend.names, np.asarray(total), strict=True) if count == 0]
+    findings = [_nowhere(nowhere, legend)] if nowhere else []
+    for split, found in counts.items():
+        absent = [n for n, count in zip(legend.names, found, strict=True) if count == 0 and n not in nowhere]
+        if absent:
+            findings.append(_absent(split, absent))
+    return findings
+
+
+def _nowhere(names: list[str], legend: Legend) -> Finding:
+    message = (
+        f"No pixel of any mask is {_listed(names)}: a model can never learn it. "
+        "Is the mapping of values right? If the class is not in this place, take it out of names."
+    )
+    return Finding("error" if legend.num_classes - len(names) < 2 else "warning", "class-absent", message)
+
+
+def _absent(split: str, names: list[str]) -> Finding:
+    effect = "be learned" if split == "train" else f"get a score on {split}"
+    message = (
+        f"No pixel of {split} is {_listed(names)}, as in other splits: it cannot {effect}. Split anew, or accept it."
+    )
+    return Finding("warning", "class-absent-in-split", message)
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]

@@ -1,0 +1,144 @@
+"""Checks of files and pairs: readable, of one size, of one kind, in one place on the ground, with data in them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyproj import CRS
+
+from overland.datasets.check.survey import ImageFacts, MaskFacts, Record
+from overland.datasets.finding import Finding, count_of, named_files
+from overland.raster.grid import Grid
+
+__all__ = ["check_faults", "check_ground", "check_imagery", "check_kinds", "check_sizes"]
+
+_MUCH_EMPTY = 0.5
+_MOST_OFF_PX = 0.5
+
+
+def check_faults(records: Sequence[Record]) -> list[Finding]:
+    """Files that cannot be read and masks that cannot be decoded: one finding for each kind, with the first message."""
+    faults: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+    for record in records:
+        for code, message, path in record.faults:
+            faults[code].append((message, path))
+    findings = []
+    for code, items in faults.items():
+        more = f" (The same of {len(items) - 1} more.)" if len(items) > 1 else ""
+        findings.append(Finding("error", code, items[0][0] + more, tuple(path for _, path in items)))
+    return findings
+
+
+def check_sizes(records: Sequence[Record]) -> list[Finding]:
+    """Images and masks of different size; pairs whose masks would fit each other's images are named as swapped."""
+    wrong = [record for record in records if record.image and record.mask and _size(record.image) != _size(record.mask)]
+    findings = []
+    while wrong:
+        record = wrong.pop(0)
+        partner = next((other for other in wrong if _are_swapped(record, other)), None)
+        if partner is not None:
+            wrong.remove(partner)
+        findings.append(_size_finding(record, partner))
+    return findings
+
+
+def check_kinds(records: Sequence[Record]) -> list[Finding]:
+    """Images that differ from the others in bands or pixel type, so that one model cannot take all of them."""
+    kinds: dict[tuple[int, str], list[Path]] = defaultdict(list)
+    for record in records:
+        if record.image:
+            kinds[record.image.bands, record.image.dtype].append(record.sample.image)
+    if len(kinds) < 2:
+        return []
+    found = "; ".join(f"{len(paths)} have {bands} bands of {dtype}" for (bands, dtype), paths in kinds.items())
+    odd = tuple(kinds[min(kinds, key=lambda kind: len(kinds[kind]))])
+    message = (
+        f"Images differ in bands or pixel type: {found}. Odd ones: {named_files(odd)}. "
+        "Convert them, or remove them; with -b bands that all of them have can be chosen."
+    )
+    return [Finding("error", "mixed-images", message, odd)]
+
+
+def check_imagery(records: Sequence[Record]) -> list[Finding]:
+    """Images that are blank, or without data over half of their area."""
+    blank = [r.sample.image for r in records if r.image and (r.image.is_constant or r.image.empty_share == 1)]
+    part = [
+        r.sample.image
+        for r in records
+        if r.image and r.sample.image not in blank and r.image.empty_share >= _MUCH_EMPTY
+    ]
+    findings = []
+    if blank:
+        message = (
+            f"{count_of(blank, 'blank image')} (one value everywhere, or nodata): {named_files(blank)}. Remove them."
+        )
+        findings.append(Finding("warning", "blank-image", message, tuple(blank)))
+    if part:
+        message = (
+            f"{count_of(part, 'image')} without data (nodata, black or white) over half of the area or more: "
+            f"{named_files(part)}. Their labels there teach nothing true: declare nodata, or set those labels to 255."
+        )
+        findings.append(Finding("warning", "empty-imagery", message, tuple(part)))
+    return findings
+
+
+def check_ground(records: Sequence[Record]) -> list[Finding]:
+    """Georeferenced masks whose CRS or extent is not that of their image."""
+    findings: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+    for record in records:
+        if not record.image or not record.mask:
+            continue
+        image, mask = record.image.grid, record.mask.grid
+        if image.is_georeferenced and mask.is_georeferenced and record.sample.target:
+            found = _misplaced(image, mask)
+            if found:
+                code, message = found
+                findings[code].append((message, record.sample.target))
+    return [
+        Finding(
+            "error",
+            code,
+            f"{count_of(items, 'mask')} not where the image is; {named_files([items[0][1]])}: {items[0][0]} "
+            "Reproject the labels onto the grid of the image.",
+            tuple(path for _, path in items),
+        )
+        for code, items in findings.items()
+    ]
+
+
+def _misplaced(image: Grid, mask: Grid) -> tuple[str, str] | None:
+    if CRS.from_user_input(image.crs) != CRS.from_user_input(mask.crs):
+        return "crs-differs", f"the mask is in {mask.crs}, the image in {image.crs}."
+    pixel = max(abs(image.transform.a), abs(image.transform.b), 1e-12)
+    off = max(abs(a - b) for a, b in zip(image.bounds, mask.bounds, strict=True)) / pixel
+    if off <= _MOST_OFF_PX:
+        return None
+    left, bottom, right, top = image.bounds
+    meets = mask.bounds[0] < right and mask.bounds[2] > left and mask.bounds[1] < top and mask.bounds[3] > bottom
+    if not meets:
+        return "extent-differs", "the two do not meet anywhere."
+    return "extent-differs", f"the edges lie up to {off:.1f} pixels apart."
+
+
+def _size(facts: ImageFacts | MaskFacts) -> tuple[int, int]:
+    return facts.grid.height, facts.grid.width
+
+
+def _are_swapped(one: Record, other: Record) -> bool:
+    if not (one.image and one.mask and other.image and other.mask):
+        return False
+    return _size(one.image) == _size(other.mask) and _size(other.image) == _size(one.mask)
+
+
+def _size_finding(record: Record, partner: Record | None) -> Finding:
+    files = [path for r in (record, partner) if r for path in (r.sample.image, r.sample.target) if path]
+    sizes = " and ".join("{} x {}".format(*_size(facts)) for facts in (record.image, record.mask) if facts)
+    message = f"{named_files(files[:2])} have different sizes: {sizes} pixels."
+    if partner is None:
+        return Finding(
+            "error", "size-differs", f"{message} Export the mask again, at the size of its image.", tuple(files)
+        )
+    swapped = f"With {named_files(files[2:])} it is the other way round: two files were swapped. Swap them back."
+    return Finding("error", "swapped-files", f"{message} {swapped}", tuple(files))

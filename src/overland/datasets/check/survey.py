@@ -1,0 +1,146 @@
+"""The survey: every image and mask of a dataset is read once, and what the checks need is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from overland.datasets.check.shift import correlations
+from overland.datasets.codec import LabelCodec
+from overland.datasets.dataset import Sample
+from overland.datasets.masks import RawMask, read_mask, value_counts
+from overland.datasets.shares import class_counts
+from overland.errors import DataError
+from overland.legend import IGNORE_INDEX
+from overland.progress import track
+from overland.raster.grid import Grid
+from overland.raster.scene import open_scene
+
+__all__ = ["ImageFacts", "MaskFacts", "Record", "survey"]
+
+_MOST_CORRELATED = 160
+
+Pixels = npt.NDArray[Any]
+Valid = npt.NDArray[np.bool_]
+Fault = tuple[str, str, Path]
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is kept of an image; `empty_share` is the share of its pixels that are nodata, or all black or white."""
+
+    grid: Grid
+    bands: int
+    dtype: str
+    digest: str
+    empty_share: float
+    is_constant: bool
+
+
+@dataclass(frozen=True)
+class MaskFacts:
+    """What is kept of a mask; `values` is empty for a colour mask, `counts` None where it could not be decoded."""
+
+    grid: Grid
+    driver: str
+    nodata: int | None
+    values: Counter[int]
+    counts: npt.NDArray[np.int64] | None
+    ignored: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """One sample as surveyed; `faults` are the errors met: a finding's code, the message and the file."""
+
+    split: str
+    sample: Sample
+    image: ImageFacts | None
+    mask: MaskFacts | None
+    faults: tuple[Fault, ...] = ()
+    evidence: list[npt.NDArray[np.float32]] = field(default_factory=list)
+
+
+def survey(samples: Iterable[tuple[str, Sample]], codec: LabelCodec | None) -> list[Record]:
+    """Read each (split, sample) once; masks are decoded where there is a codec."""
+    tasks = list(samples)
+    # Evenly spread, so that every part of the set has a say in whether the labels are shifted.
+    step = max(1, -(-len(tasks) // _MOST_CORRELATED))
+    with track("Reading images and masks", len(tasks), "images") as advance:
+        records = []
+        for index, (split, sample) in enumerate(tasks):
+            records.append(_record(split, sample, codec, is_correlated=index % step == 0))
+            advance(1)
+    return records
+
+
+def _record(split: str, sample: Sample, codec: LabelCodec | None, *, is_correlated: bool) -> Record:
+    faults: list[Fault] = []
+    image = mask = facts = ids = None
+    evidence: list[npt.NDArray[np.float32]] = []
+    try:
+        image, valid, facts = _read_image(sample)
+    except DataError as error:
+        faults.append(("unreadable-file", str(error), sample.image))
+    if sample.target is not None and sample.target.is_file():
+        try:
+            raw = read_mask(sample.target)
+            ids = _decoded(raw, codec, faults)
+            mask = _mask_facts(raw, ids, codec)
+        except DataError as error:
+            faults.append(("unreadable-file", str(error), sample.target))
+    if is_correlated and image is not None and ids is not None and image.shape[1:] == ids.shape:
+        evidence = correlations(image, ids, valid)
+    return Record(split, sample, facts, mask, tuple(faults), evidence)
+
+
+def _read_image(sample: Sample) -> tuple[Pixels, Valid, ImageFacts]:
+    with open_scene(sample.image, expand_palette=True) as scene:
+        pixels, valid = scene.read()
+        facts = ImageFacts(
+            grid=scene.grid,
+            bands=len(pixels),
+            dtype=scene.dtype,
+            digest=_digest(pixels),
+            empty_share=_empty_share(pixels, valid),
+            is_constant=bool((pixels == pixels[:, :1, :1]).all()),
+        )
+    return pixels, valid, facts
+
+
+def _digest(pixels: Pixels) -> str:
+    header = f"{pixels.shape} {pixels.dtype}".encode()
+    return hashlib.blake2b(np.ascontiguousarray(pixels).data, key=header[:64], digest_size=16).hexdigest()
+
+
+def _empty_share(pixels: Pixels, valid: Valid) -> float:
+    """Share of pixels that are nodata, or black or white in all bands, whichever of the two is the fill."""
+    top = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1.0
+    black = ~valid | (pixels == 0).all(axis=0)
+    white = ~valid | (pixels == top).all(axis=0)
+    return max(float(black.mean()), float(white.mean()))
+
+
+def _decoded(raw: RawMask, codec: LabelCodec | None, faults: list[Fault]) -> npt.NDArray[np.uint8] | None:
+    if codec is None:
+        return None
+    try:
+        return codec.ids_from_mask(raw)
+    except DataError as error:
+        faults.append(("unknown-value", str(error), raw.path))
+        return None
+
+
+def _mask_facts(raw: RawMask, ids: npt.NDArray[np.uint8] | None, codec: LabelCodec | None) -> MaskFacts:
+    values = Counter[int]() if raw.has_colors else value_counts(raw)
+    if ids is None or codec is None:
+        return MaskFacts(raw.grid, raw.driver, raw.nodata, values, None, 0)
+    ignored = int((ids == IGNORE_INDEX).sum())
+    return MaskFacts(raw.grid, raw.driver, raw.nodata, values, class_counts(ids, codec.num_classes), ignored)

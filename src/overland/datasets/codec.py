@@ -1,0 +1,128 @@
+"""The label codec: from the values or colours in a mask file to class ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from overland.datasets.masks import RawMask, color_codes, unique_values
+from overland.errors import DataError
+from overland.legend import IGNORE_INDEX, Color
+
+__all__ = ["BINARIZE_AT", "LabelCodec", "label_mapping_line"]
+
+BINARIZE_AT = 128
+_COLOR_TOLERANCE = 24
+
+Ids = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class LabelCodec:
+    """How the masks of a dataset are read, decided once for all of them.
+
+    ids        the values are class ids
+    mapping    `mapping` gives the id of each value; 255 is an id's value when it is listed, else "no label"
+    threshold  `mapping` gives the id of 0 and of 255; values from 128 on count as 255, those below as 0
+    colors     `colors` gives the id of each colour: compared after binarising each channel at 128 when all of them
+               are made of 0 and 255, else by the nearest colour within a tolerance
+
+    255 among the ids, and the nodata value that a file declares, mean "no label".
+    """
+
+    kind: Literal["ids", "mapping", "threshold", "colors"]
+    num_classes: int
+    mapping: Mapping[int, int] = field(default_factory=dict)
+    colors: tuple[tuple[Color, int], ...] = ()
+
+    def ids_from_mask(self, mask: RawMask) -> Ids:
+        """Class ids (height, width) of a mask. Raises `DataError` for a value or a colour that is no class."""
+        if self.kind == "colors":
+            return _ids_from_colors(mask, self.colors)
+        if mask.has_colors:
+            raise DataError(
+                f"{mask.path} holds colours, and the other masks of this dataset hold values. "
+                "Save them all in one way, or declare the colours: palette: {0: [0, 0, 0], ...}"
+            )
+        return _ids_from_values(mask, self._id_from_value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "kind": self.kind,
+            "mapping": {str(value): index for value, index in self.mapping.items()},
+            "colors": [{"color": list(color), "id": index} for color, index in self.colors],
+        }
+
+    def _id_from_value(self, value: int) -> int | None:
+        if self.kind == "threshold":
+            return self.mapping[255 if value >= BINARIZE_AT else 0] if 0 <= value <= 255 else None
+        if self.kind == "mapping" and value in self.mapping:
+            return self.mapping[value]
+        is_id = self.kind == "ids" and 0 <= value < self.num_classes
+        return value if is_id or value == IGNORE_INDEX else None
+
+
+def label_mapping_line(mapping: Mapping[int, int]) -> str:
+    """The line of a dataset YAML that declares a mapping of values to ids."""
+    items = (f"{value}: {'ignore_label' if index == IGNORE_INDEX else index}" for value, index in mapping.items())
+    return f"label_mapping: {{{', '.join(items)}}}"
+
+
+def _ids_from_values(mask: RawMask, id_from_value: Callable[[int], int | None]) -> Ids:
+    band = mask.pixels[0]
+    values = unique_values(band)
+    ids = [id_from_value(value) for value in values.tolist()]
+    unknown = [
+        value for value, index in zip(values.tolist(), ids, strict=True) if index is None and value != mask.nodata
+    ]
+    if unknown:
+        listed = ", ".join(str(value) for value in unknown[:8]) + (", ..." if len(unknown) > 8 else "")
+        suggestion = label_mapping_line(dict.fromkeys(unknown[:8], IGNORE_INDEX))
+        raise DataError(
+            f"{mask.path} holds values that are no classes: {listed}. "
+            f"If they mean 'no label', add to the dataset YAML: {suggestion}"
+        )
+    known = np.array([IGNORE_INDEX if index is None else index for index in ids], dtype=np.uint8)
+    if band.dtype != np.uint8:
+        return np.asarray(known[np.searchsorted(values, band)])
+    table = np.zeros(256, np.uint8)
+    table[values] = known
+    return np.asarray(table[band])
+
+
+def _ids_from_colors(mask: RawMask, colors: tuple[tuple[Color, int], ...]) -> Ids:
+    if all(channel in (0, 255) for color, _ in colors for channel in color):
+        return _ids_from_binary_colors(mask, dict(colors))
+    codes = color_codes(mask.rgb())
+    found = np.unique(codes)
+    channels = np.stack([found >> 16 & 255, found >> 8 & 255, found & 255], axis=1).astype(np.int64)
+    table = np.array([color for color, _ in colors], dtype=np.int64)
+    distances = np.abs(channels[:, None] - table[None]).max(axis=2)
+    _refuse_colors(mask, channels[distances.min(axis=1) > _COLOR_TOLERANCE].tolist())
+    ids = np.array([index for _, index in colors], dtype=np.uint8)[distances.argmin(axis=1)]
+    return np.asarray(ids[np.searchsorted(found, codes)])
+
+
+def _ids_from_binary_colors(mask: RawMask, colors: Mapping[Color, int]) -> Ids:
+    red, green, blue = (mask.rgb() >= BINARIZE_AT).astype(np.uint8)
+    corner = red * 4 + green * 2 + blue
+    corners: list[Color] = [(255 * r, 255 * g, 255 * b) for r, g, b in product((0, 1), repeat=3)]
+    present = np.flatnonzero(np.bincount(corner.ravel(), minlength=8)).tolist()
+    _refuse_colors(mask, [list(corners[index]) for index in present if corners[index] not in colors])
+    table = np.array([colors.get(color, IGNORE_INDEX) for color in corners], dtype=np.uint8)
+    return np.asarray(table[corner])
+
+
+def _refuse_colors(mask: RawMask, unknown: list[list[int]]) -> None:
+    if unknown:
+        listed = ", ".join(str(color) for color in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+        raise DataError(
+            f"{mask.path} holds colours that no class has: {listed}. "
+            "Add them to the classes; was the mask saved as JPEG or resized with smoothing?"
+        )

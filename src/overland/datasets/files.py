@@ -1,0 +1,101 @@
+"""Image files in folders, and which mask belongs to which image: by stem, never by the order of a listing."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from overland.datasets.dataset import Sample
+from overland.datasets.finding import Finding, count_of, named_files
+
+__all__ = ["SPLIT_NAMES", "group_from_name", "list_images", "pair_by_stem", "split_folders"]
+
+_SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".jp2", ".bmp"})
+_MASK_ENDING = re.compile(r"[_-](?:mask|masks|label|labels)$", re.IGNORECASE)
+# Two numbers at the end are a chip's place in its scene (row and column, with or without a letter before them).
+_CHIP_ENDING = re.compile(r"[_-][a-z]{0,3}\d+[_-][a-z]{0,3}\d+$", re.IGNORECASE)
+
+SPLIT_NAMES: Mapping[str, str] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The images of a folder and of the folders below it, sorted; hidden files are left out."""
+    inside = (path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    return sorted(path for path in inside if path.is_file() and not path.name.startswith("."))
+
+
+def split_folders(root: Path) -> dict[str, Path]:
+    """Folders directly below `root` that are named as splits; valid and validation mean val."""
+    found = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
+    return {SPLIT_NAMES[name]: path for name, path in found.items() if name in SPLIT_NAMES}
+
+
+def group_from_name(stem: str) -> str:
+    """The scene that a chip was cut from, by its name: `city_0_512` is of `city`; other names are their own group."""
+    return _CHIP_ENDING.sub("", stem)
+
+
+def pair_by_stem(
+    images: Sequence[Path], image_root: Path, masks: Sequence[Path], mask_root: Path, split: str
+) -> tuple[tuple[Sample, ...], list[Finding]]:
+    """Pair images and masks that have the same path below their roots, suffix aside.
+
+    A mask may add _mask or _label to its stem. Returns the samples, without a target where no mask was found, and one
+    finding for each way in which the files do not match.
+    """
+    by_stem, findings = _by_stem(masks, mask_root)
+    stems, doubles = _by_stem(images, image_root)
+    findings += doubles
+    loose = {_MASK_ENDING.sub("", stem): path for stem, path in by_stem.items()}
+    samples = [
+        Sample(f"{split}/{stem}", image, by_stem.get(stem) or loose.get(stem), group_from_name(stem))
+        for stem, image in stems.items()
+    ]
+    findings += _unmatched(samples, masks, mask_root, split)
+    return tuple(samples), findings
+
+
+def _by_stem(paths: Iterable[Path], root: Path) -> tuple[dict[str, Path], list[Finding]]:
+    groups: dict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        groups[path.relative_to(root).with_suffix("").as_posix()].append(path)
+    doubles = [
+        Finding(
+            "error",
+            "same-stem",
+            f"{named_files(same)} have one stem, so it is open which of them is meant. Keep one of them.",
+            tuple(same),
+        )
+        for same in groups.values()
+        if len(same) > 1
+    ]
+    return {stem: same[0] for stem, same in groups.items()}, doubles
+
+
+def _unmatched(samples: Sequence[Sample], masks: Sequence[Path], mask_root: Path, split: str) -> list[Finding]:
+    findings = []
+    bare = tuple(sample.image for sample in samples if sample.target is None)
+    if bare and (masks or split != "test"):
+        message = (
+            f"{len(bare)} of {count_of(samples, 'image')} in {split} without a mask: {named_files(bare)}. "
+            f"Looked in {mask_root} for a file of the same stem; add the masks or remove the images."
+        )
+        findings.append(Finding("error", "missing-mask", message, bare))
+    used = {sample.target for sample in samples}
+    orphans = tuple(mask for mask in masks if mask not in used)
+    if orphans:
+        message = (
+            f"{count_of(orphans, 'mask')} in {split} without an image of the same stem: {named_files(orphans)}. "
+            "Not used; add the images or remove the masks."
+        )
+        findings.append(Finding("error" if bare else "warning", "missing-image", message, orphans))
+    return findings

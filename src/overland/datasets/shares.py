@@ -1,0 +1,58 @@
+"""How much of each class a split holds, and which classes it does not hold at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from overland.datasets.dataset import Dataset, Sample, read_target
+from overland.errors import UsageError
+from overland.legend import Legend
+from overland.progress import track
+
+__all__ = ["class_counts", "class_shares", "missing_classes", "shares_from_counts"]
+
+
+def class_counts(target: npt.NDArray[np.uint8], num_classes: int) -> npt.NDArray[np.int64]:
+    """Pixels of each class in a target of ids; pixels without a label are left out."""
+    return np.bincount(target.ravel(), minlength=256)[:num_classes].astype(np.int64)
+
+
+def shares_from_counts(legend: Legend, counts: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Share of each class in the labelled pixels, by name; 0 for all where nothing is labelled."""
+    total = max(int(counts.sum()), 1)
+    return {name: int(count) / total for name, count in zip(legend.names, counts, strict=True)}
+
+
+def class_shares(dataset: Dataset, split: str) -> dict[str, float]:
+    """Share of each class in the labelled pixels of a split, by name; reads every mask of it.
+
+    Raises `UsageError` for a split that the dataset does not have.
+    """
+    counts = np.zeros(dataset.legend.num_classes, np.int64)
+    samples = [sample for sample in _samples(dataset, split) if sample.target is not None]
+    with track(f"Reading masks of {split}", len(samples), "masks") as advance:
+        for sample in samples:
+            counts += class_counts(read_target(dataset, sample), len(counts))
+            advance(1)
+    return shares_from_counts(dataset.legend, counts)
+
+
+def missing_classes(dataset: Dataset, split: str) -> list[str]:
+    """Names of the classes that do not occur in a split; stops reading masks as soon as every class was seen.
+
+    Raises `UsageError` for a split that the dataset does not have.
+    """
+    missing = set(range(dataset.legend.num_classes))
+    for sample in _samples(dataset, split):
+        if not missing:
+            break
+        if sample.target is not None:
+            missing -= set(np.unique(read_target(dataset, sample)).tolist())
+    return [dataset.legend.names[index] for index in sorted(missing)]
+
+
+def _samples(dataset: Dataset, split: str) -> tuple[Sample, ...]:
+    if split not in dataset.splits:
+        raise UsageError(f"{dataset.name} has no split {split!r}; it has {', '.join(dataset.splits)}.")
+    return dataset.splits[split]

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from affine import Affine
+
+from made_sets import make_image, make_mask
+from overland.datasets.check import check_dataset
+from overland.raster.grid import Grid
+from overland.raster.write import create_raster
+
+
+def grid(x: float = 1000.0, y: float = 2000.0, crs: str = "EPSG:32633") -> Grid:
+    return Grid(24, 32, Affine(0.5, 0, x, 0, -0.5, y), crs)
+
+
+def write_scene(path: Path, seed: int, image_grid: Grid, label_grid: Grid) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with create_raster(path, image_grid, count=3) as writer:
+        writer.write(make_image(seed).transpose(2, 0, 1), image_grid.window)
+    with create_raster(path.with_name(f"{path.stem}_labels.tif"), label_grid) as writer:
+        writer.write(make_mask(), label_grid.window)
+
+
+@pytest.mark.parametrize(
+    ("labels", "code", "words"),
+    [
+        (grid(crs="EPSG:32634"), "crs-differs", "EPSG:32634, the image in EPSG:32633"),
+        (grid(x=1001.5), "extent-differs", "up to 3.0 pixels apart"),
+        (grid(x=9000), "extent-differs", "do not meet"),
+    ],
+)
+def test_labels_elsewhere_than_their_image_are_named(tmp_path: Path, labels: Grid, code: str, words: str) -> None:
+    write_scene(tmp_path / "train/a.tif", 0, grid(), labels)
+    write_scene(tmp_path / "val/b.tif", 1, grid(x=5000), grid(x=5000))
+    findings = check_dataset(tmp_path).findings
+    assert [(finding.code, finding.severity) for finding in findings] == [(code, "error")]
+    assert words in findings[0].message
+    assert findings[0].files == (tmp_path / "train/a_labels.tif",)
+
+
+def test_less_than_half_a_pixel_is_rounding(tmp_path: Path) -> None:
+    write_scene(tmp_path / "train/a.tif", 0, grid(), grid(x=1000.1))
+    write_scene(tmp_path / "val/b.tif", 1, grid(x=5000), grid(x=5000))
+    assert check_dataset(tmp_path).findings == ()
+
+
+def test_scenes_of_the_same_ground_in_two_splits_are_named(tmp_path: Path) -> None:
+    write_scene(tmp_path / "train/a.tif", 0, grid(), grid())
+    write_scene(tmp_path / "val/b.tif", 1, grid(x=1004), grid(x=1004))
+    findings = check_dataset(tmp_path).findings
+    assert [finding.code for finding in findings] == ["overlapping-scenes"]
+    assert "train/a.tif and val/b.tif" in findings[0].message

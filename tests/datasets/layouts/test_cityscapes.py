@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from made_sets import make_image, save
+from overland.datasets import dataset_from_path, read_sample
+from overland.datasets.layouts.cityscapes import layout_from_cityscapes
+from overland.errors import DataError
+
+
+def write_cityscapes(root: Path, ending: str, values: list[int]) -> Path:
+    for split, city in (("train", "aachen"), ("val", "ulm"), ("test", "bonn")):
+        stem = f"{city}_000000_000019"
+        save(root / f"leftImg8bit/{split}/{city}/{stem}_leftImg8bit.png", make_image(0, (1, len(values))))
+        save(root / f"gtFine/{split}/{city}/{stem}_gtFine_{ending}.png", np.array([values], np.uint8))
+    return root
+
+
+@pytest.mark.parametrize(
+    ("ending", "values"), [("labelIds", [7, 8, 0, 29, 33, 255]), ("labelTrainIds", [0, 1, 255, 255, 18, 255])]
+)
+def test_nineteen_classes_and_the_rest_ignored(tmp_path: Path, ending: str, values: list[int]) -> None:
+    dataset = dataset_from_path(write_cityscapes(tmp_path, ending, values))
+    assert dataset.legend.num_classes == 19
+    sample = dataset.splits["train"][0]
+    assert (sample.key, sample.group) == ("train/aachen_000000_000019", "aachen")
+    assert read_sample(dataset, sample)[1].tolist() == [[0, 1, 255, 255, 18, 255]]
+    assert dataset.splits["test"][0].target is None
+
+
+def test_a_missing_annotation_is_named(tmp_path: Path) -> None:
+    write_cityscapes(tmp_path, "labelIds", [7])
+    next((tmp_path / "gtFine/val").rglob("*.png")).unlink()
+    with pytest.raises(DataError, match="1 of 2 images without a mask: ulm/ulm_000000_000019"):
+        dataset_from_path(tmp_path)
+
+
+def test_none_without_both_folders(tmp_path: Path) -> None:
+    (tmp_path / "leftImg8bit").mkdir()
+    assert layout_from_cityscapes(tmp_path) is None

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from made_sets import make_image, make_mask, save, write_set
+from overland.datasets import dataset_from_path, read_sample
+from overland.errors import DataError
+
+
+def yaml_with(root: Path, text: str) -> Path:
+    write_set(root, None)
+    (root / "data.yaml").write_text(text)
+    return root
+
+
+FULL = "path: .\ntrain: images/train\nval: images/val\nmasks_dir: masks\n"
+
+
+@pytest.mark.parametrize("names", ["names: [background, road]", "names: {0: background, 1: road}"])
+def test_names_are_a_list_or_a_table(tmp_path: Path, names: str) -> None:
+    dataset = dataset_from_path(write_set(tmp_path, names))
+    assert dataset.legend.names == ("background", "road")
+
+
+def test_the_yaml_itself_may_be_named(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    assert dataset_from_path(tmp_path / "data.yaml").splits.keys() == {"train", "val"}
+
+
+def test_the_path_may_name_the_folder_of_the_yaml(tmp_path: Path) -> None:
+    text = FULL.replace("path: .", "path: roads") + "names: [background, road]"
+    assert len(dataset_from_path(yaml_with(tmp_path / "roads", text)).splits["train"]) == 4
+
+
+def test_valid_is_val_and_other_keys_of_ultralytics_do_nothing(tmp_path: Path) -> None:
+    text = FULL.replace("val:", "valid:") + "names: [background, road]\nnc: 2\nchannels: 3\n"
+    dataset = dataset_from_path(yaml_with(tmp_path, text + f"download: touch {tmp_path}/ran\n"))
+    assert len(dataset.splits["val"]) == 2
+    assert not (tmp_path / "ran").exists()
+
+
+def test_label_mapping_with_ignore_label(tmp_path: Path) -> None:
+    dataset = dataset_from_path(
+        write_set(tmp_path, "names: [background, road]\nlabel_mapping: {0: 1, 9: ignore_label, -1: 255}", high=9)
+    )
+    target = read_sample(dataset, dataset.splits["train"][0])[1]
+    assert dataset.codec.mapping == {0: 1, 9: 255, -1: 255}
+    assert set(target.ravel()) == {1, 255}
+
+
+@pytest.mark.parametrize("key", ["palette", "colors"])
+def test_a_palette_reads_colour_masks(tmp_path: Path, key: str) -> None:
+    write_set(tmp_path, f"names: [field, road]\n{key}: {{0: [128, 64, 128], 1: [10, 10, 200]}}")
+    for path in (tmp_path / "masks").rglob("*.png"):
+        pixels = make_image(0)
+        pixels[:] = 128, 64, 128
+        pixels[:, 8:16] = 10, 10, 200
+        save(path, pixels)
+    dataset = dataset_from_path(tmp_path)
+    assert dataset.legend.colors == ((128, 64, 128), (10, 10, 200))
+    assert (read_sample(dataset, dataset.splits["train"][0])[1] == make_mask()).all()
+
+
+def test_a_list_of_images_is_a_source(tmp_path: Path) -> None:
+    text = FULL.replace("train: images/train", "train: some.txt") + "names: [background, road]"
+    yaml_with(tmp_path, text)
+    (tmp_path / "some.txt").write_text("images/train/img-3.png\n./images/train/img-1.png\n")
+    assert [sample.key for sample in dataset_from_path(tmp_path).splits["train"]] == ["train/img-3", "train/img-1"]
+
+
+def test_several_folders_are_a_source_with_keys_that_differ(tmp_path: Path) -> None:
+    write_set(tmp_path, None)
+    for folder in ("a", "b"):
+        save(tmp_path / f"images/{folder}/1.png", make_image(7))
+        save(tmp_path / f"masks/{folder}/1.png", make_mask())
+    text = FULL.replace("train: images/train", "train: [images/a, images/b]") + "names: [background, road]"
+    (tmp_path / "data.yaml").write_text(text)
+    assert [sample.key for sample in dataset_from_path(tmp_path).splits["train"]] == ["train/a/1", "train/b/1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (FULL + "name: [a, b]", r"unknown key 'name'. Did you mean names\?"),
+        (FULL + "zzzzzz: 1\nnames: [a, b]", r"unknown key 'zzzzzz'. Known are path, train"),
+        (FULL, "needs names with at least two classes"),
+        (FULL + "names: [road]", "at least two classes"),
+        (FULL + "names: {0: a, 2: b}", r"without a gap; got \[0, 2\]"),
+        (FULL + "names: {x: a, y: b}", "'x' where a whole number is needed"),
+        (FULL + "names: [a, b]\nnc: 3", "nc: 3 and names 2"),
+        (FULL + "names: [a, b]\nlabel_mapping: {0: 5}", "maps to the class 5, and the classes are 0 to 1"),
+        (FULL + "names: [a, b]\nlabel_mapping: [0, 1]", "label_mapping that is no table"),
+        (FULL + "names: [a, b]\npalette: {0: [0, 0, 0]}", "without a colour for every class"),
+        (FULL + "names: [a, b]\npalette: {0: [0, 0, 300], 1: red}", "a colour is"),
+        ("path: .\nnames: [a, b]", "names no images"),
+        ("path: elsewhere\ntrain: images/train\nnames: [a, b]", "path: elsewhere, which is no folder"),
+        ("path: .\ntrain: images/trian\nnames: [a, b]", r"images/trian does not exist. Folders in .*: images, masks"),
+        ("path: .\ntrain: masks/train\nnames: [a, b]", "has no folder named images"),
+        ("a: [", "not valid YAML"),
+        ("just words", "is no dataset YAML"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        dataset_from_path(yaml_with(tmp_path, text))
+
+
+def test_two_descriptions_in_one_folder_are_refused(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    (tmp_path / "dataset.yaml").write_text(FULL)
+    with pytest.raises(DataError, match=r"data.yaml and dataset.yaml; name the one"):
+        dataset_from_path(tmp_path)

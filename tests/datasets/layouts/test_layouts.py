@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from made_sets import make_image, make_mask, real_data, save, write_set
+from overland.datasets import dataset_from_path, read_sample
+from overland.errors import DataError
+
+
+def test_nothing_known_lists_what_was_looked_for_and_what_is_there(tmp_path: Path) -> None:
+    save(tmp_path / "photo.png", make_image(0))
+    (tmp_path / "more").mkdir()
+    with pytest.raises(DataError, match=r"images/ with masks/.*Found more/, photo.png\."):
+        dataset_from_path(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "photo.png"])
+def test_what_is_no_dataset_is_refused(tmp_path: Path, name: str) -> None:
+    save(tmp_path / "photo.png", make_image(0))
+    with pytest.raises(DataError, match=name):
+        dataset_from_path(tmp_path / name)
+
+
+def test_a_missing_mask_keeps_the_dataset_from_being_used(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    (tmp_path / "masks/train/img-2.png").unlink()
+    with pytest.raises(DataError, match=r"1 of 4 images in train without a mask: train/img-2.png"):
+        dataset_from_path(tmp_path)
+
+
+def test_the_rule_for_0_and_255_is_in_the_notes(tmp_path: Path) -> None:
+    dataset = dataset_from_path(write_set(tmp_path, high=255))
+    assert len(dataset.notes) == 1
+    assert "from 128 on is road" in dataset.notes[0]
+    assert set(read_sample(dataset, dataset.splits["val"][0])[1].ravel()) == {0, 1}
+
+
+def test_a_split_is_drawn_where_none_is_given(tmp_path: Path) -> None:
+    dataset = dataset_from_path(write_set(tmp_path, train=10, val=0), val_share=0.3, seed=5)
+    assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 7, "val": 3}
+    assert "seed 5 into 7 train and 3 val" in dataset.notes[0]
+
+
+@pytest.mark.parametrize("low", [0, 1])
+def test_masks_are_sampled_evenly_so_that_empty_ones_do_not_decide(tmp_path: Path, low: int) -> None:
+    write_set(tmp_path, high=255)
+    for index in range(2):
+        save(tmp_path / f"masks/train/img-{index + low}.png", make_mask(high=0))
+    assert dataset_from_path(tmp_path).codec.kind == "threshold"
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("name", "counts", "kind"),
+    [
+        ("roads-epfl", {"train": 80, "val": 20}, "threshold"),
+        ("roads-cil", {"train": 80, "val": 20}, "mapping"),
+        ("roads-massachusetts", {"train": 250, "val": 48}, "mapping"),
+        ("deepglobe-road", {"train": 3, "val": 1, "unlabelled": 2}, "colors"),
+        ("deepglobe-landcover", {"train": 6, "val": 1}, "colors"),
+        ("camvid", {"train": 367, "val": 101}, "mapping"),
+        ("rasters/massachusetts", {"train": 1, "val": 1}, "ids"),
+    ],
+)
+def test_real_sets_are_read(name: str, counts: dict[str, int], kind: str) -> None:
+    dataset = dataset_from_path(real_data() / name)
+    assert {split: len(samples) for split, samples in dataset.splits.items()} == counts
+    assert dataset.codec.kind == kind
+    image, target, _ = read_sample(dataset, dataset.splits["val"][0])
+    assert image.shape == (3, *target.shape)
+    assert target[target != 255].max() < dataset.legend.num_classes

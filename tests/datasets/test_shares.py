@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from made_sets import make_mask, save, write_set
+from overland.datasets import class_shares, dataset_from_path, missing_classes
+from overland.errors import UsageError
+
+
+def test_shares_are_of_labelled_pixels(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    mask = make_mask()
+    mask[:, 16:] = 255
+    for index in range(4):
+        save(tmp_path / f"masks/train/img-{index}.png", mask)
+    dataset = dataset_from_path(tmp_path)
+    assert class_shares(dataset, "train") == {"background": 0.5, "road": 0.5}
+    assert class_shares(dataset, "val") == {"background": 0.75, "road": 0.25}
+
+
+def test_a_class_that_does_not_occur_is_named(tmp_path: Path) -> None:
+    dataset = dataset_from_path(write_set(tmp_path, "names: [background, road, water]"))
+    assert missing_classes(dataset, "train") == ["water"]
+
+
+def test_nothing_is_missing_where_all_occur(tmp_path: Path) -> None:
+    assert missing_classes(dataset_from_path(write_set(tmp_path)), "val") == []
+
+
+def test_a_split_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no split 'test'; it has train, val"):
+        class_shares(dataset_from_path(write_set(tmp_path)), "test")
