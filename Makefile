@@ -31,8 +31,8 @@ docs: $(STAMP) ## the documentation site, under site/
 bench: $(STAMP) ## speed and memory; prints its figures
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
-base: $(BASE_STAMP) ## the base install alone, without PyTorch: it must predict and vectorise the demo's model
-	.ci/base-install $(BASE_VENV)/bin
+base: $(STAMP) $(BASE_STAMP) ## the base install alone, without PyTorch: it must predict and vectorise the demo's model
+	.ci/base-install $(CURDIR)/$(BASE_VENV)/bin $(CURDIR)/$(BIN)
 
 clean:
 	rm -rf $(VENV) $(BASE_VENV) demo site

@@ -18,8 +18,8 @@ _HOME = {
     "check_data": "overland.workflows.check_data",
     "evaluate": "overland.workflows.evaluate",
     "load_model": "overland.workflows.model",
+    "make_report": "overland.workflows.report",
     "predict": "overland.workflows.predict",
-    "report": "overland.workflows.report",
     "train": "overland.workflows.train",
     "vectorize": "overland.workflows.vectorize",
 }
@@ -32,8 +32,8 @@ __all__ = [  # noqa: RUF022 - the version last, the rest sorted
     "check_data",
     "evaluate",
     "load_model",
+    "make_report",
     "predict",
-    "report",
     "train",
     "vectorize",
     "__version__",
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from overland.workflows.evaluate import evaluate
     from overland.workflows.model import Model, load_model
     from overland.workflows.predict import predict
-    from overland.workflows.report import report
+    from overland.workflows.report import make_report
     from overland.workflows.train import train
     from overland.workflows.vectorize import vectorize
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -131,9 +132,14 @@ def _default_colors(names: Sequence[str], background: int | None) -> list[Color]
         elif known is not None and known not in colors:
             color = known
         else:
-            color = _spread_color(index)
+            color = _distant_color(index, colors)
         colors.append(color)
     return colors
+
+
+def _distant_color(index: int, taken: Sequence[Color]) -> Color:
+    candidates = [_spread_color(index + step) for step in range(24)]
+    return max(candidates, key=lambda color: min((math.dist(color, other) for other in taken), default=0.0))
 
 
 def _spread_color(index: int) -> Color:

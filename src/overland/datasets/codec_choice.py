@@ -28,12 +28,16 @@ _FEW_VALUES = 8
 
 @dataclass(frozen=True)
 class CodecChoice:
-    """A legend and a codec, with `notes` on what was decided by rule and `findings` on what was found on the way."""
+    """A legend and a codec, with `notes` on what was decided by rule and `findings` on what was found on the way.
+
+    `names_declared` is False where the class names are ours, for want of any.
+    """
 
     legend: Legend
     codec: LabelCodec
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    names_declared: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,11 @@ def codec_from_masks(
     if not paths:
         raise DataError("No image of the dataset has a mask, so there is nothing to learn from or to compare with.")
     survey = _survey(paths, with_rgb=colors is not None)
+    legend = legend or _legend_of_file(paths[0])
+    names_declared = legend is not None
     unnamed: tuple[str, ...] = ()
     if legend is None:
-        legend = _legend_of_file(paths[0]) or _legend_from_values(survey)
+        legend = _legend_from_values(survey)
         unnamed = (f"No class names are declared; the masks were read as: {', '.join(legend.names)}.",)
     if colors is not None and (label_mapping is None or survey.is_rgb):
         choice = _choice_of_colors(legend, survey, colors)
@@ -81,7 +87,7 @@ def codec_from_masks(
         choice = _choice_of_mapping(legend, survey, label_mapping)
     else:
         choice = _choice_of_values(legend, survey)
-    return CodecChoice(legend, choice.codec, unnamed + choice.notes, choice.findings)
+    return CodecChoice(legend, choice.codec, unnamed + choice.notes, choice.findings, names_declared)
 
 
 def _survey(paths: Sequence[Path], *, with_rgb: bool) -> _Survey:

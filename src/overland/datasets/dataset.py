@@ -39,6 +39,7 @@ class Dataset:
     """Samples in splits, with the legend of their classes and the codec that reads their masks.
 
     `notes` say in one line each what was decided and not declared; a workflow logs them before its first step.
+    `names_declared` is False where no class names were found and the legend's are made up.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Dataset:
     codec: LabelCodec
     splits: Mapping[str, tuple[Sample, ...]]
     notes: tuple[str, ...] = ()
+    names_declared: bool = True
 
 
 def read_sample(

@@ -30,7 +30,7 @@ def graph_from_model(model: nn.Module, *, in_channels: int, size_divisor: int) -
         torch.onnx.export(
             model,
             (example,),
-            buffer,  # type: ignore[arg-type] - the tracing exporter takes a buffer
+            buffer,  # type: ignore[arg-type] # the tracing exporter takes a buffer
             dynamo=False,
             opset_version=_OPSET,
             input_names=["image"],

@@ -22,7 +22,7 @@ from overland.workflows.check_data import check_data
 from overland.workflows.evaluate import evaluate
 from overland.workflows.evaluate_masks import evaluate_masks
 from overland.workflows.predict import predict
-from overland.workflows.report import report
+from overland.workflows.report import make_report
 from overland.workflows.train import train
 from overland.workflows.vectorize import vectorize
 
@@ -76,7 +76,9 @@ def demo(
     polygons = vectorize(mask, folder / "polygons.gpkg", kind="polygons")
 
     step("writing the report")
-    page = report(folder / "run", output=folder / "report.html", scene=scene, mask=mask, roads=folder / "roads.gpkg")
+    page = make_report(
+        folder / "run", output=folder / "report.html", scene=scene, mask=mask, roads=folder / "roads.gpkg"
+    )
     logger.info("Done in %s. Open %s", format_seconds(time.monotonic() - started), folder / "report.html")
     return {
         "output": str(folder),

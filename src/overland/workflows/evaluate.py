@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def evaluate_dataset(
 ) -> dict[str, Any]:
     """Score a loaded bundle on a loaded dataset, as `evaluate` does; `folder` is replaced."""
     samples = _labelled_samples(dataset, split)
-    _check_legends(bundle, dataset)
+    dataset = _with_legend_of(bundle, dataset)
     judge = _Judge(bundle, dataset, open_engine(bundle, engine), _threshold(bundle, threshold))
     confusions, curve = _confusions(judge, samples, split)
     values = {
@@ -164,13 +164,17 @@ def _labelled_samples(dataset: Dataset, split: str) -> list[Sample]:
     return samples
 
 
-def _check_legends(bundle: ModelBundle, dataset: Dataset) -> None:
+def _with_legend_of(bundle: ModelBundle, dataset: Dataset) -> Dataset:
+    if not dataset.names_declared and bundle.legend.num_classes == dataset.legend.num_classes:
+        # Nobody named the dataset's classes, so the model's names stand for its ids.
+        return replace(dataset, legend=bundle.legend)
     if bundle.legend.names != dataset.legend.names:
         raise DataError(
             f"The model's classes are not the dataset's. Model: {', '.join(bundle.legend.names)}. "
             f"Dataset: {', '.join(dataset.legend.names)}. Name and map the dataset's classes in its YAML "
             "(names, label_mapping) so that both have the same names in the same order."
         )
+    return dataset
 
 
 def _check_image(bundle: ModelBundle, path: Path) -> None:

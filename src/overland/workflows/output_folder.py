@@ -14,12 +14,20 @@ __all__ = ["check_folder", "free_folder", "write_folder"]
 
 
 def check_folder(folder: str | Path, *, overwrite: bool = False) -> Path:
-    """Make sure that a folder of results may be written. Raises `UsageError` when it holds something already."""
+    """Make sure that a folder of results may be written.
+
+    Raises `UsageError` when it holds something already and `overwrite` is not given, and when it holds something that
+    is not an evaluation: the folder is replaced whole, and nothing else may go with it.
+    """
     folder = Path(folder)
     if folder.is_file():
         raise UsageError(f"{folder} is a file; name a folder for the results.")
-    if not overwrite and folder.is_dir() and any(folder.iterdir()):
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return folder
+    if not overwrite:
         raise UsageError(f"{folder} exists already. Add --overwrite to replace it, or choose another --output.")
+    if not (folder / "metrics.json").is_file():
+        raise UsageError(f"{folder} holds something that is no evaluation, so it is not replaced. Choose another --output.")
     return folder
 
 

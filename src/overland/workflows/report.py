@@ -22,13 +22,13 @@ from overland.report.page import ReportContent, Section, write_report
 from overland.report.style import svg_from_figure
 from overland.workflows.report_map import map_view
 
-__all__ = ["report"]
+__all__ = ["make_report"]
 
 _SYNTHETIC = "synthetic scenes"
 _SPLITS = {"val": "validation images", "test": "test images", "train": "training images"}
 
 
-def report(
+def make_report(
     run_or_model: str | Path,
     *,
     output: str | Path | None = None,

@@ -86,6 +86,7 @@ def dataset_from_layout(layout: Layout) -> Dataset:
         codec=choice.codec,
         splits=layout.splits,
         notes=layout.notes + choice.notes,
+        names_declared=choice.names_declared,
     )
 
 

@@ -11,19 +11,20 @@ from overland.legend import IGNORE_INDEX, legend_from_names
 
 __all__ = ["layout_from_camvid"]
 
-_NAMES = (
-    "sky",
-    "building",
-    "pole",
-    "road",
-    "pavement",
-    "tree",
-    "signsymbol",
-    "fence",
-    "car",
-    "pedestrian",
-    "bicyclist",
-)
+# SegNet's classes in the order of their ids, with its colours.
+_CLASSES = {
+    "sky": (128, 128, 128),
+    "building": (128, 0, 0),
+    "pole": (192, 192, 128),
+    "road": (128, 64, 128),
+    "pavement": (60, 40, 222),
+    "tree": (128, 128, 0),
+    "signsymbol": (192, 128, 128),
+    "fence": (64, 64, 128),
+    "car": (64, 0, 128),
+    "pedestrian": (64, 64, 0),
+    "bicyclist": (0, 128, 192),
+}
 _VOID = 11
 
 
@@ -44,6 +45,6 @@ def layout_from_camvid(root: Path) -> Layout | None:
         split: tuple(replace(sample, group=sample.image.stem.partition("_")[0]) for sample in samples)
         for split, samples in splits.items()
     }
-    mapping = {index: index for index in range(len(_NAMES))} | {_VOID: IGNORE_INDEX}
-    legend = legend_from_names(_NAMES)
+    mapping = {index: index for index in range(len(_CLASSES))} | {_VOID: IGNORE_INDEX}
+    legend = legend_from_names(list(_CLASSES), list(_CLASSES.values()))
     return Layout("CamVid (SegNet lists)", root, by_drive, legend, label_mapping=mapping, problems=problems)

@@ -1,0 +1,125 @@
+import json
+
+import pytest
+import yaml
+
+from scenes import write_road_dataset
+
+pytest.importorskip("torch")
+
+import overland
+from overland.bundle import load_bundle
+from overland.errors import DataError, UsageError
+from overland.raster import open_scene
+from overland.workflows.train import train
+
+SETTINGS = {"model": {"width": 8, "depth": 2}, "epochs": 2, "batch": 4, "imgsz": 32, "lr": 0.01}
+
+
+@pytest.fixture(scope="module")
+def roads(tmp_path_factory):
+    return write_road_dataset(tmp_path_factory.mktemp("roads"))
+
+
+@pytest.fixture(scope="module")
+def run(roads, tmp_path_factory):
+    return train(roads, project=str(tmp_path_factory.mktemp("runs")), name="roads", **SETTINGS)
+
+
+def test_the_run_folder_has_what_conventions_ask_for(run):
+    from pathlib import Path
+
+    folder = Path(run["run"])
+    for name in (
+        "args.yaml",
+        "splits.csv",
+        "results.csv",
+        "results.png",
+        "confusion_matrix.png",
+        "val_batch0_pred.jpg",
+        "weights/best/model.safetensors",
+        "weights/last/overland.json",
+        "weights/last.ckpt",
+    ):
+        assert (folder / name).is_file(), name
+    assert yaml.safe_load((folder / "args.yaml").read_text())["epochs"] == 2
+    assert not list(folder.rglob("*.part"))
+
+
+def test_the_bundle_carries_everything(run):
+    bundle = load_bundle(run["model"])
+    assert bundle.legend.names == ("background", "road")
+    assert (bundle.activation, bundle.in_channels, bundle.dtype, bundle.resolution_m) == ("sigmoid", 3, "uint8", 1.0)
+    assert bundle.threshold == run["threshold"]
+    assert bundle.training["lr"] == 0.01
+    assert bundle.data["images"] == {"train": 4, "val": 2}
+    assert bundle.metrics["val"]["headline"]["value"] == run["val"]["headline"]["value"]
+    assert not bundle.data["synthetic"]
+
+
+def test_the_model_learned_and_says_so(run):
+    assert run["val"]["headline"]["value"] > 0.7
+    assert run["val"]["headline"]["key"] == "iou"
+    json.dumps(run)
+
+
+def test_the_trained_model_predicts_through_the_public_api(run, roads, tmp_path):
+    model = overland.load_model(run["model"])
+    model.predict(roads / "images" / "val" / "val0.tif", tmp_path / "mask.tif")
+    with open_scene(tmp_path / "mask.tif") as mask, open_scene(roads / "masks" / "val" / "val0.tif") as truth:
+        assert mask.grid == truth.grid
+        assert (mask.read()[0] == truth.read()[0]).mean() > 0.9
+
+
+def test_onnx_and_torch_decide_alike(run, roads, tmp_path):
+    masks = []
+    for engine in ("onnx", "torch"):
+        overland.predict(run["model"], roads / "images" / "val" / "val0.tif", tmp_path / f"{engine}.tif", engine=engine)
+        with open_scene(tmp_path / f"{engine}.tif") as mask:
+            masks.append(mask.read()[0])
+    assert (masks[0] != masks[1]).mean() < 1e-4
+
+
+def test_a_second_run_gets_a_number(run, roads):
+    from pathlib import Path
+
+    first = Path(run["run"])
+    second = train(roads, project=str(first.parent), name="roads", **(SETTINGS | {"epochs": 1}))
+    assert second["run"] == f"{first}2"
+
+
+def test_resume_takes_nothing_beside(run, roads):
+    with pytest.raises(UsageError, match="give it alone"):
+        train(roads, resume=run["run"])
+
+
+def test_resume_wants_a_run(tmp_path):
+    with pytest.raises(DataError, match=r"no args\.yaml"):
+        train(resume=tmp_path)
+
+
+def test_data_must_be_named():
+    with pytest.raises(UsageError, match="--data"):
+        train()
+
+
+def test_a_class_that_does_not_occur_is_said_first(roads, tmp_path, caplog):
+    (tmp_path / "data.yaml").write_text(
+        f"path: {roads}\ntrain: images/train\nval: images/val\nnames: {{0: background, 1: road, 2: rail}}\n"
+    )
+    caplog.set_level("WARNING", "overland")
+    train(tmp_path / "data.yaml", project=str(tmp_path), **(SETTINGS | {"epochs": 1}))
+    assert any("no pixel of rail" in record.getMessage() for record in caplog.records)
+
+
+def test_masks_with_one_class_only_are_refused(tmp_path):
+    from overland.raster import write_class_map
+    from scenes import ROAD_LEGEND, utm_grid
+
+    folder = write_road_dataset(tmp_path / "empty")
+    for mask in (folder / "masks" / "train").glob("*.tif"):
+        import numpy as np
+
+        write_class_map(mask, np.zeros((96, 96), np.uint8), utm_grid(96, 96), ROAD_LEGEND, overwrite=True)
+    with pytest.raises(DataError, match="only background, so there is nothing to learn"):
+        train(folder, project=str(tmp_path), **SETTINGS)
