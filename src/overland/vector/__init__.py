@@ -1,0 +1,27 @@
+"""Masks to polygons and road graphs; vector files read and written: the only door to them."""
+
+from __future__ import annotations
+
+from overland.vector.graph import graph_to_map, layers_from_graph, road_graph_from_mask
+from overland.vector.ground import areas_m2, lengths_m, pixel_size_m, pixels_to_map
+from overland.vector.layer import Layer
+from overland.vector.polygons import polygons_from_mask
+from overland.vector.read import read_layer, read_lines
+from overland.vector.write import VECTOR_SUFFIXES, check_vector_output, write_features
+
+__all__ = [
+    "VECTOR_SUFFIXES",
+    "Layer",
+    "areas_m2",
+    "check_vector_output",
+    "graph_to_map",
+    "layers_from_graph",
+    "lengths_m",
+    "pixel_size_m",
+    "pixels_to_map",
+    "polygons_from_mask",
+    "read_layer",
+    "read_lines",
+    "road_graph_from_mask",
+    "write_features",
+]

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+import shapely
+
+from overland.raster.features import shapes_from_mask, sieve_mask
+
+
+def test_a_small_region_takes_the_id_of_its_neighbour():
+    mask = np.zeros((20, 20), dtype=np.uint8)
+    mask[5:7, 5:7] = 3
+    mask[10:18, 10:18] = 5
+    sieved = sieve_mask(mask, 5)
+    assert np.unique(sieved).tolist() == [0, 5]
+    assert (sieved == 5).sum() == 64
+
+
+def test_nothing_is_sieved_below_one_pixel():
+    mask = np.eye(5, dtype=np.uint8)
+    assert np.array_equal(sieve_mask(mask, 1), mask)
+
+
+def test_a_size_beyond_the_mask_is_no_error():
+    mask = np.ones((6, 6), dtype=np.uint8)
+    assert np.array_equal(sieve_mask(mask, 1000), mask)
+    assert np.array_equal(sieve_mask(mask[:1, :1], 1000), mask[:1, :1])
+
+
+def test_pixels_without_data_neither_change_nor_swallow():
+    mask = np.full((10, 10), 255, dtype=np.uint8)
+    mask[4:6, 4:6] = 1
+    sieved = sieve_mask(mask, 20, valid=mask != 255)
+    assert np.array_equal(sieved, mask)
+
+
+def test_a_diagonal_line_is_one_region_of_8_neighbours():
+    line = np.eye(12, dtype=np.uint8)
+    assert sieve_mask(line, 10, connectivity=8).sum() == 12
+    assert sieve_mask(line, 10, connectivity=4).sum() == 0
+
+
+def test_shapes_follow_the_pixel_edges_with_holes():
+    mask = np.ones((6, 8), dtype=np.uint8)
+    mask[2:4, 3:5] = 2
+    polygons, ids = shapes_from_mask(mask)
+    areas = dict(zip(ids.tolist(), shapely.area(polygons), strict=True))
+    assert areas == {1: 44, 2: 4}
+    assert polygons[ids.tolist().index(2)].bounds == (3, 2, 5, 4)
+    assert len(polygons[ids.tolist().index(1)].interiors) == 1
+
+
+def test_pixels_without_data_have_no_shape():
+    mask = np.zeros((4, 4), dtype=np.uint8)
+    valid = np.zeros((4, 4), dtype=bool)
+    assert len(shapes_from_mask(mask, valid=valid)[0]) == 0
+    valid[:, :2] = True
+    assert shapely.area(shapes_from_mask(mask, valid=valid)[0]).tolist() == [8]

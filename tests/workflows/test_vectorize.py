@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from PIL import Image
+
+from drawn_roads import mask_from_lines
+from overland.errors import DataError, UsageError
+from overland.legend import legend_from_names
+from overland.raster import Grid, create_raster, write_class_map
+from overland.vector import read_layer
+from overland.workflows.vectorize import vectorize
+
+GRID = Grid(200, 200, Affine(0.5, 0, 500000, 0, -0.5, 4600000), "EPSG:32633")
+LAND = legend_from_names(["background", "field", "road"])
+
+
+def land_mask():
+    mask = np.zeros((200, 200), dtype=np.uint8)
+    mask[20:120, 20:120] = 1
+    mask[mask_from_lines([[(-10, 160), (210, 160)]], width=9)] = 2
+    mask[:, 190:] = 255
+    return mask
+
+
+@pytest.fixture
+def land(tmp_path):
+    write_class_map(tmp_path / "land.tif", land_mask(), GRID, LAND)
+    return tmp_path / "land.tif"
+
+
+def save_plain(path, mask):
+    Image.fromarray(mask).save(path)
+    return path
+
+
+def test_polygons_carry_class_name_and_area(land, tmp_path):
+    found = vectorize(land, tmp_path / "land.gpkg")
+    layer = read_layer(tmp_path / "land.gpkg", "polygons")
+    assert layer.crs == "EPSG:32633"
+    assert layer.fields["class"].tolist() == [1, 2]
+    assert layer.fields["name"].tolist() == ["field", "road"]
+    assert layer.fields["area_m2"] == pytest.approx([2500, 9 * 190 / 4], rel=0.01)
+    assert layer.geometries[0].bounds == pytest.approx((500010, 4599940, 500060, 4599990), abs=1)
+    assert found["crs"] == "EPSG:32633"
+    assert found["units"] == "metres"
+    assert found["polygons"] == 2
+    assert found["classes"]["field"] == {"count": 1, "area_m2": pytest.approx(2500, rel=0.01)}
+
+
+def test_only_the_classes_named(land, tmp_path):
+    found = vectorize(land, tmp_path / "a.gpkg", classes=["road"])
+    assert list(found["classes"]) == ["road"]
+    assert read_layer(tmp_path / "a.gpkg").fields["name"].tolist() == ["road"]
+
+
+def test_the_background_can_be_named(land, tmp_path):
+    found = vectorize(land, tmp_path / "a.gpkg", classes=["background", "field"])
+    assert set(found["classes"]) == {"background", "field"}
+
+
+def test_regions_under_the_minimum_go(land, tmp_path):
+    assert vectorize(land, tmp_path / "a.gpkg", min_area_m2=600)["classes"]["road"]["count"] == 0
+
+
+def test_roads_become_edges_and_nodes(land, tmp_path):
+    found = vectorize(land, tmp_path / "roads.gpkg", kind="roads")
+    edges, nodes = (read_layer(tmp_path / "roads.gpkg", name) for name in ("edges", "nodes"))
+    assert found["class"] == "road"
+    assert (found["edges"], found["nodes"]) == (len(edges), len(nodes)) == (1, 2)
+    assert edges.fields["name"].tolist() == ["road"]
+    assert edges.fields["length_m"] == pytest.approx([95], rel=0.01)
+    assert edges.fields["width_m"] == pytest.approx([4.5], abs=0.5)
+    assert nodes.fields["degree"].tolist() == [1, 1]
+    assert edges.crs == "EPSG:32633"
+    assert edges.geometries[0].distance(shapely.Point(500050, 4599920)) < 0.5
+
+
+def test_geojson_is_in_degrees_and_says_so(land, tmp_path, caplog):
+    with caplog.at_level(logging.INFO, "overland"):
+        found = vectorize(land, tmp_path / "roads.geojson", kind="roads")
+    assert found["crs"] == "EPSG:4326"
+    assert "longitude and latitude" in caplog.text
+    west, south, east, north = shapely.total_bounds(read_layer(tmp_path / "roads.geojson").geometries)
+    assert (west, south, east, north) == pytest.approx((15, 41.55, 15, 41.55), abs=0.01)
+
+
+def test_geoparquet_keeps_the_crs(land, tmp_path):
+    pytest.importorskip("pyarrow")
+    vectorize(land, tmp_path / "a.parquet")
+    layer = read_layer(tmp_path / "a.parquet")
+    assert layer.crs == "EPSG:32633"
+    assert layer.fields["name"].tolist() == ["field", "road"]
+
+
+def test_without_a_crs_everything_is_pixels(tmp_path, caplog):
+    mask = mask_from_lines([[(20, 100), (180, 100)]], width=9).astype(np.uint8)
+    path = save_plain(tmp_path / "mask.png", mask)
+    with caplog.at_level(logging.INFO, "overland"):
+        found = vectorize(path, tmp_path / "a.gpkg", kind="roads")
+    assert found["crs"] is None
+    assert found["units"] == "pixels"
+    assert found["class"] == "class 1"
+    assert found["length_m"] == pytest.approx(160, rel=0.01)
+    assert caplog.text.count("in pixels") == 1
+    assert read_layer(tmp_path / "a.gpkg", "edges").geometries[0].bounds[0] == pytest.approx(20, abs=1)
+
+
+def test_a_black_and_white_mask_is_two_classes(tmp_path):
+    mask = mask_from_lines([[(20, 100), (180, 100)]], width=9).astype(np.uint8) * 255
+    found = vectorize(save_plain(tmp_path / "mask.png", mask), tmp_path / "a.gpkg")
+    assert {name: values["count"] for name, values in found["classes"].items()} == {"class 1": 1}
+
+
+def test_many_classes_without_names_have_no_background(tmp_path):
+    mask = np.repeat(np.arange(4, dtype=np.uint8), 50)[:, None].repeat(100, axis=1)
+    found = vectorize(save_plain(tmp_path / "mask.png", mask), tmp_path / "a.gpkg")
+    assert list(found["classes"]) == ["class 0", "class 1", "class 2", "class 3"]
+    assert found["area_m2"] == pytest.approx(mask.size)
+
+
+@pytest.mark.parametrize("kind", ["polygons", "roads"])
+def test_an_empty_mask_gives_an_empty_layer_and_a_warning(tmp_path, caplog, kind):
+    write_class_map(
+        tmp_path / "mask.tif", np.zeros((200, 200), np.uint8), GRID, legend_from_names(["background", "road"])
+    )
+    vectorize(tmp_path / "mask.tif", tmp_path / "a.gpkg", kind=kind)
+    assert len(read_layer(tmp_path / "a.gpkg")) == 0
+    assert "no features" in caplog.text
+
+
+def test_the_road_class_must_be_clear(tmp_path):
+    mask = np.repeat(np.arange(4, dtype=np.uint8), 50)[:, None].repeat(100, axis=1)
+    path = save_plain(tmp_path / "mask.png", mask)
+    with pytest.raises(UsageError, match="--class"):
+        vectorize(path, tmp_path / "a.gpkg", kind="roads")
+    assert vectorize(path, tmp_path / "a.gpkg", kind="roads", classes=["class 2"])["class"] == "class 2"
+
+
+def test_a_class_that_does_not_exist_is_named(land, tmp_path):
+    with pytest.raises(DataError, match="'water'"):
+        vectorize(land, tmp_path / "a.gpkg", classes=["water"])
+    assert not (tmp_path / "a.gpkg").exists()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+def test_what_is_no_class_map_is_refused(tmp_path, dtype):
+    with create_raster(tmp_path / "scores.tif", GRID, dtype=dtype) as writer:
+        writer.write(np.full((200, 200), 300, dtype=dtype), GRID.window)
+    with pytest.raises(DataError, match="class map"):
+        vectorize(tmp_path / "scores.tif", tmp_path / "a.gpkg")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kind": "points"},
+        {"kind": "roads", "classes": ["road", "field"]},
+        {"min_area_m2": -1},
+        {"max_gap_m": float("nan")},
+    ],
+)
+def test_options_that_make_no_sense_are_refused(land, tmp_path, options):
+    with pytest.raises(UsageError):
+        vectorize(land, tmp_path / "a.gpkg", **options)
+
+
+def test_the_same_mask_gives_the_same_file(land, tmp_path):
+    for name in ("a.geojson", "b.geojson"):
+        vectorize(land, tmp_path / name, kind="roads")
+    assert (tmp_path / "a.geojson").read_bytes() == (tmp_path / "b.geojson").read_bytes()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kind", ["roads", "polygons"])
+def test_real_labels_keep_their_place(tmp_path, kind):
+    if "OVERLAND_DATA" not in os.environ:
+        pytest.skip("OVERLAND_DATA names no folder of real imagery")
+    path = Path(os.environ["OVERLAND_DATA"]) / "rasters" / "massachusetts" / "18778720_15_labels.tif"
+    found = vectorize(path, tmp_path / "a.gpkg", kind=kind)
+    layer = read_layer(tmp_path / "a.gpkg", {"roads": "edges", "polygons": "polygons"}[kind])
+    assert layer.crs == found["crs"] == "EPSG:26986"
+    west, south, east, north = shapely.total_bounds(layer.geometries)
+    assert 187000 <= west < east <= 188500
+    assert 871250 <= south < north <= 872750
