@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import shapely
 
 pytest.importorskip("torch")
 
@@ -52,8 +53,9 @@ def test_the_true_roads_lie_on_the_true_mask(small):
     assert crs == grid.crs
     inside = on_road = 0
     for line in lines:
-        cols = ((line[:, 0] - grid.transform.c) / grid.transform.a).astype(int)
-        rows = ((line[:, 1] - grid.transform.f) / grid.transform.e).astype(int)
+        xs, ys = shapely.get_coordinates(line).T
+        cols = ((xs - grid.transform.c) / grid.transform.a).astype(int)
+        rows = ((ys - grid.transform.f) / grid.transform.e).astype(int)
         seen = (rows >= 0) & (rows < grid.height) & (cols >= 0) & (cols < grid.width)
         inside += seen.sum()
         on_road += (mask[0, rows[seen], cols[seen]] == 1).sum()
