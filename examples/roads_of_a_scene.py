@@ -1,6 +1,6 @@
 """Roads of a scene, from a trained model to a GeoPackage.
 
-    python examples/roads_of_a_scene.py MODEL SCENE.tif OUTPUT_FOLDER
+python examples/roads_of_a_scene.py MODEL SCENE.tif OUTPUT_FOLDER
 """
 
 from __future__ import annotations

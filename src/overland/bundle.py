@@ -126,9 +126,22 @@ def mask_from_scores(bundle: ModelBundle, scores: Scores, threshold: float | Non
     if bundle.num_scores > 1:
         if threshold is not None:
             raise UsageError(f"A threshold decides between two classes; this model has {bundle.legend.num_classes}.")
-        return np.asarray(np.argmax(scores, axis=0), dtype=np.uint8)
+        return _ids_of_largest(scores)
     limit = threshold if threshold is not None else bundle.threshold if bundle.threshold is not None else 0.5
     return np.asarray(scores[0] >= limit, dtype=np.uint8)
+
+
+def _ids_of_largest(scores: Scores) -> npt.NDArray[np.uint8]:
+    # A few rows at a time stay in the processor's cache: several times as fast as argmax over the first axis, which
+    # also holds eight bytes for each pixel. As there, the first of equals wins.
+    ids = np.zeros(scores.shape[1:], np.uint8)
+    for row in range(0, scores.shape[1], 16):
+        rows = slice(row, row + 16)
+        largest = scores[0, rows].copy()
+        for index in range(1, len(scores)):
+            np.copyto(ids[rows], np.uint8(index), where=scores[index, rows] > largest)
+            np.maximum(largest, scores[index, rows], out=largest)
+    return ids
 
 
 def save_bundle(

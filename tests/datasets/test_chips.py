@@ -98,3 +98,19 @@ def test_validation_windows_cover_each_image_once(dataset):
 def test_a_split_without_labels_is_refused(dataset):
     with pytest.raises(DataError, match="no labelled images in split 'test'"):
         validation_windows(dataset, "test", 64)
+
+
+def test_a_pixel_without_data_enters_as_the_mean(tmp_path):
+    image = np.full((1, 32, 32), 10, np.float32)
+    image[:, ::2] = 30
+    image[:, :8] = np.nan
+    mask = (np.arange(1024).reshape(32, 32) % 2).astype(np.uint8)
+    for name in ("a", "b"):
+        write_image(tmp_path / "images" / f"{name}.tif", image, utm_grid(32, 32))
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        write_class_map(tmp_path / "masks" / f"{name}.tif", mask, utm_grid(32, 32), ROAD_LEGEND)
+    chip, target = cutter(dataset_from_path(tmp_path), chip_size=32).cut(0, 0)
+    assert np.isfinite(chip).all()
+    np.testing.assert_allclose(chip[0, :8], 0, atol=1e-6)
+    assert (target[:8] == 255).all()
+    assert (target[8:] != 255).all()

@@ -11,7 +11,7 @@ from overland.metrics import summary_from_confusions
 from overland.raster import write_class_map
 from overland.vector import Layer, write_features
 from overland.workflows.evaluate import evaluate
-from overland.workflows.report import report
+from overland.workflows.report import make_report
 from scenes import ROAD_LEGEND, utm_grid, write_image, write_road_dataset
 
 SUMMARY = summary_from_confusions([np.array([[90, 2], [3, 5]]), np.array([[80, 4], [6, 10]])], ROAD_LEGEND)
@@ -38,7 +38,7 @@ def _page(values):
 
 
 def test_a_run_is_shown_with_its_scores_and_curves(run):
-    values = report(run)
+    values = make_report(run)
     page = _page(values)
 
     assert values["report"] == str(run / "report.html")
@@ -51,25 +51,25 @@ def test_a_run_is_shown_with_its_scores_and_curves(run):
 
 
 def test_a_bundle_in_a_run_and_one_alone_are_shown_too(run, tmp_path):
-    assert "Training" in report(run / "weights" / "best", output=tmp_path / "a.html")["sections"]
+    assert "Training" in make_report(run / "weights" / "best", output=tmp_path / "a.html")["sections"]
     alone = shutil.copytree(run / "weights" / "best", tmp_path / "alone")
-    assert "Training" not in report(alone, output=tmp_path / "b.html")["sections"]
+    assert "Training" not in make_report(alone, output=tmp_path / "b.html")["sections"]
 
 
 def test_scores_of_made_scenes_are_called_synthetic(tmp_path):
-    page = _page(report(_bundle(tmp_path / "m", synthetic=True), output=tmp_path / "r.html"))
+    page = _page(make_report(_bundle(tmp_path / "m", synthetic=True), output=tmp_path / "r.html"))
 
     assert page.count("synthetic scenes") >= 4
 
 
 def test_a_bundle_without_scores_is_shown_without(tmp_path):
-    values = report(_bundle(tmp_path / "m", metrics={}), output=tmp_path / "r.html")
+    values = make_report(_bundle(tmp_path / "m", metrics={}), output=tmp_path / "r.html")
 
     assert values["sections"] == ["Data", "Model"]
 
 
 def test_bare_scores_are_enough(tmp_path):
-    values = report(_bundle(tmp_path / "m", metrics={"val": SUMMARY["pooled"]}), output=tmp_path / "r.html")
+    values = make_report(_bundle(tmp_path / "m", metrics={"val": SUMMARY["pooled"]}), output=tmp_path / "r.html")
 
     assert "Scores: validation images" in values["sections"]
 
@@ -77,13 +77,13 @@ def test_bare_scores_are_enough(tmp_path):
 def test_an_evaluation_comes_first_with_its_pictures(run, tmp_path):
     data = write_road_dataset(tmp_path / "set", train=1, val=2, side=48)
     evaluate(run / "weights" / "best", data, output=tmp_path / "ev")
-    values = report(run, evaluation=tmp_path / "ev")
+    values = make_report(run, evaluation=tmp_path / "ev")
 
     assert values["sections"][0] == "Pictures"
     assert values["sections"][1].startswith("Scores: ")
     assert values["sections"][1].endswith(", validation images")
     with pytest.raises(DataError, match=r"metrics\.json"):
-        report(run, evaluation=tmp_path, overwrite=True)
+        make_report(run, evaluation=tmp_path, overwrite=True)
 
 
 def test_a_scene_is_shown_as_a_map(run, tmp_path):
@@ -98,7 +98,7 @@ def test_a_scene_is_shown_as_a_map(run, tmp_path):
     write_features(tmp_path / "areas.gpkg", [Layer("areas", "Polygon", boxes, {}, grid.crs)])
 
     page = _page(
-        report(
+        make_report(
             run,
             scene=scene,
             mask=tmp_path / "mask.tif",
@@ -115,7 +115,7 @@ def test_a_scene_is_shown_as_a_map(run, tmp_path):
 def test_a_scene_without_a_mask_says_so(run, tmp_path):
     scene = write_image(tmp_path / "scene.png", np.full((3, 20, 20), 90, np.uint8))
 
-    assert "No mask was given" in _page(report(run, scene=scene))
+    assert "No mask was given" in _page(make_report(run, scene=scene))
 
 
 def test_a_mask_of_another_size_or_without_names_is_refused(run, tmp_path):
@@ -123,22 +123,22 @@ def test_a_mask_of_another_size_or_without_names_is_refused(run, tmp_path):
     write_class_map(tmp_path / "mask.tif", np.zeros((10, 10), np.uint8), utm_grid(10, 10), ROAD_LEGEND)
 
     with pytest.raises(DataError, match="10 x 10"):
-        report(run, scene=scene, mask=tmp_path / "mask.tif")
+        make_report(run, scene=scene, mask=tmp_path / "mask.tif")
     with pytest.raises(DataError, match="no class names"):
-        report(run, scene=scene, mask=scene)
+        make_report(run, scene=scene, mask=scene)
     with pytest.raises(UsageError, match="--scene"):
-        report(run, mask=scene)
+        make_report(run, mask=scene)
     assert not (run / "report.html").exists()
 
 
 def test_an_existing_page_is_not_replaced_unasked(run):
-    report(run)
+    make_report(run)
 
     with pytest.raises(UsageError, match="--overwrite"):
-        report(run)
-    report(run, overwrite=True)
+        make_report(run)
+    make_report(run, overwrite=True)
 
 
 def test_a_folder_that_is_neither_is_named(tmp_path):
     with pytest.raises(DataError, match="not a model bundle"):
-        report(tmp_path / "nothing")
+        make_report(tmp_path / "nothing")

@@ -21,7 +21,11 @@ class _OrderedGroup(click.Group):
 
 @click.group(
     cls=_OrderedGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "OVERLAND", "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "OVERLAND",
+        "max_content_width": 100,
+    },
     epilog="Start with `overland demo`. Each command has examples in its --help.",
 )
 @click.version_option(__version__, prog_name="overland")

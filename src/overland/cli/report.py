@@ -40,9 +40,9 @@ def command(
 
     It shows what was trained on what, scores, curves, pictures and, with --scene, the map.
     """
-    from overland.workflows.report import report
+    from overland.workflows.report import make_report
 
-    values = report(
+    values = make_report(
         run_or_model,
         output=output,
         evaluation=evaluation,

@@ -59,6 +59,7 @@ class ChipCutter:
         self._chip_size = chip_size
         self._augmentation = augmentation
         self._seed = seed
+        self._mean = statistics.mean
         scale = 1 / np.asarray(statistics.std, np.float32)
         self._scale, self._offset = np.diag(scale), -np.asarray(statistics.mean, np.float32) * scale
         self._sizes = sample_sizes(dataset, split)
@@ -91,14 +92,14 @@ class ChipCutter:
             image, target = self._whole(sample)
         else:
             window = _window_around(matrix, self._chip_size, height, width)
-            image, target = _read_labelled(self._dataset, sample, self._bands, window)
+            image, target = _read_labelled(self._dataset, sample, self._bands, self._mean, window)
             matrix[:, 2] -= (window.col_off, window.row_off)
         return cut_chip(image, target, matrix, self._chip_size)
 
     def _whole(self, sample: Sample) -> tuple[Pixels, Target]:
         if sample.key in self._cache:
             return self._cache[sample.key]
-        image, target = _read_labelled(self._dataset, sample, self._bands)
+        image, target = _read_labelled(self._dataset, sample, self._bands, self._mean)
         size = image.nbytes + target.nbytes
         # What fits is kept for good: with chips drawn at random, evicting the oldest would only churn.
         if self._cached_bytes + size <= _CACHE_BYTES:
@@ -169,10 +170,13 @@ def band_statistics(
 
 
 def _read_labelled(
-    dataset: Dataset, sample: Sample, bands: Sequence[int] | None, window: Window | None = None
+    dataset: Dataset, sample: Sample, bands: Sequence[int] | None, empty: Sequence[float], window: Window | None = None
 ) -> tuple[Pixels, Target]:
-    image, target, _ = read_sample(dataset, sample, bands, window)
-    return np.ascontiguousarray(image.transpose(1, 2, 0)), target
+    image, target, valid = read_sample(dataset, sample, bands, window)
+    pixels = np.ascontiguousarray(image.transpose(1, 2, 0))
+    # As in prediction: a pixel without data enters the network as the mean of its band, not as -9999 or NaN.
+    pixels[~valid] = np.asarray(empty).round().astype(pixels.dtype)
+    return pixels, target
 
 
 def _window_around(matrix: npt.NDArray[np.float64], chip_size: int, height: int, width: int) -> Window:

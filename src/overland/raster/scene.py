@@ -28,7 +28,7 @@ Valid = npt.NDArray[np.bool_]
 
 
 class Scene:
-    """An open raster. Use it in a `with` statement, and in one thread only.
+    """An open raster. Use it in a `with` statement, and in one thread at a time.
 
     Bands are counted from 1, as in rasterio. A palette is read as its indices; `expand_palette` reads it as the
     three bands red, green, blue instead.
@@ -102,7 +102,9 @@ class Scene:
     def palette(self) -> dict[int, tuple[int, int, int]] | None:
         """Colour of each value, None when the file has no colour table."""
         colors = _colormap_of(self._dataset)
-        return None if colors is None else {value: (red, green, blue) for value, (red, green, blue, _) in colors.items()}
+        return (
+            None if colors is None else {value: (red, green, blue) for value, (red, green, blue, _) in colors.items()}
+        )
 
     @property
     def legend(self) -> Legend | None:
@@ -119,6 +121,7 @@ class Scene:
 
         Returns an array (bands, height, width) in the file's type and a boolean array (height, width). A pixel holds
         no data where an alpha band or an internal mask is 0, where every band read equals nodata, or where any is NaN.
+        An alpha band that is itself read counts as a measurement: some cameras' fourth band is wrongly marked so.
         Raises `DataError` for a band that does not exist and for a file that cannot be read.
         """
         window = window or self.grid.window
@@ -131,7 +134,7 @@ class Scene:
                 pixels = self._palette[indices].transpose(2, 0, 1)[[band - 1 for band in bands]]
             else:
                 pixels = self._dataset.read(list(bands), window=where)
-            valid = self._valid(pixels, where)
+            valid = self._valid(pixels, where, bands)
         except RasterioError as error:
             raise DataError(
                 f"{self.path}: rows {window.row_off} to {window.row_end} cannot be read ({_cause(error)}). "
@@ -161,15 +164,16 @@ class Scene:
         if missing:
             raise DataError(f"{self.path}: band {missing[0]} was asked for, the file has bands 1 to {self.count}.")
 
-    def _valid(self, pixels: Pixels, where: RasterioWindow) -> Valid:
+    def _valid(self, pixels: Pixels, where: RasterioWindow, bands: tuple[int, ...]) -> Valid:
         valid = np.ones(pixels.shape[1:], dtype=bool)
-        flags = self._dataset.mask_flag_enums[0]
         if self._alpha_band is not None:
-            valid &= self._dataset.read(self._alpha_band, window=where) > 0
-        elif MaskFlags.per_dataset in flags:
+            if self._alpha_band not in bands:
+                valid &= self._dataset.read(self._alpha_band, window=where) > 0
+        elif MaskFlags.per_dataset in self._dataset.mask_flag_enums[0]:
             valid &= self._dataset.read_masks(1, window=where) > 0
-        if self.nodata is not None and not np.isnan(self.nodata) and self._palette is None:
-            valid &= (pixels != self.nodata).any(axis=0)
+        nodata = None if self._palette is not None else _value_of_type(self.nodata, pixels.dtype)
+        if nodata is not None:
+            valid &= (pixels != nodata).any(axis=0)
         if pixels.dtype.kind == "f":
             valid &= np.isfinite(pixels).all(axis=0)
         return valid
@@ -197,7 +201,9 @@ def _open_dataset(path: str) -> Any:
         try:
             dataset = rasterio.open(path)
         except RasterioIOError as error:
-            raise DataError(f"{path} cannot be opened as a raster ({_cause(error)}). Is it complete, and an image?") from error
+            raise DataError(
+                f"{path} cannot be opened as a raster ({_cause(error)}). Is it complete, and an image?"
+            ) from error
     if dataset.count == 0:
         dataset.close()
         raise DataError(f"{path} has no bands of its own (a container of several rasters?); name one of its parts.")
@@ -235,6 +241,15 @@ def _palette_of(dataset: Any) -> npt.NDArray[np.uint8] | None:
     return table
 
 
+def _value_of_type(value: float | None, dtype: np.dtype[Any]) -> Any:
+    # Compared as a float, a band of bytes would be copied at eight times its size.
+    if value is None or np.isnan(value):
+        return None
+    if dtype.kind in "ui" and not (value.is_integer() and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max):
+        return None
+    return dtype.type(value)
+
+
 def _category_names(path: str) -> list[str]:
     sidecar = Path(f"{path}.aux.xml")
     if not sidecar.is_file():
@@ -242,7 +257,9 @@ def _category_names(path: str) -> list[str]:
     try:
         categories = ElementTree.parse(sidecar).findall("PAMRasterBand[@band='1']/CategoryNames/Category")
     except ElementTree.ParseError as error:
-        raise DataError(f"{sidecar} holds the class names and cannot be read ({error}); delete it or write it again.") from error
+        raise DataError(
+            f"{sidecar} holds the class names and cannot be read ({error}); delete it or write it again."
+        ) from error
     return [category.text or "" for category in categories]
 
 

@@ -7,16 +7,17 @@ import os
 import shutil
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
+from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RasterioWindow
@@ -44,7 +45,7 @@ class RasterWriter:
         pixels = np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels, dtype=self._dataset.dtypes[0])
         where = RasterioWindow(window.col_off, window.row_off, window.width, window.height)
         self._dataset.write(pixels, window=where)
-        self._checksums.append((where, zlib.crc32(pixels)))
+        self._checksums.append((where, zlib.crc32(pixels.data)))
 
     def matches(self, path: Path) -> bool:
         """Whether a file holds exactly the pixels that were written."""
@@ -80,37 +81,29 @@ def create_raster(
     dtype: str = "uint8",
     nodata: float | None = None,
     legend: Legend | None = None,
+    descriptions: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Iterator[RasterWriter]:
     """Write a raster window by window; the file appears under its name only when it is whole.
 
     A `.tif` becomes a cloud-optimised GeoTIFF with overviews, a `.png` a plain image. With a legend the colours and
-    the class names (in `<name>.tif.aux.xml`, where QGIS looks) go along. The pixels are read back before the file is
-    renamed. Raises `UsageError` for an output that may not be written, `ResourceError` when the disk is full.
+    the class names (in `<name>.tif.aux.xml`, where QGIS looks) go along; `descriptions` name the bands. The pixels are
+    read back before the file is renamed. Raises `UsageError` for an output that may not be written, `ResourceError`
+    when the disk is full.
     """
     path = check_output(path, overwrite=overwrite)
     part = path.with_name(path.name + ".part")
     final_part = path.with_name(path.name + ".final.part")
     try:
         with _disk_errors(path):
-            with _create_dataset(part, grid, count, dtype, nodata, legend) as dataset:
+            with _create_dataset(part, grid, count, dtype, nodata, legend, descriptions) as dataset:
                 writer = RasterWriter(dataset)
                 yield writer
             is_class_map = legend is not None or np.dtype(dtype).kind not in "f"
             _translate(part, final_part, _DRIVERS[path.suffix.lower()], is_class_map)
-            if not writer.matches(final_part):
-                raise ResourceError(f"{path}: the file that was written does not read back as written. Is the disk full or failing?")
-            _sync(final_part)
-            sidecar = Path(f"{path}.aux.xml")
-            if legend is not None:
-                _write_sidecar(sidecar, legend)
-            elif sidecar.exists():
-                sidecar.unlink()
-            final_part.replace(path)
+            _put_in_place(final_part, path, writer, legend)
     finally:
-        for leftover in (part, final_part):
-            leftover.unlink(missing_ok=True)
-            Path(f"{leftover}.aux.xml").unlink(missing_ok=True)
+        _remove_leftovers(part, final_part)
 
 
 def write_class_map(
@@ -123,7 +116,13 @@ def write_class_map(
 
 @contextmanager
 def _create_dataset(
-    path: Path, grid: Grid, count: int, dtype: str, nodata: float | None, legend: Legend | None
+    path: Path,
+    grid: Grid,
+    count: int,
+    dtype: str,
+    nodata: float | None,
+    legend: Legend | None,
+    descriptions: Sequence[str],
 ) -> Iterator[Any]:
     block = _BLOCK if min(grid.height, grid.width) >= _BLOCK else _SMALL_BLOCK
     profile: dict[str, Any] = {
@@ -151,6 +150,8 @@ def _create_dataset(
             dataset.gcps = (list(grid.gcps), CRS.from_user_input(grid.gcps_crs))
         if legend is not None:
             dataset.write_colormap(1, {index: (*color, 255) for index, color in enumerate(legend.colors)})
+        for band, description in enumerate(descriptions, 1):
+            dataset.set_band_description(band, description)
         yield dataset
 
 
@@ -168,18 +169,38 @@ def _translate(source: Path, target: Path, driver: str, is_class_map: bool) -> N
         rasterio.shutil.copy(source, target, driver=driver, **options)
 
 
-def _write_sidecar(path: Path, legend: Legend) -> None:
-    categories = "".join(f"      <Category>{escape(name)}</Category>\n" for name in legend.names)
-    text = (
-        "<PAMDataset>\n"
-        '  <PAMRasterBand band="1">\n'
-        f"    <CategoryNames>\n{categories}    </CategoryNames>\n"
-        "  </PAMRasterBand>\n"
-        "</PAMDataset>\n"
-    )
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+def _put_in_place(final_part: Path, path: Path, writer: RasterWriter, legend: Legend | None) -> None:
+    if not writer.matches(final_part):
+        # GDAL reports a full disk to nobody when it happens as a file is closed; only reading tells.
+        raise ResourceError(f"{path}: what was written does not read back. Is the disk full or failing?")
+    _sync(final_part)
+    _write_sidecar(Path(f"{final_part}.aux.xml"), Path(f"{path}.aux.xml"), legend)
+    final_part.replace(path)
+
+
+def _remove_leftovers(*parts: Path) -> None:
+    for part in parts:
+        part.unlink(missing_ok=True)
+        # GDAL puts its own files beside: metadata, and overviews while it makes them.
+        for suffix in (".aux.xml", ".ovr.tmp", ".msk.ovr.tmp"):
+            Path(f"{part}{suffix}").unlink(missing_ok=True)
+
+
+def _write_sidecar(metadata: Path, sidecar: Path, legend: Legend | None) -> None:
+    # GDAL's own metadata (a PNG's place on the ground) and our class names share one file.
+    root = ElementTree.parse(metadata).getroot() if metadata.exists() else ElementTree.Element("PAMDataset")
+    if legend is not None:
+        band = root.find("PAMRasterBand")
+        band = ElementTree.SubElement(root, "PAMRasterBand", band="1") if band is None else band
+        categories = ElementTree.SubElement(band, "CategoryNames")
+        for name in legend.names:
+            ElementTree.SubElement(categories, "Category").text = name
+    if len(root) == 0:
+        sidecar.unlink(missing_ok=True)
+        return
+    ElementTree.indent(root)
+    ElementTree.ElementTree(root).write(metadata, encoding="utf-8")
+    metadata.replace(sidecar)
 
 
 @contextmanager
@@ -188,7 +209,8 @@ def _disk_errors(path: Path) -> Iterator[None]:
         yield
     except OverlandError:
         raise
-    except (RasterioError, OSError) as error:
+    # Errors of a copy and of closing a file come as GDAL's own, which rasterio has not made public.
+    except (RasterioError, CPLE_BaseError, OSError) as error:
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC
         if full or shutil.disk_usage(path.parent).free < 1 << 20:
             raise ResourceError(f"{path}: the disk is full. Free some space, or write to another disk.") from error

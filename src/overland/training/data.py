@@ -115,8 +115,10 @@ class _WindowDataset(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         sample, window = self._windows[index]
-        image, target, _ = read_sample(self._dataset, sample, self._bands, window)
+        image, target, valid = read_sample(self._dataset, sample, self._bands, window)
         pad = [(0, -side % self._divisor) for side in target.shape]
-        chip = np.pad((image.astype(np.float32) - self._mean) / self._std, ((0, 0), *pad), mode="reflect")
+        pixels = (image.astype(np.float32) - self._mean) / self._std
+        pixels[:, ~valid] = 0
+        chip = np.pad(pixels, ((0, 0), *pad), mode="reflect")
         ids = np.pad(target.astype(np.int64), pad, constant_values=IGNORE_INDEX)
         return torch.from_numpy(chip), torch.from_numpy(ids)

@@ -27,7 +27,9 @@ def check_folder(folder: str | Path, *, overwrite: bool = False) -> Path:
     if not overwrite:
         raise UsageError(f"{folder} exists already. Add --overwrite to replace it, or choose another --output.")
     if not (folder / "metrics.json").is_file():
-        raise UsageError(f"{folder} holds something that is no evaluation, so it is not replaced. Choose another --output.")
+        raise UsageError(
+            f"{folder} holds something that is no evaluation, so it is not replaced. Choose another --output."
+        )
     return folder
 
 

@@ -1,0 +1,68 @@
+import pytest
+from affine import Affine
+
+from overland.raster.grid import Grid, Window, iter_windows
+
+UTM = Grid(100, 200, Affine(2.0, 0, 500_000, 0, -2.0, 5_000_000), "EPSG:32633")
+
+
+def test_a_window_knows_its_ends_and_slices():
+    window = Window(3, 5, 10, 20)
+    assert (window.row_end, window.col_end) == (13, 25)
+    assert window.slices == (slice(3, 13), slice(5, 25))
+    assert window.shifted(-3, 1) == Window(0, 6, 10, 20)
+    assert window.padded(2) == Window(1, 3, 14, 24)
+
+
+def test_windows_meet_in_their_common_pixels():
+    assert Window(0, 0, 10, 10).intersection(Window(5, 8, 10, 10)) == Window(5, 8, 5, 2)
+    apart = Window(0, 0, 10, 10).intersection(Window(20, 0, 5, 5))
+    assert apart.height == 0
+
+
+def test_windows_of_a_raster_cover_each_pixel_once():
+    windows = list(iter_windows(70, 50, 32))
+    assert len(windows) == 3 * 2
+    assert sum(window.height * window.width for window in windows) == 70 * 50
+    assert windows[-1] == Window(64, 32, 6, 18)
+
+
+def test_bounds_are_left_bottom_right_top():
+    assert UTM.bounds == (500_000, 4_999_800, 500_400, 5_000_000)
+
+
+def test_bounds_of_a_turned_grid_hold_all_corners():
+    turned = Grid(10, 10, Affine(0, 1.0, 0, 1.0, 0, 0), "EPSG:32633")
+    assert turned.bounds == (0, 0, 10, 10)
+
+
+@pytest.mark.parametrize(
+    ("grid", "resolution"),
+    [
+        (UTM, 2.0),
+        (Grid(10, 10, Affine(1.0, 0, 0, 0, -1.0, 0), "EPSG:2263"), 0.3048),  # New York, US survey feet
+        (Grid(10, 10, Affine(1e-5, 0, 20, 0, -1e-5, 60), "EPSG:4326"), 0.835),  # half as wide as high at 60 degrees
+        (Grid(10, 10), None),
+        (Grid(10, 10, crs="EPSG:32633"), None),
+    ],
+)
+def test_resolution_is_in_metres_whatever_the_crs(grid, resolution):
+    assert grid.resolution_m == (None if resolution is None else pytest.approx(resolution, rel=1e-3))
+
+
+def test_degrees_are_told_from_metres():
+    assert Grid(1, 1, Affine(1e-5, 0, 20, 0, -1e-5, 60), "EPSG:4326").is_geographic
+    assert not UTM.is_geographic
+    assert not Grid(1, 1).is_geographic
+
+
+def test_a_cropped_grid_starts_at_its_window():
+    cropped = UTM.cropped(Window(10, 20, 30, 40))
+    assert (cropped.height, cropped.width, cropped.crs) == (30, 40, "EPSG:32633")
+    assert cropped.bounds == (500_040, 4_999_920, 500_120, 4_999_980)
+
+
+def test_a_grid_without_a_crs_stays_one():
+    cropped = Grid(50, 50).cropped(Window(10, 10, 5, 5))
+    assert not cropped.is_georeferenced
+    assert cropped.transform.is_identity

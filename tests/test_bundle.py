@@ -1,0 +1,157 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from models_made import made_bundle, ranking_bundle, threshold_bundle
+from overland.bundle import load_bundle, load_weights, mask_from_scores, scale_pixels, scores_from_logits
+from overland.errors import DataError, UsageError
+from overland.legend import legend_from_names
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    weight = np.random.default_rng(0).normal(size=(1, 3, 3, 3)).astype(np.float32)
+    return made_bundle(
+        tmp_path / "model",
+        weight,
+        np.zeros(1),
+        bands=(4, 3, 2),
+        mean=(1.5, 2.5, 3.5),
+        std=(1.0, 2.0, 4.0),
+        threshold=0.37,
+        resolution_m=0.5,
+        metrics={"iou": {"road": 0.6}},
+        training={"epochs": 3},
+        versions={"overland": "0.1"},
+    )
+
+
+def test_what_was_saved_is_what_is_loaded(bundle):
+    assert load_bundle(bundle.path) == bundle
+    assert bundle.bands == (4, 3, 2)
+    assert (bundle.in_channels, bundle.num_scores) == (3, 1)
+    assert bundle.metrics == {"iou": {"road": 0.6}}
+    assert load_weights(bundle)["weight"].shape == (1, 3, 3, 3)
+
+
+def test_a_folder_that_is_moved_works_the_same(bundle, tmp_path):
+    moved = shutil.move(bundle.path, tmp_path / "elsewhere")
+    loaded = load_bundle(moved)
+    assert loaded.graph_path.is_file()
+    assert loaded.path == tmp_path / "elsewhere"
+
+
+def test_the_folder_holds_plain_files_only(bundle):
+    names = {path.name for path in bundle.path.iterdir()}
+    assert names == {"model.safetensors", "model.onnx", "config.json", "overland.json", "README.md"}
+    assert json.loads((bundle.path / "config.json").read_text())["in_channels"] == 3
+
+
+def test_the_class_of_each_pixel_is_that_of_argmax(tmp_path):
+    bundle = ranking_bundle(tmp_path / "m")
+    # Few values, so that many scores are equal.
+    scores = np.random.default_rng(0).integers(0, 3, (3, 50, 40)).astype(np.float32)
+    np.testing.assert_array_equal(mask_from_scores(bundle, scores), scores.argmax(axis=0))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.onnx", "config.json"])
+def test_one_flipped_bit_is_found_out(bundle, name):
+    content = bytearray((bundle.path / name).read_bytes())
+    content[-3] ^= 1
+    (bundle.path / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"{name} is not the file that was saved"):
+        load_bundle(bundle.path)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.onnx", "config.json"])
+def test_a_missing_file_is_named(bundle, name):
+    (bundle.path / name).unlink()
+    with pytest.raises(DataError, match=f"{name} is missing"):
+        load_bundle(bundle.path)
+
+
+def changed(bundle, **settings):
+    path = bundle.path / "overland.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+    return bundle.path
+
+
+def test_a_newer_format_is_refused_with_both_numbers(bundle):
+    with pytest.raises(DataError, match="bundle format 2; .* reads format 1"):
+        load_bundle(changed(bundle, format=2))
+
+
+@pytest.mark.parametrize("settings", [{"legend": None}, {"sha256": []}, {"mean": None}, {"legend": {"names": ["a"]}}])
+def test_incomplete_settings_are_one_error(bundle, settings):
+    with pytest.raises(DataError):
+        load_bundle(changed(bundle, **settings))
+
+
+def test_a_checksum_cannot_point_outside_the_folder(bundle):
+    with pytest.raises(DataError, match="is missing"):
+        load_bundle(changed(bundle, sha256={"../../secret": "0"}))
+
+
+@pytest.mark.parametrize("content", ["not json", "[]", None])
+def test_what_is_no_bundle_is_refused(tmp_path, content):
+    if content is not None:
+        (tmp_path / "overland.json").write_text(content)
+    with pytest.raises(DataError):
+        load_bundle(tmp_path)
+
+
+def test_a_path_that_does_not_exist_is_said(tmp_path):
+    with pytest.raises(DataError, match="does not exist"):
+        load_bundle(tmp_path / "nothing")
+
+
+def test_saving_again_replaces_the_whole_folder(tmp_path):
+    threshold_bundle(tmp_path / "m", bands=3)
+    (tmp_path / "m" / "stray").write_text("")
+    again = threshold_bundle(tmp_path / "m", bands=1)
+    assert again.in_channels == 1
+    assert not (tmp_path / "m" / "stray").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_bundle_that_is_not_on_disk_has_no_files(bundle):
+    object.__setattr__(bundle, "path", None)
+    with pytest.raises(UsageError, match="not been saved"):
+        _ = bundle.graph_path
+
+
+def test_pixels_are_scaled_band_by_band_and_kept(bundle):
+    pixels = np.full((3, 2, 2), 10, np.uint8)
+    chips = scale_pixels(bundle, pixels)
+    assert chips.dtype == np.float32
+    np.testing.assert_allclose(chips[:, 0, 0], [8.5, 3.75, 1.625])
+    assert (pixels == 10).all()
+
+
+def test_a_sigmoid_gives_one_score_without_overflow(bundle):
+    logits = np.array([[[[0.0, 2.0, -1000.0, 1000.0]]]], np.float32)
+    np.testing.assert_allclose(scores_from_logits(bundle, logits)[0, 0, 0], [0.5, 0.880797, 0, 1], atol=1e-6)
+
+
+def test_a_softmax_gives_a_score_for_each_class_without_overflow(tmp_path):
+    bundle = ranking_bundle(tmp_path / "m")
+    logits = np.array([0.0, np.log(3), 1000.0], np.float32).reshape(1, 3, 1, 1)
+    np.testing.assert_allclose(scores_from_logits(bundle, logits).ravel(), [0, 0, 1], atol=1e-6)
+    logits[0, 2] = -1000
+    np.testing.assert_allclose(scores_from_logits(bundle, logits).ravel(), [0.25, 0.75, 0], atol=1e-6)
+
+
+def test_the_tuned_threshold_decides_unless_another_is_given(bundle):
+    scores = np.array([[[0.3, 0.37, 0.45, 0.9]]], np.float32)
+    assert mask_from_scores(bundle, scores).tolist() == [[0, 1, 1, 1]]
+    assert mask_from_scores(bundle, scores, 0.5).tolist() == [[0, 0, 0, 1]]
+
+
+def test_the_largest_score_decides_between_classes(tmp_path):
+    bundle = ranking_bundle(tmp_path / "m", legend=legend_from_names(["a", "b", "c"]))
+    scores = np.array([[[0.2]], [[0.5]], [[0.3]]], np.float32)
+    assert mask_from_scores(bundle, scores).tolist() == [[1]]
+    with pytest.raises(UsageError, match="between two classes; this model has 3"):
+        mask_from_scores(bundle, scores, 0.5)
