@@ -112,10 +112,21 @@ def test_a_scene_is_shown_as_a_map(run, tmp_path):
     assert "show-outlines" in page
 
 
-def test_a_scene_without_a_mask_says_so(run, tmp_path):
-    scene = write_image(tmp_path / "scene.png", np.full((3, 20, 20), 90, np.uint8))
+def test_a_scene_alone_is_mapped_by_the_model(run, tmp_path):
+    grid = utm_grid(20, 20)
+    scene = write_image(tmp_path / "scene.tif", np.full((3, 20, 20), 90, np.uint8), grid)
 
-    assert "No mask was given" in _page(make_report(run, scene=scene))
+    assert "No mask was given" not in _page(make_report(run, scene=scene))
+
+
+def test_a_scene_with_roads_and_no_mask_says_so(run, tmp_path):
+    grid = utm_grid(20, 20)
+    scene = write_image(tmp_path / "scene.tif", np.full((3, 20, 20), 90, np.uint8), grid)
+    write_features(tmp_path / "roads.gpkg", [Layer("roads", "LineString", np.zeros(0, object), {}, grid.crs)])
+
+    page = _page(make_report(run, scene=scene, roads=tmp_path / "roads.gpkg", output=tmp_path / "r.html"))
+
+    assert "No mask was given" in page
 
 
 def test_a_mask_of_another_size_or_without_names_is_refused(run, tmp_path):

@@ -1,16 +1,21 @@
 import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
-from scenes import write_road_dataset
+from scenes import ROAD_LEGEND, utm_grid, write_road_dataset
 
 pytest.importorskip("torch")
 
 import overland
 from overland.bundle import load_bundle
 from overland.errors import DataError, UsageError
-from overland.raster import open_scene
+from overland.raster import open_scene, write_class_map
 from overland.workflows.train import train
 
 SETTINGS = {"model": {"width": 8, "depth": 2}, "epochs": 2, "batch": 4, "imgsz": 32, "lr": 0.01}
@@ -27,8 +32,6 @@ def run(roads, tmp_path_factory):
 
 
 def test_the_run_folder_has_what_conventions_ask_for(run):
-    from pathlib import Path
-
     folder = Path(run["run"])
     for name in (
         "args.yaml",
@@ -71,6 +74,21 @@ def test_the_trained_model_predicts_through_the_public_api(run, roads, tmp_path)
         assert (mask.read()[0] == truth.read()[0]).mean() > 0.9
 
 
+def test_a_bundle_alone_gives_the_same_mask_in_an_empty_process_without_torch(run, roads, tmp_path):
+    scene = (roads / "images" / "val" / "val0.tif").resolve()
+    overland.predict(run["model"], scene, tmp_path / "here.tif")
+    shutil.copytree(run["model"], tmp_path / "elsewhere" / "model")
+    code = (
+        "import sys; sys.modules['torch'] = None; import overland;"
+        f"overland.load_model('model').predict({str(scene)!r}, 'there.tif')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "here.tif").read_bytes() == (tmp_path / "elsewhere" / "there.tif").read_bytes()
+
+
 def test_onnx_and_torch_decide_alike(run, roads, tmp_path):
     masks = []
     for engine in ("onnx", "torch"):
@@ -81,8 +99,6 @@ def test_onnx_and_torch_decide_alike(run, roads, tmp_path):
 
 
 def test_a_second_run_gets_a_number(run, roads):
-    from pathlib import Path
-
     first = Path(run["run"])
     second = train(roads, project=str(first.parent), name="roads", **(SETTINGS | {"epochs": 1}))
     assert second["run"] == f"{first}2"
@@ -113,13 +129,9 @@ def test_a_class_that_does_not_occur_is_said_first(roads, tmp_path, caplog):
 
 
 def test_masks_with_one_class_only_are_refused(tmp_path):
-    from overland.raster import write_class_map
-    from scenes import ROAD_LEGEND, utm_grid
 
     folder = write_road_dataset(tmp_path / "empty")
     for mask in (folder / "masks" / "train").glob("*.tif"):
-        import numpy as np
-
         write_class_map(mask, np.zeros((96, 96), np.uint8), utm_grid(96, 96), ROAD_LEGEND, overwrite=True)
     with pytest.raises(DataError, match="only background, so there is nothing to learn"):
         train(folder, project=str(tmp_path), **SETTINGS)

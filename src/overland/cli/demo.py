@@ -35,7 +35,7 @@ def command(output: str, seed: int, epochs: int | None, map_side: int, overwrite
 
 def _text(result: Mapping[str, Any]) -> str:
     lines = [
-        f"Mean IoU on unseen synthetic scenes {result['test']['value']:.3f}, on the synthetic map {result['map']['value']:.3f}",
+        f"Mean IoU on unseen synthetic scenes: {result['test']['value']:.3f}; on the map: {result['map']['value']:.3f}",
         f"In QGIS: {result['mask']}, {result['roads']}, {result['polygons']}",
         f"Open {result['report']}",
     ]

@@ -20,7 +20,7 @@ __all__ = ["command"]
 @click.argument("run_or_model", type=click.Path())
 @click.option("-o", "--output", type=click.Path(), help="The page [report.html in the run folder].")
 @click.option("--evaluation", type=click.Path(), help="Folder of an evaluation to show first.")
-@click.option("--scene", type=click.Path(), help="A scene to show as a map.")
+@click.option("--scene", type=click.Path(), help="A scene to show as a map; mapped here when nothing is laid over it.")
 @click.option("--mask", type=click.Path(), help="The class map of the scene, laid over it.")
 @click.option("--roads", type=click.Path(), help="Road lines, drawn over the scene.")
 @click.option("--polygons", type=click.Path(), help="Polygons, drawn over the scene.")

@@ -53,7 +53,7 @@ def demo(
     step = _steps(7)
 
     step("making scenes")
-    data = _make_dataset(folder / "dataset", seed)
+    data = _make_dataset(folder / "landscape", seed)
     scene = _make_scene(folder / "scene.tif", seed, map_side)
 
     step("checking the data")
@@ -61,7 +61,9 @@ def demo(
 
     step("training a small network")
     settings: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-    trained = train(data, "demo", synthetic=True, seed=seed, project=str(folder), name="run", exist_ok=True, **settings)
+    trained = train(
+        data, "demo", synthetic=True, seed=seed, project=str(folder), name="demo", exist_ok=True, **settings
+    )
 
     step("evaluating on unseen scenes")
     scores = evaluate(trained["model"], data, split="test", output=folder / "test")
@@ -77,7 +79,12 @@ def demo(
 
     step("writing the report")
     page = make_report(
-        folder / "run", output=folder / "report.html", scene=scene, mask=mask, roads=folder / "roads.gpkg"
+        folder / "demo",
+        output=folder / "report.html",
+        evaluation=folder / "test",
+        scene=scene,
+        mask=mask,
+        roads=folder / "roads.gpkg",
     )
     logger.info("Done in %s. Open %s", format_seconds(time.monotonic() - started), folder / "report.html")
     return {
@@ -106,7 +113,7 @@ def _free_folder(folder: Path, overwrite: bool) -> Path:
             raise UsageError(
                 f"{folder} is not empty. Add --overwrite to replace the demo in it, or choose another --output."
             )
-        if not (folder / "dataset" / "dataset.yaml").is_file():
+        if not (folder / "landscape" / "dataset.yaml").is_file():
             raise UsageError(
                 f"{folder} holds something that is not a demo, so it is not replaced. Choose another --output."
             )

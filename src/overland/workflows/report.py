@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from overland.report.fragments import class_table, facts, figure, headline, pict
 from overland.report.map_figure import map_figure
 from overland.report.page import ReportContent, Section, write_report
 from overland.report.style import svg_from_figure
+from overland.workflows.predict import predict
 from overland.workflows.report_map import map_view
 
 __all__ = ["make_report"]
@@ -42,8 +45,8 @@ def make_report(
     """Write one self-contained HTML page on a run folder or a model bundle.
 
     `evaluation` is a folder that `evaluate` wrote, whose scores and pictures come first. `scene` is shown as a map
-    with `mask`, `roads` and `polygons` over it. What is not there is not shown. Without `output` the page is
-    `report.html` in the run folder, or in the current one for a bundle. Returns the path and the sections.
+    with `mask`, `roads` and `polygons` over it; with none of them the model maps it here. What is not there is not
+    shown. Without `output` the page is `report.html` in the run folder, or in the current one for a bundle. Returns the path and the sections.
     Raises `DataError` when something named cannot be read, `UsageError` when the output exists.
     """
     if scene is None and (mask or roads or polygons):
@@ -53,7 +56,8 @@ def make_report(
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists already. Add --overwrite to replace it, or choose another name.")
     scored = _evaluations(source.bundle, evaluation)
-    sections = [*_map_section(scene, mask, roads, polygons), *_picture_sections(source, evaluation)]
+    with _laid_over(source.bundle, scene, mask, [roads, polygons]) as mask:
+        sections = [*_map_section(scene, mask, roads, polygons), *_picture_sections(source, evaluation)]
     sections += [_score_section(label, values, source.bundle) for label, values in scored.items()]
     sections += [*_curve_sections(source), *_model_sections(source.bundle)]
     note = _note(source.bundle)
@@ -66,6 +70,19 @@ def make_report(
     )
     write_report(path, content, overwrite=overwrite)
     return {"report": str(path), "sections": [section.title for section in sections]}
+
+
+@contextmanager
+def _laid_over(
+    bundle: ModelBundle, scene: str | Path | None, mask: str | Path | None, others: Sequence[str | Path | None]
+) -> Iterator[str | Path | None]:
+    if scene is None or mask is not None or any(others):
+        yield mask
+        return
+    with TemporaryDirectory() as folder:
+        predicted = Path(folder) / "mask.tif"
+        predict(bundle, scene, predicted)
+        yield predicted
 
 
 @dataclass(frozen=True)
