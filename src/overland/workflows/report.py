@@ -46,7 +46,8 @@ def make_report(
 
     `evaluation` is a folder that `evaluate` wrote, whose scores and pictures come first. `scene` is shown as a map
     with `mask`, `roads` and `polygons` over it; with none of them the model maps it here. What is not there is not
-    shown. Without `output` the page is `report.html` in the run folder, or in the current one for a bundle. Returns the path and the sections.
+    shown. Without `output` the page is `report.html` in the run folder, or in the current one for a bundle. Returns
+    the path and the sections.
     Raises `DataError` when something named cannot be read, `UsageError` when the output exists.
     """
     if scene is None and (mask or roads or polygons):
