@@ -1,0 +1,1 @@
+"""Masks cleaned: open and close, median, majority, sieve, holes (numpy)."""
