@@ -1,1 +1,23 @@
-"""Masks cleaned: open and close, median, majority, sieve, holes (numpy)."""
+"""Masks cleaned: open and close, median, majority, sieve, holes (numpy).
+
+No class is special but the legend's background, and no rule looks at the size of an id: permute the classes of a mask
+and its clean-up permutes with them. Pixels of 255 hold no data; they are neither changed nor grown into.
+"""
+
+from overland.postprocess.bands import RegionPlan, clean_bands, clean_mask, plan_regions
+from overland.postprocess.cleanup import PRESETS, CleanUp
+from overland.postprocess.filters import majority_mask, median_mask
+from overland.postprocess.morphology import close_mask, open_mask
+
+__all__ = [
+    "PRESETS",
+    "CleanUp",
+    "RegionPlan",
+    "clean_bands",
+    "clean_mask",
+    "close_mask",
+    "majority_mask",
+    "median_mask",
+    "open_mask",
+    "plan_regions",
+]
