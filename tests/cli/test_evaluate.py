@@ -49,12 +49,52 @@ def test_a_class_map_against_labels(tmp_path):
     assert "IoU of road, pooled: 1.0000 (1 block)" in result.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["model"], ["--data", "d"], ["model", "--data", "d", "--target", "t"]])
-def test_either_a_model_or_a_class_map(arguments):
+def test_lines_of_roads_in_masks(model_and_data, tmp_path):
+    model, data = model_and_data
+    result = _run(model, "--data", data, "--roads", "-o", tmp_path / "out", "-q")
+
+    assert result.exit_code == 0
+    assert "relaxed precision 1.0000 and recall 1.0000 (3 pixels), clDice 1.0000" in result.stdout
+    assert "0.0% are broken and 0.0% missed" in result.stdout
+
+
+def test_road_graphs(tmp_path):
+    lines = [
+        {"type": "Feature", "properties": {}, "geometry": {"type": "LineString", "coordinates": line}}
+        for line in ([[15, 47], [15.001, 47], [15.002, 47]], [[15.001, 47], [15.001, 47.001]])
+    ]
+    for name, features in (("truth", lines), ("proposal", lines[:1])):
+        text = json.dumps({"type": "FeatureCollection", "features": features})
+        (tmp_path / f"{name}.geojson").write_text(text)
+    files = "--graph", tmp_path / "truth.geojson", tmp_path / "proposal.geojson"
+    result = _run(*files, "-o", tmp_path / "out", "-q")
+
+    assert result.exit_code == 0
+    assert "Truth:    0.26 km, 3 edges, 4 nodes, 1 components" in result.stdout
+    assert "CosmiQ/SpaceNet form\n  APLS 0." in result.stdout
+    assert "Sat2Graph form, at its 30 m for small tiles" in result.stdout
+    values = json.loads(_run(*files, "-o", tmp_path / "json", "--json", "--form", "cosmiq").stdout)
+    assert values["apls_cosmiq"]["proposal_to_truth"] == pytest.approx(1)
+    assert "apls_sat2graph" not in values
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["model"],
+        ["--data", "d"],
+        ["model", "--data", "d", "--target", "t"],
+        ["--graph", "t"],
+        ["--graph", "t", "p", "--data", "d"],
+        ["--graph", "t", "p", "--roads"],
+    ],
+)
+def test_a_model_a_class_map_or_a_graph(arguments):
     result = _run(*arguments)
 
     assert result.exit_code == 2
-    assert "MODEL and --data, or --prediction and --target" in result.output
+    assert "MODEL and --data, or --prediction and --target, or --graph and PROPOSAL" in result.output
 
 
 def test_bad_input_is_one_sentence(tmp_path):

@@ -52,6 +52,17 @@ def test_blocks_add_up(tmp_path, truth, monkeypatch):
     assert "block" in values["unit"]
 
 
+def test_roads_run_on_from_block_to_block(tmp_path, truth, monkeypatch):
+    monkeypatch.setattr("overland.workflows.evaluate_masks._BLOCK", 16)
+    roads = evaluate_masks(
+        _mask(tmp_path / "m.tif", truth), _labels(tmp_path / "t.tif", truth), roads=True, output=tmp_path / "out"
+    )["roads"]
+
+    assert roads["relaxed_precision_3px"] == roads["relaxed_recall_3px"] == roads["cldice"] == 1
+    assert roads["components_truth"] == roads["components_prediction"] == roads["roads"] == 1
+    assert roads["broken"] == roads["missed"] == 0
+
+
 def test_pixels_without_label_or_prediction_are_left_out(tmp_path, truth):
     mask = truth.copy()
     mask[0] = 255

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from overland.cli.console import Outcome, common_options, examples
+from overland.cli.road_scores import graph_text, road_lines
 
 __all__ = ["command"]
 
@@ -22,9 +23,10 @@ _TITLES = {"iou": "IoU", "f1": "F1", "precision": "Precision", "recall": "Recall
         "overland evaluate runs/segment/roads/weights/best --data roads.yaml --split val",
         "overland evaluate model --data roads.yaml --threshold 0.4 --output scores --overwrite",
         "overland evaluate --prediction mask.tif --target labels.tif",
+        "overland evaluate --graph truth.geojson roads.gpkg --form cosmiq",
     ),
 )
-@click.argument("model", required=False, type=click.Path())
+@click.argument("model", metavar="[MODEL|PROPOSAL]", required=False, type=click.Path())
 @click.option("--data", type=click.Path(), help="Dataset: its YAML file or its folder.")
 @click.option("--split", default="val", show_default=True, help="The split whose images are scored.")
 @click.option("--threshold", type=float, help="Score from which on a pixel is the class; the bundle's without it.")
@@ -32,6 +34,10 @@ _TITLES = {"iou": "IoU", "f1": "F1", "precision": "Precision", "recall": "Recall
 @click.option("--prediction", type=click.Path(), help="Instead of a model: a class map that was predicted before.")
 @click.option("--target", type=click.Path(), help="The raster of labels on the grid of --prediction.")
 @click.option("--names", help="Class names in the order of the ids, if --prediction carries none: background,road")
+@click.option("--roads", is_flag=True, help="Add scores of lines: relaxed precision and recall, clDice, broken roads.")
+@click.option("--graph", type=click.Path(), help="Instead of masks: the true road graph, for that of PROPOSAL.")
+@click.option("--form", default="both", show_default=True, help="APLS and TOPO of cosmiq, of sat2graph, or both.")
+@click.option("--seed", default=0, show_default=True, help="What draws nodes of graphs that have over 1,000.")
 @click.option("-o", "--output", type=click.Path(), help="Folder for scores, figures and pictures [evaluations/...].")
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 @common_options
@@ -44,27 +50,36 @@ def command(
     prediction: str | None,
     target: str | None,
     names: str | None,
+    roads: bool,
+    graph: str | None,
+    form: str,
+    seed: int,
     output: str | None,
     overwrite: bool,
 ) -> Outcome:
-    """Score MODEL on the labelled images of a dataset, or a class map against labels.
+    """Score MODEL on the labelled images of a dataset, a class map against labels, or road graphs.
 
     Prints IoU, F1, precision, recall and accuracy for each class, over all pixels (pooled) and as a mean over images,
-    with a 95 % interval from drawing images again (bootstrap). Pixels without a label are left out.
+    with a 95 % interval from drawing images again (bootstrap). Pixels without a label are left out. Of road graphs,
+    which are lines in vector files, it prints APLS and TOPO.
     """
-    if model and data and not (prediction or target or names):
+    written: dict[str, Any] = {"output": output, "overwrite": overwrite}
+    if graph and model and not (data or prediction or target or names or roads):
+        from overland.workflows.evaluate_graphs import evaluate_graphs
+
+        values = evaluate_graphs(graph, model, form=form, seed=seed, **written)
+        return Outcome(values, graph_text(values))
+    if model and data and not (graph or prediction or target or names):
         from overland.workflows.evaluate import evaluate
 
-        values = evaluate(
-            model, data, split=split, threshold=threshold, output=output, engine=engine, overwrite=overwrite
-        )
-    elif prediction and target and not (model or data):
+        values = evaluate(model, data, split=split, threshold=threshold, engine=engine, roads=roads, **written)
+    elif prediction and target and not (graph or model or data):
         from overland.workflows.evaluate_masks import evaluate_masks
 
         listed = names.split(",") if names else None
-        values = evaluate_masks(prediction, target, names=listed, output=output, overwrite=overwrite)
+        values = evaluate_masks(prediction, target, names=listed, roads=roads, **written)
     else:
-        raise click.UsageError("Give MODEL and --data, or --prediction and --target.")
+        raise click.UsageError("Give MODEL and --data, or --prediction and --target, or --graph and PROPOSAL.")
     return Outcome(values, _text(values))
 
 
@@ -76,6 +91,8 @@ def _text(values: Mapping[str, Any]) -> str:
     lines = [f"{what}, pooled: {headline['value']:.4f}{_interval(headline)} ({count}{synthetic})", ""]
     lines += [*_table("Pooled over all pixels", values["pooled"]), ""]
     lines += [*_table(f"Mean over {values['unit']}s where the score exists", values["per_image"]), ""]
+    if "roads" in values:
+        lines += [*road_lines(values["roads"]), ""]
     lines += [*_remarks(values), f"Scores, figures and pictures are in {values['output']}"]
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Scores of masks: confusion matrices, what follows from them, and how sure one can be (numpy only)."""
+"""Scores of masks (numpy only); `roads` scores lines in masks, `graphs` road graphs."""
 
 from overland.metrics.bootstrap import bootstrap_interval
 from overland.metrics.confusion import confusion_matrix

@@ -17,7 +17,7 @@ from overland.report.figures import class_figure, threshold_figure, write_confus
 from overland.report.pictures import PictureItem, write_pictures
 from overland.report.style import write_figure
 
-__all__ = ["write_evaluation"]
+__all__ = ["write_evaluation", "write_metrics"]
 
 
 def write_evaluation(
@@ -34,7 +34,7 @@ def write_evaluation(
     `values` is what `metrics.summary_from_confusions` gives, with whatever else is to be kept; a score that does not
     exist (NaN) becomes null. `rows` have one set of keys. The threshold curve and the pictures are drawn when given.
     """
-    (folder / "metrics.json").write_text(_json(values), encoding="utf-8")
+    write_metrics(folder, values)
     _write_rows(folder / "per_image.csv", rows)
     write_confusion_figure(np.array(values["confusion"]), legend, folder / "confusion_matrix.png")
     write_figure(class_figure(values["pooled"]["classes"]), folder / "per_class.png")
@@ -42,6 +42,11 @@ def write_evaluation(
         write_figure(threshold_figure(curve, values["threshold"], legend.names[1]), folder / "threshold_curve.png")
     if items:
         write_pictures(folder / "pictures.jpg", items, legend)
+
+
+def write_metrics(folder: Path, values: Mapping[str, Any]) -> None:
+    """Write metrics.json into an existing folder; a score that does not exist (NaN) becomes null."""
+    (folder / "metrics.json").write_text(_json(values), encoding="utf-8")
 
 
 def _json(values: Mapping[str, Any]) -> str:

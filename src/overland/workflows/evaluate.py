@@ -18,6 +18,7 @@ from overland.errors import DataError, UsageError
 from overland.inference import Engine, open_engine, predict_array
 from overland.metrics import ThresholdCurve, confusion_matrix, headline_score, image_scores, summary_from_confusions
 from overland.metrics.confusion import Confusion
+from overland.metrics.roads import RoadCounts, road_counts_for
 from overland.progress import track
 from overland.raster import open_scene
 from overland.report.evaluation import write_evaluation
@@ -37,21 +38,23 @@ def evaluate(
     threshold: float | None = None,
     output: str | Path | None = None,
     engine: str = "auto",
+    roads: bool = False,
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Score a model bundle on one split of a dataset, and write scores, figures and pictures to a folder.
 
     `threshold` overrides the one in the bundle. Without `output` a new folder `evaluations/<model>-<data>-<split>` is
     made. Returns what `metrics.summary_from_confusions` gives, with the model, the data, the threshold used and, for
-    a binary legend, the best one on this split. Raises `DataError` when the dataset does not fit the model, and
-    `UsageError` for a setting that makes no sense or an output that exists.
+    a binary legend, the best one on this split; with `roads` also the block `roads` of `metrics.roads`. Raises
+    `DataError` when the dataset does not fit the model, and `UsageError` for a setting that makes no sense or an output
+    that exists.
     """
     bundle, dataset = load_bundle(model), dataset_from_path(data)
     for note in dataset.notes:
         logger.info("%s", note)
     default = Path("evaluations") / f"{_model_name(Path(model))}-{dataset.name}-{split}"
     folder = free_folder(default) if output is None else check_folder(output, overwrite=overwrite)
-    return evaluate_dataset(bundle, dataset, split, folder, threshold=threshold, engine=engine)
+    return evaluate_dataset(bundle, dataset, split, folder, threshold=threshold, engine=engine, roads=roads)
 
 
 def evaluate_dataset(
@@ -62,12 +65,14 @@ def evaluate_dataset(
     *,
     threshold: float | None = None,
     engine: str = "auto",
+    roads: bool = False,
 ) -> dict[str, Any]:
     """Score a loaded bundle on a loaded dataset, as `evaluate` does; `folder` is replaced."""
+    road_counts = road_counts_for(bundle.legend) if roads else None
     samples = _labelled_samples(dataset, split)
     dataset = _with_legend_of(bundle, dataset)
     judge = _Judge(bundle, dataset, open_engine(bundle, engine), _threshold(bundle, threshold))
-    confusions, curve = _confusions(judge, samples, split)
+    confusions, curve = _confusions(judge, samples, split, road_counts)
     values = {
         "model": str(bundle.path),
         "data": str(dataset.root),
@@ -79,6 +84,8 @@ def evaluate_dataset(
         **summary_from_confusions(confusions, bundle.legend),
         "output": str(folder),
     }
+    if road_counts is not None:
+        values["roads"] = road_counts.scores()
     if curve is not None:
         values["best_threshold"] = dict(zip(("threshold", "iou"), curve.best(), strict=True))
     rows = [
@@ -116,12 +123,16 @@ class _Judge:
         return _Judged(image, target, valid, scores, mask_from_scores(self.bundle, scores, self.threshold))
 
 
-def _confusions(judge: _Judge, samples: Sequence[Sample], split: str) -> tuple[list[Confusion], ThresholdCurve | None]:
+def _confusions(
+    judge: _Judge, samples: Sequence[Sample], split: str, road_counts: RoadCounts | None
+) -> tuple[list[Confusion], ThresholdCurve | None]:
     confusions, curve = [], ThresholdCurve()
     with track(f"Evaluating {split}", len(samples), "images") as advance:
         for sample in samples:
             judged = judge(sample)
             confusions.append(confusion_matrix(judged.target, judged.mask, judge.bundle.legend.num_classes))
+            if road_counts is not None:
+                road_counts.add(judged.target, judged.mask, judge.bundle.legend.ignore_index)
             if judge.threshold is not None:
                 curve.add(judged.scores[0], judged.target)
             advance(1)

@@ -1,0 +1,186 @@
+"""TOPO in the form of Sat2Graph: marbles and holes along the roads from origins on them, matched one to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+import shapely
+from scipy.sparse.csgraph import maximum_bipartite_matching
+from scipy.spatial import cKDTree
+
+from overland.metrics.graphs.lines import simplified
+from overland.metrics.graphs.network import (
+    Network,
+    Pieces,
+    Places,
+    cut_at,
+    iter_path_lengths,
+    network_from_graph,
+    xy_of,
+)
+
+__all__ = ["topo_sat2graph"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_ORIGINS_EVERY_M = 55.5
+# Of origins whose places on the proposal are nearer than this, the best counts, and those that are nearly perfect.
+_COMPETING_M = 22.2
+_NEARLY_PERFECT = 0.9
+# The reference counts each hole twice for precision, once for each direction of the road.
+_MARBLES_PER_HOLE = 2
+_AHEAD_M = 0.5
+# Where two ways meet at a point, one of them has it whatever the rounding.
+_SAME_M = 1e-6
+
+
+def topo_sat2graph(
+    truth: nx.MultiGraph,
+    proposal: nx.MultiGraph,
+    *,
+    reach_m: float = 300.0,
+    interval_m: float = 5.0,
+    match_m: float = 10.0,
+    match_deg: float = 30.0,
+) -> dict[str, Any]:
+    """Score how well what can be reached agrees, from precision and recall of points along the roads.
+
+    Origins stand about every 55 m on the lines of the truth; `matched_origins` are those with a line of the proposal
+    nearer than `match_m` whose direction differs by less than `match_deg`. From both places, points every `interval_m`
+    as far as `reach_m` along the roads are holes and marbles, matched one to one within the same limits. `precision`
+    and `recall_matched` are means over matched origins; `recall` is multiplied by the share of origins that have a
+    match. The defaults are for tiles of 2 km; on tiles of 400 m `reach_m` is 150.
+    All scores are 0 when one graph is empty and NaN when the truth has no origin and the proposal no line.
+    Source: Biagioni and Eriksson, 2012, as in github.com/songtaohe/Sat2Graph, metrics/topo, with the parameters of its
+    README (its code takes 15° for origins and 45° for marbles).
+    """
+    networks = [network_from_graph(simplified(graph)) for graph in (truth, proposal)]
+    origins = _origins(networks[0])
+    places = _facing_places(networks[0], origins, networks[1], match_m, match_deg)
+    matched = np.flatnonzero(places.line >= 0)
+    holes = _marbles(networks[0], origins[matched], reach_m, interval_m)
+    marbles = _marbles(networks[1], places[matched], reach_m, interval_m)
+    pairs = zip(holes, marbles, strict=True)
+    scores = np.array([_one_origin(*pair, match_m, match_deg) for pair in pairs]).reshape(-1, 2)
+    kept = _without_competitors(networks[1], places[matched], scores[:, 0])
+    defined = len(origins.line) > 0 or len(networks[1].lines) > 0
+    precision, recall = scores[kept].mean(axis=0).tolist() if len(kept) else (0.0, 0.0)
+    share = len(kept) / max(len(origins.line), 1)
+    overall = recall * share
+    figures = {
+        "precision": precision,
+        "recall": overall,
+        "f1": 2 * precision * overall / (precision + overall) if precision + overall else 0.0,
+        "recall_matched": recall,
+    }
+    figures = {key: value if defined else float("nan") for key, value in figures.items()}
+    return {"origins": len(origins.line), "matched_origins": len(kept), **figures}
+
+
+def _origins(network: Network) -> Places:
+    long = np.flatnonzero(network.lengths >= _ORIGINS_EVERY_M / 2)
+    counts = np.maximum(network.lengths[long] // _ORIGINS_EVERY_M, 1).astype(np.int64)
+    line = np.repeat(long, counts)
+    steps = np.concatenate([np.arange(1, count + 1) / (count + 1) for count in counts] + [np.empty(0)])
+    return Places(line, steps * network.lengths[line])
+
+
+def _facing_places(network: Network, origins: Places, other: Network, max_m: float, max_deg: float) -> Places:
+    """The nearest place on another network, among its lines that run the same way there; nowhere if too far."""
+    points, directions = shapely.points(xy_of(network, origins)), _directions(network, origins)
+    line, offset = np.full(len(points), -1, dtype=np.int64), np.zeros(len(points))
+    if not (len(points) and len(other.lines)):
+        return Places(line, offset)
+    index, near = shapely.STRtree(other.lines).query(points, predicate="dwithin", distance=max_m)
+    at = Places(near, shapely.line_locate_point(other.lines[near], points[index]))
+    faces = _cosines(directions[index], _directions(other, at)) > np.cos(np.radians(max_deg))
+    index, at = index[faces], at[faces]
+    distance = shapely.distance(points[index], other.lines[at.line])
+    # The nearest is written last, and of equals the first line.
+    order = np.lexsort([-at.line, -distance])
+    line[index[order]], offset[index[order]] = at.line[order], at.offset[order]
+    return Places(line, offset)
+
+
+def _directions(network: Network, places: Places) -> Floats:
+    lines, length = network.lines[places.line], network.lengths[places.line]
+    behind = shapely.line_interpolate_point(lines, np.maximum(places.offset - _AHEAD_M, 0))
+    ahead = shapely.line_interpolate_point(lines, np.minimum(places.offset + _AHEAD_M, length))
+    steps = shapely.get_coordinates(ahead) - shapely.get_coordinates(behind)
+    return np.asarray(steps / np.maximum(np.hypot(*steps.T), 1e-12)[:, None])
+
+
+def _cosines(first: Floats, second: Floats) -> Floats:
+    return np.asarray(np.abs((first * second).sum(axis=-1)))
+
+
+def _marbles(network: Network, origins: Places, reach_m: float, interval_m: float) -> Iterator[tuple[Floats, Floats]]:
+    """Points (K, 2) along the roads from each origin, and the directions of the roads there."""
+    pieces = cut_at(network, origins)
+    for block, reached in iter_path_lengths(pieces, pieces.vertex, np.arange(pieces.count), limit_m=reach_m):
+        for origin, lengths in zip(block, reached, strict=True):
+            places = _walk(pieces, lengths, reach_m, interval_m)
+            line = np.concatenate([origins.line[[origin]], places.line])
+            places = Places(line, np.concatenate([origins.offset[[origin]], places.offset]))
+            yield xy_of(network, places), _directions(network, places)
+
+
+def _walk(pieces: Pieces, reached: Floats, reach_m: float, interval_m: float) -> Places:
+    """Places at multiples of the interval; two ways into a piece meet where they are equally long."""
+    line, offset = [], []
+    for side, sign in ((0, 1), (1, -1)):
+        here, there = reached[pieces.ends[:, side]], reached[pieces.ends[:, 1 - side]]
+        piece = np.flatnonzero(np.isfinite(here))
+        # A far end out of reach is never the shorter way in.
+        far = np.minimum(there[piece], here[piece] + pieces.length[piece])
+        meeting = (far + here[piece] + pieces.length[piece]) / 2
+        last = np.minimum(meeting + sign * _SAME_M, reach_m + _SAME_M)
+        first = np.floor((here[piece] + _SAME_M) / interval_m) + 1
+        counts = np.maximum(np.floor(last / interval_m) - first + 1, 0).astype(np.int64)
+        step = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        ahead = (np.repeat(first, counts) + step) * interval_m - np.repeat(here[piece], counts)
+        piece = np.repeat(piece, counts)
+        begin = pieces.start[piece] + (pieces.length[piece] if side else 0)
+        line.append(pieces.line[piece])
+        offset.append(begin + sign * ahead)
+    return Places(np.concatenate(line), np.concatenate(offset))
+
+
+def _one_origin(
+    holes: tuple[Floats, Floats], marbles: tuple[Floats, Floats], match_m: float, match_deg: float
+) -> tuple[float, float]:
+    (hole_xy, hole_direction), (marble_xy, marble_direction) = holes, marbles
+    near = cKDTree(marble_xy).query_ball_tree(cKDTree(hole_xy), match_m)
+    marble = np.repeat(np.arange(len(near)), [len(row) for row in near])
+    hole = np.array([index for row in near for index in row], dtype=np.int64)
+    alike = _cosines(marble_direction[marble], hole_direction[hole]) > np.cos(np.radians(match_deg))
+    options = (np.ones(int(alike.sum())), (marble[alike], hole[alike]))
+    links = sp.csr_array(options, shape=(len(marble_xy), len(hole_xy)))
+    twice = sp.hstack([links] * _MARBLES_PER_HOLE, format="csr")
+    return _matched(twice) / len(marble_xy), _matched(links) / len(hole_xy)
+
+
+def _matched(links: sp.csr_array) -> int:
+    return int((maximum_bipartite_matching(links, perm_type="column") >= 0).sum())
+
+
+def _without_competitors(network: Network, places: Places, precision: Floats) -> Ints:
+    pieces = cut_at(network, places)
+    competitors = [
+        np.flatnonzero(row < _COMPETING_M)
+        for _, apart in iter_path_lengths(pieces, pieces.vertex, pieces.vertex, limit_m=_COMPETING_M)
+        for row in apart
+    ]
+    is_beaten = np.zeros(len(precision), dtype=bool)
+    kept = []
+    for index in np.argsort(-precision, kind="stable"):
+        if not is_beaten[index] or precision[index] >= _NEARLY_PERFECT:
+            kept.append(index)
+            is_beaten[competitors[index]] = True
+    return np.sort(np.array(kept, dtype=np.int64))
