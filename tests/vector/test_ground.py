@@ -8,6 +8,7 @@ from pyproj import Geod, Transformer
 
 from overland.raster import Grid
 from overland.vector import areas_m2, lengths_m, pixel_size_m, pixels_to_map
+from overland.vector.ground import map_to_pixels, metres_per_unit
 
 LINES = np.array([shapely.LineString([(0, 0), (3, 4)]), shapely.LineString([(0, 0), (0, 2), (5, 2)])], dtype=object)
 SQUARE = np.array([shapely.box(0, 0, 10, 10).difference(shapely.box(4, 4, 6, 6))], dtype=object)
@@ -65,3 +66,14 @@ def test_pixel_corners_land_on_map_corners():
 def test_no_geometries_have_no_measures():
     none = np.array([], dtype=object)
     assert lengths_m(none, DEGREES).shape == areas_m2(none, DEGREES).shape == lengths_m(none, UTM).shape == (0,)
+
+
+@pytest.mark.parametrize("transform", [Affine(0.5, 0, 500000, 0, -0.5, 4600000), Affine(2, 1, 500000, 1, -3, 4600000)])
+def test_there_and_back_again(transform):
+    grid = Grid(10, 10, transform, UTM)
+    assert shapely.equals_exact(map_to_pixels(pixels_to_map(LINES, grid), grid), LINES, 1e-6).all()
+
+
+def test_metres_in_a_unit():
+    assert [metres_per_unit(crs) for crs in (None, UTM, DEGREES, WEB)] == [1, 1, None, None]
+    assert metres_per_unit(US_FEET) == pytest.approx(0.3048, abs=1e-6)

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
+from PIL import Image
 
 from models_made import threshold_bundle
 from overland.errors import DataError, UsageError
@@ -153,3 +154,46 @@ def test_an_existing_page_is_not_replaced_unasked(run):
 def test_a_folder_that_is_neither_is_named(tmp_path):
     with pytest.raises(DataError, match="not a model bundle"):
         make_report(tmp_path / "nothing")
+
+
+def test_roads_are_coloured_by_confidence_and_drawn_as_a_picture(run, tmp_path):
+    grid = utm_grid(60, 80, 10)
+    scene = write_image(tmp_path / "scene.tif", np.full((3, 60, 80), 90, np.uint8), grid)
+    ends = [((500_000, 5_199_900), (500_800, 5_199_900)), ((500_400, 5_199_900), (500_400, 5_199_450))]
+    lines = np.array([shapely.LineString(pair) for pair in ends])
+    fields = {"mean_p": np.array([0.95, 0.3]), "bridged": np.array([0.0, 1.0])}
+    write_features(tmp_path / "roads.gpkg", [Layer("edges", "LineString", lines, fields, grid.crs)])
+    write_features(tmp_path / "before.gpkg", [Layer("edges", "LineString", lines[:1], {}, grid.crs)])
+    pictures = {"picture": tmp_path / "map.png", "roads_before": tmp_path / "before.gpkg"}
+
+    page = _page(make_report(run, scene=scene, roads=tmp_path / "roads.gpkg", **pictures))
+
+    assert "probability 0.9 and more" in page
+    assert "probability under 0.5, mostly over a gap" in page
+    assert "stroke-dasharray" in page
+    with Image.open(tmp_path / "map.png") as picture:
+        assert picture.width > 2 * 700
+
+
+def test_polygons_are_drawn_as_a_picture(run, tmp_path):
+    grid = utm_grid(60, 80, 10)
+    scene = write_image(tmp_path / "scene.tif", np.full((3, 60, 80), 90, np.uint8), grid)
+    boxes = np.array([shapely.box(500_100, 5_199_500, 500_700, 5_199_900)])
+    fields = {"name": np.array(["water"], dtype=object)}
+    write_features(tmp_path / "land.gpkg", [Layer("land", "Polygon", boxes, fields, grid.crs)])
+
+    make_report(run, scene=scene, polygons=tmp_path / "land.gpkg", picture=tmp_path / "map.png")
+
+    with Image.open(tmp_path / "map.png") as picture:
+        colors = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+    filled = np.array([90, 90, 90]) * 0.45 + np.array([58, 124, 196]) * 0.55
+    assert (np.abs(colors - filled).max(axis=1) < 4).mean() > 0.2
+
+
+def test_a_picture_needs_something_to_show(run, tmp_path):
+    scene = write_image(tmp_path / "scene.tif", np.full((3, 20, 20), 90, np.uint8), utm_grid(20, 20))
+
+    with pytest.raises(UsageError, match="--roads or --polygons"):
+        make_report(run, scene=scene, mask=scene, picture=tmp_path / "map.png")
+    with pytest.raises(UsageError, match="--scene"):
+        make_report(run, picture=tmp_path / "map.png")

@@ -15,6 +15,7 @@ __all__ = ["command"]
         "overland report runs/segment/roads",
         "overland report model --output report.html --evaluation evaluations/model-roads-test",
         "overland report runs/segment/roads --scene scene.tif --mask mask.tif --roads roads.gpkg --overwrite",
+        "overland report model -o report.html --scene scene.tif --roads roads.gpkg --picture roads.png",
     ),
 )
 @click.argument("run_or_model", type=click.Path())
@@ -24,6 +25,8 @@ __all__ = ["command"]
 @click.option("--mask", type=click.Path(), help="The class map of the scene, laid over it.")
 @click.option("--roads", type=click.Path(), help="Road lines, drawn over the scene.")
 @click.option("--polygons", type=click.Path(), help="Polygons, drawn over the scene.")
+@click.option("--picture", type=click.Path(), help="PNG of the roads by confidence, or of the polygons by class.")
+@click.option("--roads-before", type=click.Path(), help="Roads without bridged gaps, to stand beside in --picture.")
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 @common_options
 def command(
@@ -34,6 +37,8 @@ def command(
     mask: str | None,
     roads: str | None,
     polygons: str | None,
+    picture: str | None,
+    roads_before: str | None,
     overwrite: bool,
 ) -> Outcome:
     """Write one self-contained HTML page on RUN_OR_MODEL, a run folder or a model bundle.
@@ -50,6 +55,8 @@ def command(
         mask=mask,
         roads=roads,
         polygons=polygons,
+        picture=picture,
+        roads_before=roads_before,
         overwrite=overwrite,
     )
     return Outcome(values, f"Open {values['report']} in a browser.")

@@ -14,8 +14,9 @@ from PIL import Image
 from overland.report.display import Picture
 from overland.report.fragments import data_uri
 from overland.report.overview import ClassArea
+from overland.report.road_groups import RoadGroup
 
-__all__ = ["MapView", "map_figure"]
+__all__ = ["MapView", "map_figure", "round_length"]
 
 _BAR_SHARE = 0.22
 
@@ -24,13 +25,15 @@ _BAR_SHARE = 0.22
 class MapView:
     """What is shown of a scene: its overview, and over it a mask (RGBA), roads and outlines in the overview's pixels.
 
-    `pixel_m` is the size of a pixel of the overview in metres, None without a CRS.
+    `groups` say how roads are coloured, all alike when there are none. `pixel_m` is the size of a pixel of the overview
+    in metres, None without a CRS.
     """
 
     image: Picture
     overlay: npt.NDArray[np.uint8] | None = None
     areas: Sequence[ClassArea] = ()
     roads: Sequence[npt.NDArray[np.float64]] = ()
+    groups: Sequence[RoadGroup] = ()
     outlines: Sequence[npt.NDArray[np.float64]] = ()
     pixel_m: float | None = None
     caption: str = ""
@@ -48,12 +51,12 @@ def map_figure(view: MapView) -> str:
     overlay = ""
     if view.overlay is not None:
         overlay = f'<img class="layer-mask" src="{data_uri(Image.fromarray(view.overlay))}" alt="Mask over the scene">'
-    drawn = _paths(view.outlines, "layer-outlines", closed=True) + _paths(view.roads, "layer-roads") + _scale_bar(view)
+    drawn = _paths(view.outlines, "layer-outlines", closed=True) + _roads(view) + _scale_bar(view)
     return (
         f'<figure class="map">{switches}<div class="switches">{labels}</div><div class="stack">'
         f'<img src="{data_uri(Image.fromarray(view.image))}" alt="{escape(view.caption)}">{overlay}'
         f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none">{drawn}</svg></div>'
-        f"<figcaption>{escape(view.caption)}</figcaption>{_area_table(view)}</figure>"
+        f"{_road_key(view.groups)}<figcaption>{escape(view.caption)}</figcaption>{_area_table(view)}</figure>"
     )
 
 
@@ -65,6 +68,30 @@ def _paths(lines: Sequence[npt.NDArray[np.float64]], layer: str, *, closed: bool
     return f'<g class="{layer}"><path class="casing" d="{path}"/><path d="{path}"/></g>'
 
 
+def _roads(view: MapView) -> str:
+    if not view.groups:
+        return _paths(view.roads, "layer-roads")
+    paths = [("".join(_path(view.roads[index]) for index in group.members), group) for group in view.groups]
+    casing = "".join(f'<path class="casing" d="{path}"/>' for path, _ in paths)
+    drawn = "".join(f'<path style="{_stroke(group)}" d="{path}"/>' for path, group in paths)
+    return f'<g class="layer-roads">{casing}{drawn}</g>'
+
+
+def _stroke(group: RoadGroup) -> str:
+    return f"stroke:{group.color}" + (";stroke-dasharray:6 5;stroke-linecap:butt" if group.dashed else "")
+
+
+def _road_key(groups: Sequence[RoadGroup]) -> str:
+    if not groups:
+        return ""
+    items = (
+        f'<span><svg viewBox="0 0 28 8"><path class="casing" d="M0 4h28"/><path style="{_stroke(group)}" d="M0 4h28"/>'
+        f"</svg>{escape(group.label)}</span>"
+        for group in groups
+    )
+    return f'<p class="road-key">{"".join(items)}</p>'
+
+
 def _path(line: npt.NDArray[np.float64]) -> str:
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in line.tolist())
 
@@ -73,7 +100,7 @@ def _scale_bar(view: MapView) -> str:
     if not view.pixel_m:
         return ""
     height, width = view.image.shape[:2]
-    metres = _round_length(width * view.pixel_m * _BAR_SHARE)
+    metres = round_length(width * view.pixel_m * _BAR_SHARE)
     length, size = metres / view.pixel_m, width / 44
     text = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
     left, bottom = width * 0.025, height - width * 0.03
@@ -84,7 +111,8 @@ def _scale_bar(view: MapView) -> str:
     )
 
 
-def _round_length(metres: float) -> float:
+def round_length(metres: float) -> float:
+    """The largest of 1, 2, 5, 10, 20, ... metres that is no longer, for a scale bar."""
     power = 10 ** np.floor(np.log10(metres))
     return float(max(step * power for step in (1, 2, 5) if step * power <= metres))
 

@@ -13,7 +13,7 @@ import shapely.geometry.polygon
 
 from overland.raster import Grid
 
-__all__ = ["areas_m2", "lengths_m", "pixel_size_m", "pixels_to_map"]
+__all__ = ["areas_m2", "lengths_m", "map_to_pixels", "metres_per_unit", "pixel_size_m", "pixels_to_map"]
 
 Geometries = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -25,6 +25,15 @@ def pixels_to_map(geometries: Geometries, grid: Grid) -> Geometries:
         return geometries
     matrix = np.array(grid.transform, dtype=float).reshape(3, 3)
     return np.asarray(shapely.transform(geometries, lambda xy: xy @ matrix[:2, :2].T + matrix[:2, 2]), dtype=object)
+
+
+def map_to_pixels(geometries: Geometries, grid: Grid) -> Geometries:
+    """Move geometries from the CRS of the grid to pixel coordinates; the inverse of `pixels_to_map`."""
+    if not grid.is_georeferenced:
+        return geometries
+    matrix = np.linalg.inv(np.array(grid.transform, dtype=float).reshape(3, 3)[:2, :2])
+    origin = np.array([grid.transform.c, grid.transform.f])
+    return np.asarray(shapely.transform(geometries, lambda xy: (xy - origin) @ matrix.T), dtype=object)
 
 
 def pixel_size_m(grid: Grid) -> tuple[float, float]:
@@ -45,9 +54,9 @@ def lengths_m(lines: Geometries, crs: str | None) -> Floats:
     """
     if crs is None:
         return np.asarray(shapely.length(lines), dtype=float)
-    metres_per_unit, to_degrees, geod = _measures(pyproj.CRS.from_user_input(crs))
+    unit_m, to_degrees, geod = _measures(pyproj.CRS.from_user_input(crs))
     if to_degrees is None:
-        return np.asarray(shapely.length(lines) * metres_per_unit, dtype=float)
+        return np.asarray(shapely.length(lines) * unit_m, dtype=float)
     lines = to_degrees(lines)
     xy, line_of_vertex = shapely.get_coordinates(lines, return_index=True)
     inside = line_of_vertex[1:] == line_of_vertex[:-1]
@@ -60,12 +69,20 @@ def areas_m2(polygons: Geometries, crs: str | None) -> Floats:
     """Areas of polygons in square metres, with the same rules as `lengths_m`."""
     if crs is None:
         return np.asarray(shapely.area(polygons), dtype=float)
-    metres_per_unit, to_degrees, geod = _measures(pyproj.CRS.from_user_input(crs))
+    unit_m, to_degrees, geod = _measures(pyproj.CRS.from_user_input(crs))
     if to_degrees is None:
-        return np.asarray(shapely.area(polygons) * metres_per_unit**2, dtype=float)
+        return np.asarray(shapely.area(polygons) * unit_m**2, dtype=float)
     # pyproj subtracts holes only when they turn the other way than the shell.
     oriented = (shapely.geometry.polygon.orient(polygon) for polygon in to_degrees(polygons))
     return np.array([abs(geod.geometry_area_perimeter(polygon)[0]) for polygon in oriented], dtype=float)
+
+
+def metres_per_unit(crs: str | None) -> float | None:
+    """Metres in a unit of a projected CRS, 1 without a CRS; None where the rules of `lengths_m` ask for geodesics."""
+    if crs is None:
+        return 1.0
+    metres, to_degrees, _ = _measures(pyproj.CRS.from_user_input(crs))
+    return metres if to_degrees is None else None
 
 
 def _measures(crs: pyproj.CRS) -> tuple[float, Callable[[Geometries], Geometries] | None, pyproj.Geod]:

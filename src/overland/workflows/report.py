@@ -23,7 +23,7 @@ from overland.report.map_figure import map_figure
 from overland.report.page import ReportContent, Section, write_report
 from overland.report.style import svg_from_figure
 from overland.workflows.predict import predict
-from overland.workflows.report_map import map_view
+from overland.workflows.report_map import check_map_picture, map_view, write_map_picture
 
 __all__ = ["make_report"]
 
@@ -40,18 +40,22 @@ def make_report(
     mask: str | Path | None = None,
     roads: str | Path | None = None,
     polygons: str | Path | None = None,
+    picture: str | Path | None = None,
+    roads_before: str | Path | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write one self-contained HTML page on a run folder or a model bundle.
 
     `evaluation` is a folder that `evaluate` wrote, whose scores and pictures come first. `scene` is shown as a map
     with `mask`, `roads` and `polygons` over it; with none of them the model maps it here. What is not there is not
-    shown. Without `output` the page is `report.html` in the run folder, or in the current one for a bundle. Returns
-    the path and the sections.
+    shown. `picture` takes the map alone as PNG, see `workflows.report_map.write_map_picture`. Without `output` the
+    page is `report.html` in the run folder, or in the current one for a bundle. Returns the paths and the sections.
     Raises `DataError` when something named cannot be read, `UsageError` when the output exists.
     """
-    if scene is None and (mask or roads or polygons):
+    if scene is None and (mask or roads or polygons or picture):
         raise UsageError("A mask, roads or polygons are drawn over a scene; name it with --scene.")
+    if picture is not None:
+        check_map_picture(picture, roads or polygons, overwrite=overwrite)
     source = _source(Path(run_or_model))
     path = Path(output) if output is not None else (source.run or Path()) / "report.html"
     if path.exists() and not overwrite:
@@ -70,7 +74,13 @@ def make_report(
         footer=f"Made by Overland {__version__}.",
     )
     write_report(path, content, overwrite=overwrite)
-    return {"report": str(path), "sections": [section.title for section in sections]}
+    if picture is not None and scene is not None:
+        write_map_picture(picture, scene, roads=roads, roads_before=roads_before, polygons=polygons)
+    return {
+        "report": str(path),
+        "picture": None if picture is None else str(picture),
+        "sections": [section.title for section in sections],
+    }
 
 
 @contextmanager

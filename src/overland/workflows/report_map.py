@@ -9,14 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from overland.errors import DataError
-from overland.legend import Legend
+from overland.errors import DataError, UsageError
+from overland.legend import Legend, legend_from_names
 from overland.raster import Grid, Scene, open_scene
+from overland.raster.write import check_output
+from overland.report.graph_map import write_graph_picture, write_polygon_picture
 from overland.report.map_figure import MapView
 from overland.report.overview import ClassArea, lines_to_overview, overview_of_mask, overview_of_scene, overview_step
-from overland.vector import lengths_m, read_layer, read_lines
+from overland.report.road_groups import RoadGroup, road_groups
+from overland.vector import Layer, lengths_m, read_layer, read_lines
+from overland.vector.ground import map_to_pixels
+from overland.vector.project import reprojected
 
-__all__ = ["map_view"]
+__all__ = ["check_map_picture", "map_view", "write_map_picture"]
 
 _POLYGON = int(shapely.GeometryType.POLYGON)
 
@@ -36,18 +41,61 @@ def map_view(
         step = overview_step(grid)
         picture = overview_of_scene(image, step)
     overlay, areas = _mask_layer(mask, grid, step) if mask else (None, [])
-    lines, facts = _road_layer(roads, grid, step) if roads else ([], [])
+    lines, groups, facts = _road_layer(roads, grid, step) if roads else ([], [], [])
     resolution = grid.resolution_m
     return MapView(
         image=picture,
         overlay=overlay,
         areas=areas,
         roads=lines,
+        groups=groups,
         outlines=_polygon_layer(polygons, grid, step) if polygons else [],
         pixel_m=None if resolution is None else resolution * step,
         caption=_caption(Path(scene), grid),
         facts=facts,
     )
+
+
+def check_map_picture(path: str | Path, vectors: str | Path | None, *, overwrite: bool = False) -> None:
+    """Raise `UsageError` for a picture that may not be written, or that would show no vectors."""
+    if vectors is None:
+        raise UsageError("A picture of the map shows roads or polygons: give --roads or --polygons.")
+    check_output(path, overwrite=overwrite, suffixes=(".png",))
+
+
+def write_map_picture(
+    path: str | Path,
+    scene: str | Path,
+    *,
+    roads: str | Path | None = None,
+    roads_before: str | Path | None = None,
+    polygons: str | Path | None = None,
+) -> None:
+    """Draw roads over a scene as PNG, coloured by confidence, or polygons filled by class where there are no roads.
+
+    `roads_before` are the roads without bridges over gaps, drawn beside.
+    """
+    view = map_view(scene, roads=roads)
+    if roads is not None:
+        before = None if roads_before is None else map_view(scene, roads=roads_before).roads
+        write_graph_picture(path, view.image, view.roads, view.groups, before=before, pixel_m=view.pixel_m)
+    elif polygons is not None:
+        shapes, names = _polygons_by_name(polygons, scene)
+        legend = legend_from_names(sorted(set(names)) or ["polygons"])
+        colors = dict(zip(legend.names, legend.colors, strict=True))
+        write_polygon_picture(path, view.image, shapes, names, colors, pixel_m=view.pixel_m)
+
+
+def _polygons_by_name(path: str | Path, scene: str | Path) -> tuple[npt.NDArray[Any], list[str]]:
+    with open_scene(scene) as image:
+        grid = image.grid
+    step, layer = overview_step(grid), read_layer(path)
+    shapes, shape_of = shapely.get_parts(layer.geometries, return_index=True)
+    is_polygon = shapely.get_type_id(shapes) == _POLYGON
+    shapes = reprojected(np.asarray(shapes[is_polygon], dtype=object), layer.crs, grid.crs)
+    names = [str(name) for name in layer.fields.get("name", np.full(len(layer), layer.name, dtype=object))]
+    in_overview = shapely.transform(map_to_pixels(shapes, grid), lambda xy: xy / step)
+    return np.asarray(in_overview, dtype=object), [names[index] for index in shape_of[is_polygon]]
 
 
 def _mask_layer(path: str | Path, grid: Grid, step: int) -> tuple[npt.NDArray[np.uint8], list[ClassArea]]:
@@ -69,13 +117,25 @@ def _legend(mask: Scene) -> Legend:
     return mask.legend
 
 
-def _road_layer(path: str | Path, grid: Grid, step: int) -> tuple[list[npt.NDArray[np.float64]], list[tuple[str, str]]]:
+def _road_layer(
+    path: str | Path, grid: Grid, step: int
+) -> tuple[list[npt.NDArray[np.float64]], list[RoadGroup], list[tuple[str, str]]]:
+    layer = read_layer(path)
     lines, crs = read_lines(path)
     drawn = lines_to_overview(lines, crs, grid, step)
+    groups = road_groups(_of_each_line(layer, "mean_p"), _of_each_line(layer, "bridged"))
     count = f"{len(lines):,} line{'' if len(lines) == 1 else 's'}"
     if crs is None:
-        return drawn, [("Road network", count)]
-    return drawn, [("Road network", f"{lengths_m(lines, crs).sum() / 1000:,.2f} km in {count}")]
+        return drawn, groups, [("Road network", count)]
+    return drawn, groups, [("Road network", f"{lengths_m(lines, crs).sum() / 1000:,.2f} km in {count}")]
+
+
+def _of_each_line(layer: Layer, field: str) -> list[float] | None:
+    """A field of numbers for each single line, None when there is none."""
+    if field not in layer.fields or layer.fields[field].dtype.kind not in "fiub":
+        return None
+    _, line_of = shapely.get_parts(layer.geometries, return_index=True)
+    return [float(value) for value in layer.fields[field][line_of]]
 
 
 def _polygon_layer(path: str | Path, grid: Grid, step: int) -> list[npt.NDArray[np.float64]]:

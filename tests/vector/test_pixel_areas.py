@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+
+from overland.raster import Grid, Window
+from overland.vector import areas_m2, pixels_to_map
+from overland.vector.pixel_areas import pixel_areas_m2
+
+GRIDS = [
+    Grid(200, 100, Affine(0.001, 0, 15, 0, -0.001, 60), "EPSG:4326"),
+    Grid(200, 100, Affine(0.01, 0, -60, 0, 0.01, -35), "EPSG:4326"),
+    Grid(200, 100, Affine(30, 0, 1_700_000, 0, -30, 8_400_000), "EPSG:3857"),
+    Grid(200, 100, Affine(2, 0, 980_000, 0, -2, 200_000), "EPSG:2263"),
+    Grid(200, 100, Affine(0.5, 0.1, 500_000, 0.1, -0.5, 5_200_000), "EPSG:32633"),
+    Grid(200, 100, Affine(8e-6, 3e-6, 15, 2e-6, -5e-6, 60), "EPSG:4326"),
+]
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+def test_pixels_add_up_to_the_outline(grid):
+    window = Window(20, 10, 150, 80)
+    outline = shapely.segmentize(shapely.box(10, 20, 90, 170), 0.5)
+    whole = areas_m2(pixels_to_map(np.array([outline]), grid), grid.crs)[0]
+    assert pixel_areas_m2(grid, window).sum() * 80 == pytest.approx(whole, rel=2e-6)
+
+
+def test_without_a_crs_a_pixel_is_one():
+    assert pixel_areas_m2(Grid(5, 5), Window(1, 1, 3, 3)).tolist() == [1, 1, 1]
