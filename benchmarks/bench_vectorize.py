@@ -1,13 +1,13 @@
 """How many seconds of one core a mask takes to become vectors: polygons of a noisy 7-class mask, and a road graph.
 
-    python benchmarks/bench_vectorize.py [SIZE]
+    python benchmarks/bench_vectorize.py [--side 10000] [--kind roads]
 
-SIZE is the height and width of the masks in pixels (default 2448 for polygons, 4096 for roads). The masks are made.
+--side is the height and width of the masks in pixels (default 2448 for polygons, 4096 for roads). The masks are made.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 
 import numpy as np
@@ -21,9 +21,14 @@ from overland.vector import polygons_from_mask, road_graph_from_mask
 
 def main() -> None:
     """Print one line for each kind of vectors."""
-    sizes = [int(argument) for argument in sys.argv[1:]]
-    bench_polygons(sizes[0] if sizes else 2448)
-    bench_roads(sizes[0] if sizes else 4096)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--side", type=int)
+    parser.add_argument("--kind", choices=["polygons", "roads"])
+    options = parser.parse_args()
+    if options.kind != "roads":
+        bench_polygons(options.side or 2448)
+    if options.kind != "polygons":
+        bench_roads(options.side or 4096)
 
 
 def bench_polygons(size: int) -> None:

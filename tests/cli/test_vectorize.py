@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from overland.cli.vectorize import command
 from overland.legend import legend_from_names
-from overland.raster import Grid, write_class_map
+from overland.raster import Grid, create_raster, write_class_map
 
 
 @pytest.fixture
@@ -62,3 +62,19 @@ def test_help_has_examples():
     result = run("--help")
     assert result.exit_code == 0
     assert "--kind roads" in result.stdout
+
+
+def test_a_graph_for_osmnx_with_confidence(mask, tmp_path):
+    grid = Grid(100, 100, Affine(1, 0, 500000, 0, -1, 4600000), "EPSG:32633")
+    with create_raster(tmp_path / "scores.tif", grid, dtype="float32") as scores:
+        scores.write(np.full((100, 100), 0.2, dtype=np.float32), grid.window)
+    arguments = ["--kind", "roads", "--scores", tmp_path / "scores.tif", "--low-threshold", 0.9]
+    result = run(mask, tmp_path / "a.graphml", *arguments)
+    assert result.exit_code == 0
+    assert "mean_p" in (tmp_path / "a.graphml").read_text()
+
+
+def test_scores_make_no_polygons(mask, tmp_path):
+    result = run(mask, tmp_path / "a.gpkg", "--scores", mask)
+    assert result.exit_code == 2
+    assert "--kind roads" in result.stderr

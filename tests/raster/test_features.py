@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import shapely
 
-from overland.raster.features import shapes_from_mask, sieve_mask
+from overland.raster import Window
+from overland.raster.features import shapes_from_mask, sieve_mask, stored_mask
 
 
 def test_a_small_region_takes_the_id_of_its_neighbour():
@@ -55,3 +57,20 @@ def test_pixels_without_data_have_no_shape():
     assert len(shapes_from_mask(mask, valid=valid)[0]) == 0
     valid[:, :2] = True
     assert shapely.area(shapes_from_mask(mask, valid=valid)[0]).tolist() == [8]
+
+
+@pytest.mark.parametrize("rows", [60, 17])
+def test_a_stored_mask_is_sieved_and_traced_like_one_in_memory(tmp_path, rows):
+    rng = np.random.default_rng(0)
+    mask, valid = rng.integers(0, 3, (60, 70), dtype=np.uint8), rng.random((60, 70)) < 0.9
+    bands = [Window(start, 0, min(rows, 60 - start), 70) for start in range(0, 60, rows)]
+    parts = ((band, mask[band.slices], valid[band.slices]) for band in bands)
+    expected = sieve_mask(mask, 6, valid=valid)
+    with stored_mask(tmp_path, 60, 70, parts) as (ids, where):
+        sieved = sieve_mask(ids, 6, valid=where)
+        assert np.array_equal(sieved, expected)
+        assert np.array_equal(ids, mask)
+        polygons, values = shapes_from_mask(sieved, valid=where)
+    expected_polygons, expected_values = shapes_from_mask(expected, valid=valid)
+    assert shapely.equals_exact(polygons, expected_polygons, 0).all()
+    assert np.array_equal(values, expected_values)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import logging
 import os
 from pathlib import Path
 
+import networkx as nx
 import numpy as np
 import pytest
 import shapely
@@ -135,6 +137,73 @@ def test_an_empty_mask_gives_an_empty_layer_and_a_warning(tmp_path, caplog, kind
     assert "no features" in caplog.text
 
 
+def save_scores(path, scores, descriptions=("road",)):
+    with create_raster(
+        path, GRID, count=len(descriptions), dtype="float32", nodata=float("nan"), descriptions=descriptions
+    ) as writer:
+        writer.write(np.stack([np.asarray(scores, dtype=np.float32)] * len(descriptions)), GRID.window)
+    return path
+
+
+def road_scores():
+    return mask_from_lines([[(-10, 160), (210, 160)]], width=9) * 0.75
+
+
+def test_scores_are_written_to_the_edges(land, tmp_path):
+    scores = save_scores(tmp_path / "scores.tif", road_scores())
+    vectorize(land, tmp_path / "roads.gpkg", kind="roads", scores=scores)
+    edges = read_layer(tmp_path / "roads.gpkg", "edges")
+    assert edges.fields["mean_p"] == pytest.approx([0.75])
+    assert edges.fields["min_p"] == pytest.approx([0.75])
+
+
+def test_of_many_score_bands_that_of_the_class_is_read(land, tmp_path):
+    names = ("background", "field", "road")
+    with create_raster(tmp_path / "scores.tif", GRID, count=3, dtype="float32", descriptions=names) as writer:
+        writer.write(np.stack([road_scores() * 0, road_scores() * 0, road_scores()]), GRID.window)
+    vectorize(land, tmp_path / "roads.gpkg", kind="roads", scores=tmp_path / "scores.tif")
+    assert read_layer(tmp_path / "roads.gpkg", "edges").fields["mean_p"] == pytest.approx([0.75])
+
+
+def test_scores_that_do_not_fit_are_refused(land, tmp_path):
+    other = save_scores(tmp_path / "other.tif", road_scores(), ("water", "forest"))
+    logits = save_scores(tmp_path / "logits.tif", road_scores() * 20)
+    small = save_plain(tmp_path / "small.png", np.zeros((50, 50), np.uint8))
+    for scores, words in [(other, "scores of road"), (logits, "0 to 1"), (small, "50 x 50"), (land, "scores of road")]:
+        with pytest.raises(DataError, match=words):
+            vectorize(land, tmp_path / "a.gpkg", kind="roads", scores=scores)
+    assert not (tmp_path / "a.gpkg").exists()
+
+
+def test_scores_of_another_place_are_refused(land, tmp_path):
+    grid = Grid(200, 200, Affine(0.5, 0, 600000, 0, -0.5, 4600000), "EPSG:32633")
+    with create_raster(tmp_path / "scores.tif", grid, dtype="float32") as writer:
+        writer.write(road_scores().astype(np.float32), grid.window)
+    with pytest.raises(DataError, match="elsewhere"):
+        vectorize(land, tmp_path / "a.gpkg", kind="roads", scores=tmp_path / "scores.tif")
+
+
+def test_a_road_graph_for_osmnx(land, tmp_path):
+    vectorize(land, tmp_path / "roads.graphml", kind="roads")
+    graph = nx.read_graphml(tmp_path / "roads.graphml", node_type=int)
+    assert (graph.number_of_nodes(), graph.number_of_edges(), graph.graph["crs"]) == (2, 2, "EPSG:32633")
+
+
+def test_nothing_but_the_output_is_left_in_the_folder(land, tmp_path):
+    vectorize(land, tmp_path / "out" / "land.gpkg")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["land.gpkg"]
+
+
+@pytest.mark.parametrize("kind", ["roads", "polygons"])
+def test_the_result_does_not_depend_on_the_bands(land, tmp_path, monkeypatch, kind):
+    vectorize(land, tmp_path / "whole.geojson", kind=kind)
+    monkeypatch.setattr("overland.vector.graph.pixels._BAND_PIXELS", 200 * 16)
+    monkeypatch.setattr("overland.vector.graph.pixels._BLOCK_ROWS", 1)
+    vectorize(land, tmp_path / "banded.geojson", kind=kind)
+    whole, banded = (json.loads((tmp_path / f"{name}.geojson").read_text()) for name in ("whole", "banded"))
+    assert whole["features"] == banded["features"]
+
+
 def test_the_road_class_must_be_clear(tmp_path):
     mask = np.repeat(np.arange(4, dtype=np.uint8), 50)[:, None].repeat(100, axis=1)
     path = save_plain(tmp_path / "mask.png", mask)
@@ -164,11 +233,17 @@ def test_what_is_no_class_map_is_refused(tmp_path, dtype):
         {"kind": "roads", "classes": ["road", "field"]},
         {"min_area_m2": -1},
         {"max_gap_m": float("nan")},
+        {"scores": "scores.tif"},
     ],
 )
 def test_options_that_make_no_sense_are_refused(land, tmp_path, options):
     with pytest.raises(UsageError):
         vectorize(land, tmp_path / "a.gpkg", **options)
+
+
+def test_graphml_holds_no_polygons(land, tmp_path):
+    with pytest.raises(UsageError, match="--kind roads"):
+        vectorize(land, tmp_path / "a.graphml")
 
 
 def test_the_same_mask_gives_the_same_file(land, tmp_path):

@@ -11,7 +11,20 @@ from overland import __version__
 __all__ = ["COMMANDS", "main", "overland"]
 
 # In the order in which they are used. A command's module imports click alone at its top, so that --help is fast.
-COMMANDS = ("demo", "data", "train", "evaluate", "predict", "vectorize", "report", "doctor")
+COMMANDS = (
+    "demo",
+    "data",
+    "rasterize",
+    "train",
+    "evaluate",
+    "predict",
+    "postprocess",
+    "vectorize",
+    "areas",
+    "assess",
+    "report",
+    "doctor",
+)
 
 
 class _OrderedGroup(click.Group):

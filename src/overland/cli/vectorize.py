@@ -18,6 +18,7 @@ __all__ = ["command"]
         "overland vectorize mask.tif roads.gpkg --kind roads",
         "overland vectorize mask.tif water.geojson --class water --class wetland --min-area-m2 500",
         "overland vectorize mask.tif roads.parquet --kind roads --class highway --max-gap-m 0",
+        "overland vectorize mask.tif roads.graphml --kind roads --scores scores.tif",
     ),
 )
 @click.argument("mask", type=click.Path())
@@ -59,14 +60,26 @@ __all__ = ["command"]
     show_default=True,
     help="Roads: widest gap that is bridged; 0 bridges none.",
 )
+@click.option(
+    "--scores",
+    type=click.Path(),
+    help="Roads: probabilities from predict --scores; followed where the mask breaks off, and written to the edges.",
+)
+@click.option(
+    "--low-threshold",
+    type=click.FloatRange(0, 1),
+    help="Roads with --scores: probability down to which a road of the mask is followed on.  [default: 0.6 of the "
+    "mask's own threshold]",
+)
 @click.option("--overwrite", is_flag=True, help="Replace OUTPUT if it exists.")
 @common_options
 def command(classes: tuple[str, ...], **options: Any) -> Outcome:
     """Turn the class map MASK into vectors; the suffix of OUTPUT decides the format.
 
-    .gpkg (GeoPackage) and .parquet (GeoParquet) keep the CRS of the mask, .geojson is in longitude and latitude.
-    Polygons share their borders without overlap or gap. Roads become a graph: edges with length and width, and nodes
-    (GeoPackage only). Without a CRS all numbers are pixels.
+    .gpkg (GeoPackage) and .parquet (GeoParquet) keep the CRS of the mask, .geojson is in longitude and latitude,
+    .graphml is a road graph that osmnx loads. Polygons share their borders without overlap or gap. Roads become a
+    graph: edges with length and width, and nodes (GeoPackage and GraphML). Without a CRS all numbers are pixels. The
+    mask may be of any size.
     """
     from overland.workflows.vectorize import vectorize
 

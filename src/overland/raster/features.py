@@ -2,19 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import rasterio
 import rasterio.features
 import shapely
+from affine import Affine
+from rasterio.windows import Window as RasterioWindow
 
-__all__ = ["shapes_from_mask", "sieve_mask"]
+from overland.raster.grid import Window
 
-Valid = npt.NDArray[np.bool_]
+__all__ = ["Valid", "shapes_from_mask", "sieve_mask", "stored_mask"]
+
+# Where a mask holds data: an array of its shape, or the band that `stored_mask` gives; rasterio has no types.
+Valid = npt.NDArray[np.bool_] | Any
+
 Connectivity = Literal[4, 8]
 
 _SIEVE_PASSES = 4
+_ROWS_COMPARED = 1024
+_VALID_PROFILE: dict[str, Any] = {
+    "driver": "GTiff",
+    "count": 1,
+    "dtype": "uint8",
+    "compress": "deflate",
+    "bigtiff": "IF_SAFER",
+    # Nobody reads it; without one rasterio warns.
+    "transform": Affine.scale(2),
+}
+
+
+@contextmanager
+def stored_mask(
+    folder: Path, height: int, width: int, parts: Iterable[tuple[Window, npt.NDArray[np.uint8], npt.NDArray[np.bool_]]]
+) -> Iterator[tuple[npt.NDArray[np.uint8], Valid]]:
+    """Keep a mask that is too large for memory in files of a folder, and give it as `sieve_mask` and others take it.
+
+    `parts` are windows with their ids and where they hold data, both (height, width) of the window.
+    """
+    ids = np.memmap(folder / "ids.bin", dtype=np.uint8, mode="w+", shape=(height, width))
+    with rasterio.open(folder / "valid.tif", "w", height=height, width=width, **_VALID_PROFILE) as dataset:
+        for window, values, valid in parts:
+            ids[window.slices] = values
+            where = RasterioWindow(window.col_off, window.row_off, window.width, window.height)
+            dataset.write(valid.astype(np.uint8), 1, window=where)
+    with rasterio.open(folder / "valid.tif") as dataset:
+        yield ids, rasterio.band(dataset, 1)
 
 
 def sieve_mask(
@@ -23,14 +61,16 @@ def sieve_mask(
     """Give every region of less than `min_pixels` the id of its largest neighbour.
 
     `mask` (height, width) of whole numbers. Pixels where `valid` is False keep their value and swallow nothing; a
-    small region that has no other neighbour stays, and among small ones alone the choice is GDAL's.
+    small region that has no other neighbour stays, and among small ones alone the choice is GDAL's. A mask that is
+    stored in a file is sieved into files beside it, line by line.
     Source: GDALSieveFilter, repeated while a region is left that it can merge (one pass merges small into small).
     """
     # rasterio refuses a size that no region can have.
     min_pixels = min(min_pixels, mask.size - 1)
-    for _ in range(_SIEVE_PASSES if min_pixels > 1 else 0):
-        sieved = rasterio.features.sieve(mask, min_pixels, mask=valid, connectivity=connectivity)
-        if np.array_equal(sieved, mask):
+    for number in range(_SIEVE_PASSES if min_pixels > 1 else 0):
+        sieved = _empty_like(mask, number)
+        rasterio.features.sieve(mask, min_pixels, out=sieved, mask=valid, connectivity=connectivity)
+        if _are_equal(sieved, mask):
             break
         mask = sieved
     return mask
@@ -49,3 +89,16 @@ def shapes_from_mask(
         polygons.append(shapely.polygons(shell, holes=holes or None))
         ids.append(int(value))
     return np.array(polygons, dtype=object), np.array(ids, dtype=np.int64)
+
+
+def _empty_like(mask: npt.NDArray[Any], number: int) -> npt.NDArray[Any]:
+    if isinstance(mask, np.memmap) and mask.filename is not None:
+        # Two files take turns: a pass reads one and writes the other, and the mask itself stays.
+        path = Path(mask.filename).with_name(f"sieved-{number % 2}.bin")
+        return np.memmap(path, dtype=mask.dtype, mode="w+", shape=mask.shape)
+    return np.empty_like(mask)
+
+
+def _are_equal(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
+    starts = range(0, len(one), _ROWS_COMPARED)
+    return all(np.array_equal(one[row : row + _ROWS_COMPARED], other[row : row + _ROWS_COMPARED]) for row in starts)

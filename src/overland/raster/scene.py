@@ -88,6 +88,11 @@ class Scene:
         return None if value is None else float(value)
 
     @property
+    def descriptions(self) -> tuple[str | None, ...]:
+        """The name of each band, None where it has none."""
+        return tuple(self._dataset.descriptions)
+
+    @property
     def driver(self) -> str:
         """GDAL's name of the file format."""
         return str(self._dataset.driver)

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from overland.raster.features import shapes_from_mask, sieve_mask
+from overland.raster.features import Valid, shapes_from_mask, sieve_mask
 
 __all__ = ["polygons_from_mask"]
 
 
 def polygons_from_mask(
-    mask: npt.NDArray[Any], *, valid: npt.NDArray[np.bool_] | None = None, min_pixels: int, tolerance: float
+    mask: npt.NDArray[Any], *, valid: Valid | None = None, min_pixels: int, tolerance: float
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     """Trace the regions of a mask as a coverage: polygons that share their borders exactly.
 

@@ -17,12 +17,14 @@ import shapely
 
 from overland.errors import DataError, ResourceError
 from overland.raster.write import check_output
+from overland.vector.graphml import write_graphml
 from overland.vector.layer import Layer
 from overland.vector.parquet import require_pyarrow, write_geoparquet
 
-__all__ = ["VECTOR_SUFFIXES", "check_vector_output", "write_features"]
+__all__ = ["GRAPH_SUFFIXES", "VECTOR_SUFFIXES", "check_vector_output", "write_features"]
 
-VECTOR_SUFFIXES = (".gpkg", ".geojson", ".parquet")
+GRAPH_SUFFIXES = (".graphml",)
+VECTOR_SUFFIXES = (".gpkg", ".geojson", ".parquet", *GRAPH_SUFFIXES)
 
 
 def check_vector_output(path: str | Path, *, overwrite: bool = False) -> Path:
@@ -40,9 +42,10 @@ def write_features(path: str | Path, layers: Sequence[Layer], *, overwrite: bool
     """Write layers to a vector file, whose suffix decides the format; it appears under its name only when it is whole.
 
     `.gpkg` holds every layer and keeps the CRS. `.geojson` and `.parquet` hold the first layer alone: GeoJSON in
-    longitude and latitude (RFC 7946) when the layer has a CRS, GeoParquet 1.1 in the CRS of the layer. Without a CRS
-    the coordinates are written as they are. Raises what `check_vector_output` raises, `ResourceError` when the disk
-    is full.
+    longitude and latitude (RFC 7946) when the layer has a CRS, GeoParquet 1.1 in the CRS of the layer. `.graphml`
+    takes the edges and nodes of a road graph. Without a CRS the coordinates are written as they are. Raises what
+    `check_vector_output` raises, `UsageError` for layers that the format cannot hold, `ResourceError` when the disk is
+    full.
     """
     path = check_vector_output(path, overwrite=overwrite)
     # GDAL insists on the suffix of a GeoPackage, so "part" stands before it.
@@ -80,6 +83,7 @@ _WRITERS: dict[str, Callable[[Path, Sequence[Layer]], None]] = {
     ".gpkg": _write_geopackage,
     ".geojson": _write_geojson,
     ".parquet": _write_parquet,
+    ".graphml": write_graphml,
 }
 
 

@@ -169,6 +169,58 @@ def test_the_same_mask_gives_the_same_graph():
     assert [line.wkt for line in one[0].geometries] == [line.wkt for line in other[0].geometries]
 
 
+def ragged_mask():
+    lines = [[(-10, 60), (210, 75)], [(100, 80), (90, 210)], [(10, 10), (190, 190)], [(40, 120), (40, 180)]]
+    noise = gaussian_filter(np.random.default_rng(0).normal(size=(200, 200)), 2) / 0.14
+    return gaussian_filter(mask_from_lines(lines, width=9).astype(float), 1) + 0.25 * noise
+
+
+@pytest.mark.parametrize("has_scores", [False, True])
+@pytest.mark.parametrize("band_rows", [50, 13])
+def test_the_graph_does_not_depend_on_the_bands(band_rows, has_scores):
+    scores = ragged_mask().clip(0, 1) if has_scores else None
+    mask = ragged_mask() > 0.5
+    whole, banded = (
+        layers_from_graph(road_graph_from_mask(mask, scores=scores, band_rows=r)) for r in (200, band_rows)
+    )
+    for one, other in zip(whole, banded, strict=True):
+        assert [geometry.wkb for geometry in one.geometries] == [geometry.wkb for geometry in other.geometries]
+        for name in one.fields:
+            assert np.array_equal(one.fields[name], other.fields[name], equal_nan=name == "width_m")
+
+
+def test_weak_scores_carry_a_road_on():
+    line = [(20, 100), (180, 100)]
+    scores = np.where(mask_from_lines([line], width=9), 0.4, 0.0)
+    mask = mask_from_lines([[(20, 100), (60, 100)]], width=9)
+    data = only_edge(road_graph_from_mask(mask, scores=scores))
+    assert data["length_m"] == pytest.approx(160, rel=0.01)
+    assert (data["mean_p"], data["bridged"]) == (pytest.approx(0.4, abs=0.01), 0)
+    assert only_edge(road_graph_from_mask(mask, scores=scores, low_threshold=0.5))["length_m"] < 50
+
+
+def test_the_lower_threshold_follows_from_the_mask():
+    scores = np.where(mask_from_lines([[(20, 100), (180, 100)]], width=9), 0.25, 0.0)
+    sure = mask_from_lines([[(20, 100), (60, 100)]], width=9)
+    assert only_edge(road_graph_from_mask(sure, scores=np.where(sure, 0.36, scores)))["length_m"] > 155
+    assert only_edge(road_graph_from_mask(sure, scores=np.where(sure, 0.8, scores), max_gap_m=0))["length_m"] < 50
+
+
+def test_weak_scores_alone_are_no_road():
+    scores = np.where(mask_from_lines([[(20, 100), (180, 100)]], width=9), 0.4, 0.0)
+    assert len(road_graph_from_mask(scores > 0.5, scores=scores)) == 0
+
+
+def test_scores_bridge_what_a_heading_cannot():
+    bend = [(10, 100), (80, 100), (100, 120), (100, 190)]
+    scores = np.where(mask_from_lines([bend], width=7), 0.25, 0.0)
+    mask = mask_from_lines([[(10, 100), (78, 100)], [(100, 122), (100, 190)]], width=7)
+    assert degrees(road_graph_from_mask(mask)) == [1, 1, 1, 1]
+    data = only_edge(road_graph_from_mask(mask, scores=scores, low_threshold=1))
+    assert data["bridged"] == pytest.approx(31 / 170, abs=0.04)
+    assert data["min_p"] == 0.25
+
+
 def test_to_map_moves_lines_and_nodes_and_measures_in_the_crs():
     graph = road_graph_from_mask(mask_from_lines([[(20, 100), (180, 100)]], width=9))
     grid = Grid(200, 200, Affine(0.5, 0, 1000, 0, -0.5, 2000), "EPSG:32633")
@@ -219,3 +271,15 @@ def test_real_labels_give_a_connected_network(name, components):
     # The labels are drawn 7 pixels wide.
     widths = [data["width_m"] for *_, data in graph.edges(data=True)]
     assert np.median(widths) == pytest.approx(7, abs=1)
+
+
+@pytest.mark.real
+def test_a_real_network_does_not_depend_on_the_bands():
+    if "OVERLAND_DATA" not in os.environ:
+        pytest.skip("OVERLAND_DATA names no folder of real imagery")
+    path = Path(os.environ["OVERLAND_DATA"]) / "rasters" / "massachusetts" / "18778720_15_labels.tif"
+    with open_scene(path) as scene:
+        pixels, valid = scene.read()
+    mask = (pixels[0] == 1) & valid
+    one, sixteen = (layers_from_graph(road_graph_from_mask(mask, band_rows=rows))[0] for rows in (1500, 94))
+    assert [line.wkb for line in one.geometries] == [line.wkb for line in sixteen.geometries]

@@ -6,6 +6,7 @@ import pytest
 
 from overland.vector.graph.ends import extend_ends, heading_at, join_ends
 from overland.vector.graph.paths import add_path, bridged_length
+from overland.vector.graph.pixels import bitmask_from_array
 
 
 def roads(*lines, half_width=2.0):
@@ -38,7 +39,7 @@ def test_ends_are_drawn_to_the_end_of_the_mask():
     mask = np.zeros((20, 100), dtype=bool)
     mask[6:15, 10:90] = True
     graph = roads([(x, 10.5) for x in range(15, 86)], half_width=4.5)
-    extend_ends(graph, mask, pixel_size_m=(1, 1))
+    extend_ends(graph, bitmask_from_array(mask), pixel_size_m=(1, 1))
     assert graph.nodes[0]["xy"] == pytest.approx((10, 10.5), abs=0.5)
     assert graph.nodes[1]["xy"] == pytest.approx((90, 10.5), abs=0.5)
 
@@ -64,3 +65,9 @@ def test_the_better_of_two_pairs_wins():
     graph = join(roads([(0, 0), (40, 0)], [(52, 0), (90, 0)], [(50, 5), (90, 20)]))
     assert nx.has_path(graph, 0, 3)
     assert not nx.has_path(graph, 0, 5)
+
+
+def test_a_dot_between_two_roads_joins_them_though_it_points_elsewhere():
+    dot = [(44, 0), (45, 0.8), (46, 1.6), (46.5, 2.5)]
+    graph = join(roads([(0, 0), (40, 0)], dot, [(54, 0), (90, 0)]))
+    assert nx.has_path(graph, 0, 5)

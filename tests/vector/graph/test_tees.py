@@ -38,6 +38,11 @@ def test_an_end_close_by_is_used_instead():
     assert sorted(degree for _, degree in graph.degree) == [1, 1]
 
 
+def test_two_side_roads_that_meet_it_at_one_place_share_a_junction():
+    graph = roads(MAIN, [(40, 60), (40, 8)], [(41, -60), (41, -8)])
+    assert sorted(degree for _, degree in graph.degree) == [1, 1, 1, 1, 4]
+
+
 @pytest.mark.parametrize("line", [[(40, 60), (40, 20)], [(40, 5), (90, 5)]])
 def test_too_far_or_pointing_elsewhere_is_left(line):
     assert roads(MAIN, line).number_of_edges() == 2

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from overland.vector.graph.paths import path_length
+from overland.vector.graph.pixels import bitmask_from_array
 from overland.vector.graph.skeleton import Centerlines
 from overland.vector.graph.trace import trace_centerlines
 
@@ -11,7 +12,7 @@ from overland.vector.graph.trace import trace_centerlines
 def traced(*rows):
     skeleton = np.array([[pixel == "#" for pixel in row] for row in rows])
     at = np.nonzero(skeleton)
-    return trace_centerlines(Centerlines(skeleton, *at, np.ones(len(at[0]))), pixel_size_m=(1, 1))
+    return trace_centerlines(Centerlines(bitmask_from_array(skeleton), *at, np.ones(len(at[0]))), pixel_size_m=(1, 1))
 
 
 def degrees(graph):

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
-from overland.vector.graph.build import graph_to_map, layers_from_graph, road_graph_from_mask
+from overland.vector.graph.build import (
+    graph_to_map,
+    layers_from_graph,
+    road_graph_from_mask,
+    road_graph_from_pixels,
+)
+from overland.vector.graph.pixels import RoadPixels, plan_bands
 
-__all__ = ["graph_to_map", "layers_from_graph", "road_graph_from_mask"]
+__all__ = [
+    "RoadPixels",
+    "graph_to_map",
+    "layers_from_graph",
+    "plan_bands",
+    "road_graph_from_mask",
+    "road_graph_from_pixels",
+]

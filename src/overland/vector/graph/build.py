@@ -10,21 +10,34 @@ import numpy.typing as npt
 import shapely
 
 from overland.raster import Grid
+from overland.vector.graph.cost import join_ends_by_cost
 from overland.vector.graph.ends import extend_ends, join_ends
 from overland.vector.graph.paths import bridged_length, path_length
+from overland.vector.graph.pixels import RoadPixels, plan_bands, road_pixels_from_arrays
 from overland.vector.graph.prune import contract_junctions, drop_short_components, prune_spurs
-from overland.vector.graph.skeleton import centerlines_from_mask
+from overland.vector.graph.sample import add_scores
+from overland.vector.graph.skeleton import centerlines_from_mask, clean_road_mask
 from overland.vector.graph.smooth import line_from_path
 from overland.vector.graph.tees import join_ends_to_edges
 from overland.vector.graph.trace import trace_centerlines
 from overland.vector.ground import lengths_m, pixels_to_map
 from overland.vector.layer import Layer
 
-__all__ = ["graph_to_map", "layers_from_graph", "road_graph_from_mask"]
+__all__ = ["graph_to_map", "layers_from_graph", "road_graph_from_mask", "road_graph_from_pixels"]
 
 
 def road_graph_from_mask(
-    mask: npt.NDArray[np.bool_],
+    mask: npt.NDArray[np.bool_], *, scores: npt.NDArray[Any] | None = None, **options: Any
+) -> nx.MultiGraph:
+    """Find the road graph of a mask (height, width) that is in memory, with `scores` of the same shape or without.
+
+    The options, and what comes back, are those of `road_graph_from_pixels`.
+    """
+    return road_graph_from_pixels(road_pixels_from_arrays(mask, scores), **options)
+
+
+def road_graph_from_pixels(
+    pixels: RoadPixels,
     *,
     pixel_size_m: tuple[float, float] = (1.0, 1.0),
     min_pixels: int = 64,
@@ -32,8 +45,11 @@ def road_graph_from_mask(
     max_gap_m: float = 30.0,
     min_length_m: float = 20.0,
     simplify_m: float | None = None,
+    low_threshold: float | None = None,
+    min_bridge_score: float = 0.2,
+    band_rows: int | None = None,
 ) -> nx.MultiGraph:
-    """Find the road graph of a road mask (height, width), in pixel coordinates (x = column, y = row).
+    """Find the road graph of a scene of any size, in pixel coordinates (x = column, y = row).
 
     `pixel_size_m` is the width and the height of a pixel on the ground; with (1, 1) every metre below is a pixel.
     Dropped are objects and holes under `min_pixels`, dead ends shorter than `min_spur_m` or than the road they leave is
@@ -41,24 +57,43 @@ def road_graph_from_mask(
     each other, and from an end to the side of the road that it points at. Lines keep within `simplify_m` (default one
     pixel) of the smoothed centre line.
 
+    With scores the mask is the upper threshold of a hysteresis, and roads are followed on where the score is
+    `low_threshold` at least, by default 0.6 of the threshold that the mask was made with. Then gaps are first crossed
+    by the way of least cost, 1 - p, where the mean score along it is `min_bridge_score` at least.
+
     Nodes are numbered from the top row down and carry `x y border`, edges `geometry` (LineString from the lower to the
-    higher node), `length_m`, `width_m` (twice the median half width; NaN where unknown) and `bridged` (share of the
-    length over gaps, 0 to 1). Needs about 5 bytes a pixel beside the mask.
+    higher node), `length_m`, `width_m` (twice the median half width; NaN where unknown), `bridged` (share of the
+    length over gaps, 0 to 1) and with scores `mean_p` and `min_p`. The scene is gone through in bands of `band_rows`,
+    which change nothing but the memory: a bit or two a pixel, some 20 bytes a pixel of a band, and the graph.
     Source: the steps of SpaceNet-3 albu and CRESI, with bridges to the side of roads added.
     """
     pixel_m = float(np.sqrt(np.prod(pixel_size_m)))
-    lines = centerlines_from_mask(mask, pixel_size_m=pixel_size_m, min_pixels=min_pixels)
+    bands = plan_bands(pixels.height, pixels.width, band_rows)
+    mask = clean_road_mask(pixels, bands, min_pixels=min_pixels, low=low_threshold)
+    lines = centerlines_from_mask(mask, bands, pixel_size_m=pixel_size_m)
     graph = trace_centerlines(lines, pixel_size_m=pixel_size_m)
     # Spurs go first: on a ragged mask they stand so close that a whole road would be contracted into one junction.
     prune_spurs(graph, min_spur_m=min_spur_m)
     contract_junctions(graph)
     prune_spurs(graph, min_spur_m=min_spur_m)
     extend_ends(graph, lines.mask, pixel_size_m=pixel_size_m)
+    if pixels.read_scores is not None:
+        join_ends_by_cost(
+            graph,
+            pixels.read_scores,
+            mask.shape,
+            max_gap_m=max_gap_m,
+            min_score=min_bridge_score,
+            pixel_size_m=pixel_size_m,
+        )
     _close_gaps(graph, max_gap_m, pixel_size_m)
     # A bridge to the side of a road leaves a stub where that road ends just behind it.
     prune_spurs(graph, min_spur_m=min_spur_m)
     drop_short_components(graph, min_length_m=min_length_m)
-    return _finished(graph, pixel_size_m, pixel_m if simplify_m is None else simplify_m)
+    finished = _finished(graph, pixel_size_m, pixel_m if simplify_m is None else simplify_m)
+    if pixels.read_scores is not None:
+        add_scores(finished, pixels.read_scores, mask.shape, bands)
+    return finished
 
 
 def graph_to_map(graph: nx.MultiGraph, grid: Grid) -> nx.MultiGraph:
@@ -77,14 +112,23 @@ def graph_to_map(graph: nx.MultiGraph, grid: Grid) -> nx.MultiGraph:
 
 
 def layers_from_graph(graph: nx.MultiGraph, *, name: str = "road") -> list[Layer]:
-    """The layers of a road graph: `edges` (u v name length_m width_m bridged), `nodes` (node degree border)."""
+    """The layers of a road graph: `edges` (u v name length_m width_m bridged), `nodes` (node degree border).
+
+    A graph that was made with scores has `mean_p` and `min_p` on its edges, too.
+    """
     crs = graph.graph.get("crs")
     edges, nodes = list(graph.edges(data=True)), list(graph.nodes(data=True))
+    measures = [
+        "length_m",
+        "width_m",
+        "bridged",
+        *(["mean_p", "min_p"] if any("mean_p" in e for *_, e in edges) else []),
+    ]
     fields: dict[str, npt.NDArray[Any]] = {
         "u": np.array([u for u, _, _ in edges], dtype=np.int64),
         "v": np.array([v for _, v, _ in edges], dtype=np.int64),
         "name": np.array([name] * len(edges), dtype=object),
-        **{key: np.array([data[key] for *_, data in edges], dtype=float) for key in ("length_m", "width_m", "bridged")},
+        **{key: np.array([data[key] for *_, data in edges], dtype=float) for key in measures},
     }
     points = np.array([shapely.Point(data["x"], data["y"]) for _, data in nodes], dtype=object)
     node_fields: dict[str, npt.NDArray[Any]] = {

@@ -18,6 +18,7 @@ from overland.vector.graph.paths import (
     path_from,
     set_end,
 )
+from overland.vector.graph.pixels import BitMask
 
 __all__ = ["bridge", "extend_ends", "heading_at", "join_ends"]
 
@@ -42,7 +43,7 @@ def heading_at(graph: nx.MultiGraph, end: int, pixel_m: float) -> Floats:
     return np.asarray(direction / max(float(np.hypot(*direction)), 1e-9), dtype=float)
 
 
-def extend_ends(graph: nx.MultiGraph, mask: npt.NDArray[np.bool_], *, pixel_size_m: tuple[float, float]) -> None:
+def extend_ends(graph: nx.MultiGraph, mask: BitMask, *, pixel_size_m: tuple[float, float]) -> None:
     """Draw every free end straight on to where the mask (height, width) ends, since thinning stops short of it.
 
     The last width of the centre line is drawn anew, because thinning hooks into a corner there.
@@ -50,9 +51,9 @@ def extend_ends(graph: nx.MultiGraph, mask: npt.NDArray[np.bool_], *, pixel_size
     for end in free_ends(graph):
         [(_, _, data)] = graph.edges(end, data=True)
         path, half_width = path_from(data, end), half_width_at(graph, end)
-        rest = path[path_distances(path) >= _HOOK_HALF_WIDTHS * half_width]
-        if len(rest) < 2:
-            continue
+        along = path_distances(path)
+        cut = min(_HOOK_HALF_WIDTHS * half_width, along[-1] / 2)
+        rest = path[along >= cut]
         heading = heading_at(graph, end, min(pixel_size_m))
         tip = _last_road_point(mask, rest[0, :2], heading, (_HOOK_HALF_WIDTHS + 2) * half_width, pixel_size_m)
         set_end(data, end, np.vstack([[*tip, half_width], rest]))
@@ -70,27 +71,33 @@ def join_ends(
     """Bridge pairs of free ends up to `max_gap_m` apart whose roads point at each other.
 
     Both roads must head within `max_turn_deg` of the bridge and miss the other's end by at most `max_aside_m`. The
-    best pairs come first, and an end is used once.
+    best pairs come first, and an end is used once. A piece that is too short to say where it points learns it from the
+    road that it has been joined to: so there are rounds, until no pair is left.
     Source: the post-processing of SpaceNet-3 albu and of CRESI.
     """
-    ends = free_ends(graph)
-    if len(ends) < 2 or max_gap_m <= 0:
-        return
-    points = np.array([graph.nodes[end]["xy"] for end in ends])
-    headings = np.array([heading_at(graph, end, min(pixel_size_m)) for end in ends])
-    joined: set[int] = set()
-    for one, other in _facing_pairs(points, headings, max_gap_m, max_aside_m, max_turn_deg):
-        if one not in joined and other not in joined:
-            joined.update((one, other))
-            bridge(graph, ends[one], ends[other])
-    dissolve_chains(graph)
+    while max_gap_m > 0:
+        ends = free_ends(graph)
+        if len(ends) < 2:
+            break
+        points = np.array([graph.nodes[end]["xy"] for end in ends])
+        headings = np.array([heading_at(graph, end, min(pixel_size_m)) for end in ends])
+        joined: set[int] = set()
+        for one, other in _facing_pairs(points, headings, max_gap_m, max_aside_m, max_turn_deg):
+            if one not in joined and other not in joined:
+                joined.update((one, other))
+                bridge(graph, ends[one], ends[other])
+        if not joined:
+            break
+        dissolve_chains(graph)
 
 
-def bridge(graph: nx.MultiGraph, start: int, end: int) -> None:
-    """Connect two nodes by a straight path over a gap."""
+def bridge(graph: nx.MultiGraph, start: int, end: int, way: Floats | None = None) -> None:
+    """Connect two nodes over a gap, straight or by the points (n, 2) of a way."""
     first, last = (np.append(graph.nodes[node]["xy"], half_width_at(graph, node)) for node in (start, end))
-    middle = np.append((first + last)[:2] / 2, np.nan)
-    add_path(graph, start, end, np.vstack([first, middle, last]))
+    if way is None or not len(way):
+        way = (first + last)[None, :2] / 2
+    gap = np.column_stack([way, np.full(len(way), np.nan)])
+    add_path(graph, start, end, np.vstack([first, gap, last]))
 
 
 def _facing_pairs(
@@ -109,13 +116,12 @@ def _facing_pairs(
 
 
 def _last_road_point(
-    mask: npt.NDArray[np.bool_], start: Floats, heading: Floats, reach_m: float, pixel_size_m: tuple[float, float]
+    mask: BitMask, start: Floats, heading: Floats, reach_m: float, pixel_size_m: tuple[float, float]
 ) -> Floats:
     """The point on a ray from `start` up to which all pixels are road; x and y in metres."""
     step = min(pixel_size_m) / 4
     points = start + np.arange(0, reach_m + step, step)[:, None] * heading
     cols, rows = np.floor(points / pixel_size_m).astype(int).T
-    is_inside = (rows >= 0) & (rows < mask.shape[0]) & (cols >= 0) & (cols < mask.shape[1])
-    is_road = is_inside & mask[rows.clip(0, mask.shape[0] - 1), cols.clip(0, mask.shape[1] - 1)]
+    is_road = mask.at(rows, cols)
     is_road[0] = True
     return np.asarray(points[-1 if is_road.all() else int(np.argmin(is_road)) - 1], dtype=float)

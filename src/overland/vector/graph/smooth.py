@@ -24,7 +24,10 @@ def line_from_path(path: Path, *, pixel_m: float, simplify_m: float, is_ring: bo
     points = _resampled(path[:, :2], pixel_m)
     sigma = max(_SIGMA_PIXELS, _SIGMA_HALF_WIDTHS * _median_half_width(path) / pixel_m)
     smooth = _smooth_ring(points, sigma) if is_ring else _smooth_between_ends(points, sigma)
-    return shapely.simplify(shapely.LineString(smooth), simplify_m)
+    line = shapely.LineString(smooth)
+    simple = shapely.simplify(line, simplify_m)
+    # A loop smaller than the tolerance would shrink to its node.
+    return line if simple.length == 0 else simple
 
 
 def _median_half_width(path: Path) -> float:

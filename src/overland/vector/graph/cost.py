@@ -1,0 +1,152 @@
+"""Free ends led on over pixels that the mask left out but the scores still take for road: the way of least cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import KDTree
+from skimage.graph import MCP_Geometric
+
+from overland.raster import Window
+from overland.vector.graph.attach import Hit, attach_ends
+from overland.vector.graph.ends import heading_at
+from overland.vector.graph.paths import Edge, free_ends, half_width_at, path_distances
+from overland.vector.graph.pixels import ReadScores
+
+__all__ = ["join_ends_by_cost"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+# The way may bend off the heading of the road by so much, seen from its end.
+_MAX_TURN_DEG = 50.0
+# Certain road still costs something, so that of two ways over it the shorter is taken.
+_LEAST_COST = 0.05
+_OUTSIDE = -1.0
+
+
+def join_ends_by_cost(
+    graph: nx.MultiGraph,
+    read_scores: ReadScores,
+    shape: tuple[int, int],
+    *,
+    max_gap_m: float,
+    min_score: float,
+    pixel_size_m: tuple[float, float],
+) -> None:
+    """Lead free ends on to the road that they reach at the least cost, 1 - p summed along the way.
+
+    Looked for is any other road, its end or its side, within `max_gap_m` and 50° of the end's heading. The way is taken
+    when the mean score along it, between the roads, is `min_score` at least.
+    """
+    ends = free_ends(graph)
+    if max_gap_m <= 0 or not ends:
+        return
+    roads = _Roads(graph, pixel_size_m)
+    hits = []
+    for end in ends:
+        ahead = _ahead_of(graph, end, max_gap_m, shape, pixel_size_m)
+        hits.append(_hit(roads, ahead, end, max_gap_m, read_scores, min_score))
+    attach_ends(graph, [hit for hit in hits if hit is not None])
+
+
+class _Roads:
+    """All points of all paths: which edge they are on, and how far along it."""
+
+    def __init__(self, graph: nx.MultiGraph, pixel_size_m: tuple[float, float]) -> None:
+        self.edges: list[Edge] = list(graph.edges(keys=True))
+        paths = [_densified(graph.edges[edge]["path"][:, :2], min(pixel_size_m)) for edge in self.edges]
+        self.points = np.concatenate(paths)
+        self.along = np.concatenate([path_distances(path) for path in paths])
+        self.edge_of_point = np.repeat(np.arange(len(paths)), [len(path) for path in paths])
+        self.tree = KDTree(self.points)
+
+    def near(self, end: int, xy: Floats, reach_m: float) -> Ints:
+        """Points within reach that are not on the road of the end itself."""
+        found = np.array(sorted(self.tree.query_ball_point(xy, reach_m)), dtype=np.int64)
+        own = [number for number in np.unique(self.edge_of_point[found]) if end in self.edges[number][:2]]
+        return found[~np.isin(self.edge_of_point[found], own)]
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """What a free end looks at: a cone, at its mouth as wide as the road, in a window of pixels."""
+
+    xy: Floats
+    heading: Floats
+    half_width: float
+    window: Window
+    pixel_size_m: tuple[float, float]
+
+    def holds(self, points: Floats) -> npt.NDArray[np.bool_]:
+        """Which points (..., 2) lie in the cone."""
+        offsets = points - self.xy
+        along = offsets @ self.heading
+        aside = np.abs(offsets @ np.array([-self.heading[1], self.heading[0]]))
+        return np.asarray((along >= 0) & (aside <= self.half_width + along * np.tan(np.radians(_MAX_TURN_DEG))))
+
+    def cells(self, points: Floats) -> Ints:
+        """Rows and columns (n, 2) in the window of points in metres."""
+        cells = np.floor(points / self.pixel_size_m).astype(np.int64) - (self.window.col_off, self.window.row_off)
+        return np.asarray(cells.clip(0, (self.window.width - 1, self.window.height - 1))[:, ::-1])
+
+    def centers(self, cells: Ints) -> Floats:
+        """Points in metres (..., 2) of rows and columns in the window."""
+        return np.asarray(
+            (cells[..., ::-1] + (self.window.col_off + 0.5, self.window.row_off + 0.5)) * self.pixel_size_m
+        )
+
+    def costs(self, scores: Floats) -> Floats:
+        """What a step on each pixel of the window costs, negative outside of the cone."""
+        centers = self.centers(np.moveaxis(np.indices(scores.shape), 0, -1))
+        is_open = self.holds(centers) | (np.hypot(*np.moveaxis(centers - self.xy, -1, 0)) <= max(self.pixel_size_m))
+        return np.where(is_open, 1 - scores.clip(0, 1) + _LEAST_COST, _OUTSIDE)
+
+
+def _ahead_of(
+    graph: nx.MultiGraph, end: int, max_gap_m: float, shape: tuple[int, int], pixel_size_m: tuple[float, float]
+) -> _Ahead:
+    xy, half_width = graph.nodes[end]["xy"], half_width_at(graph, end)
+    # The centre line of the road ahead lies half a width behind its side; it is taken to be as wide as this one.
+    reach = max_gap_m + half_width
+    left, top = np.floor((xy - reach) / pixel_size_m).astype(int).tolist()
+    right, bottom = np.ceil((xy + reach) / pixel_size_m).astype(int).tolist()
+    window = Window(top, left, bottom - top, right - left).intersection(Window(0, 0, *shape))
+    return _Ahead(xy, heading_at(graph, end, min(pixel_size_m)), half_width, window, pixel_size_m)
+
+
+def _hit(
+    roads: _Roads, ahead: _Ahead, end: int, max_gap_m: float, read_scores: ReadScores, min_score: float
+) -> Hit | None:
+    points = roads.near(end, ahead.xy, max_gap_m + ahead.half_width)
+    points = points[ahead.holds(roads.points[points])]
+    if not len(points):
+        return None
+    scores = np.nan_to_num(read_scores(ahead.window).astype(np.float64), nan=0.0)
+    cells = ahead.cells(roads.points[points])
+    way, target = _cheapest_way(ahead.costs(scores), ahead.cells(ahead.xy[None])[0], cells)
+    if target is None or float(scores[way[:, 0], way[:, 1]].mean()) < min_score:
+        return None
+    point = points[target]
+    return Hit(end, roads.edges[roads.edge_of_point[point]], float(roads.along[point]), ahead.centers(way[1:-1]))
+
+
+def _cheapest_way(costs: Floats, start: Ints, targets: Ints) -> tuple[Ints, int | None]:
+    """The cells (n, 2) from a start to the target that costs least, and the number of that target; None if none is."""
+    ways = MCP_Geometric(costs, fully_connected=True)
+    sums, _ = ways.find_costs([tuple(start)], [tuple(cell) for cell in targets], find_all_ends=False)
+    reached = sums[targets[:, 0], targets[:, 1]]
+    best = int(np.argmin(reached))
+    if not np.isfinite(reached[best]):
+        return np.empty((0, 2), dtype=np.int64), None
+    return np.array(ways.traceback(tuple(targets[best]))), best
+
+
+def _densified(path: Floats, step: float) -> Floats:
+    along = path_distances(path)
+    extra = np.arange(step, along[-1], step)
+    stops = np.union1d(along, extra) if len(path) < along[-1] / step / 2 else along
+    return np.column_stack([np.interp(stops, along, column) for column in path.T])

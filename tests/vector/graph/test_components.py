@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from overland.vector.graph.components import drop_objects, fill_holes
+from overland.vector.graph.pixels import bitmask_from_array, plan_bands
+
+CORNERS = np.ones((3, 3))
+
+
+def random_mask(share):
+    return np.random.default_rng(0).random((60, 70)) < share
+
+
+def sizes_at_pixels(mask, structure=None):
+    labels, _ = ndimage.label(mask, structure)
+    return np.where(mask, np.bincount(labels.ravel())[labels], 0)
+
+
+@pytest.mark.parametrize("band_rows", [60, 15, 4, 1])
+@pytest.mark.parametrize("share", [0.2, 0.35, 0.5])
+def test_small_objects_go_whatever_the_bands(share, band_rows):
+    mask = random_mask(share)
+    bits = bitmask_from_array(mask)
+    drop_objects(bits, plan_bands(60, 70, band_rows), 12)
+    assert np.array_equal(bits.rows(0, 60), sizes_at_pixels(mask, CORNERS) >= 12)
+
+
+@pytest.mark.parametrize("band_rows", [60, 15, 4, 1])
+def test_small_holes_are_filled_whatever_the_bands(band_rows):
+    mask = random_mask(0.5)
+    bits = bitmask_from_array(mask)
+    fill_holes(bits, plan_bands(60, 70, band_rows), 12)
+    assert np.array_equal(bits.rows(0, 60), mask | (sizes_at_pixels(~mask) < 12))
+
+
+@pytest.mark.parametrize("band_rows", [60, 7])
+def test_objects_without_a_seed_go(band_rows):
+    mask = np.zeros((60, 70), dtype=bool)
+    mask[5:50, 10], mask[5:50, 30] = True, True
+    seeds = np.zeros_like(mask)
+    seeds[45, 30] = True
+    bits = bitmask_from_array(mask)
+    drop_objects(bits, plan_bands(60, 70, band_rows), 1, bitmask_from_array(seeds))
+    assert np.unique(np.nonzero(bits.rows(0, 60))[1]).tolist() == [30]
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_a_mask_of_one_value_stays(value):
+    bits = bitmask_from_array(np.full((20, 30), value))
+    bands = plan_bands(20, 30, 6)
+    drop_objects(bits, bands, 64)
+    fill_holes(bits, bands, 64)
+    assert (bits.rows(0, 20) == value).all()

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage.morphology import thin
+
+from overland.vector.graph.pixels import bitmask_from_array, plan_bands
+from overland.vector.graph.thin import thin_bands, thin_window
+
+
+def random_mask(sigma):
+    noise = np.random.default_rng(1).normal(size=(80, 90))
+    return gaussian_filter(noise, sigma) > 0
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1, 3, 10])
+def test_thinning_is_that_of_scikit_image(sigma):
+    mask = random_mask(sigma)
+    thinned, _ = thin_window(mask, 100)
+    assert np.array_equal(thinned, thin(mask))
+
+
+@pytest.mark.parametrize("iterations", [1, 2, 5])
+def test_some_iterations_are_those_of_scikit_image(iterations):
+    mask = random_mask(6)
+    thinned, late_rows = thin_window(mask, iterations)
+    before, _ = thin_window(mask, iterations - 1)
+    assert np.array_equal(thinned, thin(mask, max_num_iter=iterations))
+    assert np.array_equal(late_rows, (before != thinned).any(axis=1))
+
+
+@pytest.mark.parametrize(("band_rows", "iterations"), [(80, 32), (20, 32), (20, 3), (7, 1)])
+@pytest.mark.parametrize("sigma", [1, 3, 10])
+def test_bands_change_nothing(sigma, band_rows, iterations):
+    mask = random_mask(sigma)
+    thinned = thin_bands(bitmask_from_array(mask), plan_bands(80, 90, band_rows), iterations)
+    assert np.array_equal(thinned.rows(0, 80), thin(mask))
