@@ -15,7 +15,7 @@ from typing import Any
 
 import overland as ol
 from overland.workflows.evaluate_masks import evaluate_masks
-from provenance import write_figures
+from provenance import provenance, write_figures
 
 
 def main() -> None:
@@ -26,7 +26,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--run", type=Path, help="score this run instead of training one")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("overland").setLevel(logging.INFO)
+    origin = provenance()
     run = arguments.run or _train(arguments.data, arguments.output, arguments.epochs)
     scores = ol.evaluate(
         run / "weights" / "best",
@@ -45,7 +47,7 @@ def main() -> None:
         "threshold": scores["threshold"],
         "towns": towns,
     }
-    write_figures(arguments.output / "figures.json", figures)
+    write_figures(arguments.output / "figures.json", origin | figures)
 
 
 def _train(data: Path, output: Path, epochs: int) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import overland as ol
-from provenance import write_figures
+from provenance import provenance, write_figures
 
 
 def main() -> None:
@@ -25,7 +25,9 @@ def main() -> None:
     parser.add_argument("--camvid-epochs", type=int, default=10)
     parser.add_argument("--landcover-epochs", type=int, default=12)
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("overland").setLevel(logging.INFO)
+    origin = provenance()
     project = str(arguments.output)
     street = ol.train(
         arguments.data / "camvid", "street-small", epochs=arguments.camvid_epochs, project=project, name="camvid"
@@ -33,9 +35,8 @@ def main() -> None:
     land = ol.train(
         arguments.data / "deepglobe-landcover", epochs=arguments.landcover_epochs, project=project, name="landcover"
     )
-    write_figures(
-        arguments.output / "figures.json", {"camvid": _summary(street), "deepglobe-landcover": _summary(land)}
-    )
+    figures = {"camvid": _summary(street), "deepglobe-landcover": _summary(land)}
+    write_figures(arguments.output / "figures.json", origin | figures)
 
 
 def _summary(trained: dict[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,8 @@ def provenance() -> dict[str, str]:
 
 
 def write_figures(path: Path, figures: dict[str, Any]) -> None:
-    """Keep figures as JSON and print them."""
-    text = json.dumps(provenance() | figures, indent=2)
+    """Keep figures as JSON and print them; take their `provenance` before the work starts."""
+    text = json.dumps(figures, indent=2)
     path.write_text(text + "\n", encoding="utf-8")
     print(text)
 

@@ -24,13 +24,20 @@ def test_after_an_error_nothing_is_left_and_the_old_folder_stays(tmp_path):
 
 
 def test_a_folder_with_something_in_it_is_not_replaced_unasked(tmp_path):
-    (tmp_path / "x").write_text("x")
+    (tmp_path / "metrics.json").write_text("{}")
 
     with pytest.raises(UsageError, match="--overwrite"):
         check_folder(tmp_path)
     assert check_folder(tmp_path, overwrite=True) == tmp_path
     with pytest.raises(UsageError, match="is a file"):
-        check_folder(tmp_path / "x", overwrite=True)
+        check_folder(tmp_path / "metrics.json", overwrite=True)
+
+
+def test_a_folder_that_holds_no_evaluation_is_never_replaced(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+
+    with pytest.raises(UsageError, match="no evaluation"):
+        check_folder(tmp_path, overwrite=True)
 
 
 def test_a_taken_name_gets_a_number(tmp_path):

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from overland.errors import UsageError
 
-__all__ = ["DEFAULT_CHIP_SIZE", "Axis", "Plan", "plan_axis", "plan_windows"]
+__all__ = ["DEFAULT_CHIP_SIZE", "Axis", "Plan", "plan_axis", "plan_windows", "round_up"]
 
 # At a halo of 32 this costs 1.11 model pixels for each pixel of a large raster; 512 would cost 1.31.
 DEFAULT_CHIP_SIZE = 1536

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from overland.errors import import_extra
 
-import_extra("torch", "train", "Running a network outside its ONNX graph")
+import_extra("torch", "train", "Training or the torch engine")
 
 from overland.models.torchvision_shim import declare_missing_operators  # noqa: E402 - once torch is known to be there
 
