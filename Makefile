@@ -32,6 +32,7 @@ bench: $(STAMP) ## speed and memory; prints its figures
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 base: $(STAMP) $(BASE_STAMP) ## the base install alone, without PyTorch: it must predict and vectorise the demo's model
+	$(BASE_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
 	.ci/base-install $(CURDIR)/$(BASE_VENV)/bin $(CURDIR)/$(BIN)
 
 clean:

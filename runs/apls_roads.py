@@ -16,7 +16,6 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import shapely
-from provenance import provenance, write_figures
 from skimage.morphology import skeletonize
 
 from overland.bundle import load_bundle, mask_from_scores
@@ -24,6 +23,7 @@ from overland.datasets import dataset_from_path, read_sample
 from overland.inference import open_engine, predict_array
 from overland.metrics.graphs import apls_cosmiq, graph_from_lines
 from overland.vector import road_graph_from_mask
+from provenance import provenance, write_figures
 
 
 def main() -> None:
@@ -74,14 +74,13 @@ def _row(
 def _thinned(mask: np.ndarray[Any, Any]) -> nx.MultiGraph:
     """The skeleton as a graph, nothing else done to it; a diagonal step counts only where no straight one does."""
     skeleton = np.pad(skeletonize(mask), 1)
-    segments = []
-    for row, col in np.argwhere(skeleton):
-        for down, right in ((0, 1), (1, 0)):
-            if skeleton[row + down, col + right]:
-                segments.append(((col, row), (col + right, row + down)))
-        for right in (-1, 1):
-            if skeleton[row + 1, col + right] and not (skeleton[row + 1, col] or skeleton[row, col + right]):
-                segments.append(((col, row), (col + right, row + 1)))
+    segments = [
+        ((col, row), (col + right, row + down))
+        for row, col in np.argwhere(skeleton)
+        for down, right in ((0, 1), (1, 0), (1, -1), (1, 1))
+        if skeleton[row + down, col + right]
+        and not (down and right and (skeleton[row + 1, col] or skeleton[row, col + right]))
+    ]
     lines = shapely.linestrings(np.array(segments, dtype=float).reshape(-1, 2, 2) - 0.5)
     return graph_from_lines(list(lines))
 
