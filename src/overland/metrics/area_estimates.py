@@ -59,17 +59,18 @@ def area_estimates(counts: npt.ArrayLike, weights: npt.ArrayLike) -> AreaEstimat
     used = (weights > 0) | (points > 0)
     if (points[used] < 2).any():
         raise DataError(f"Stratum {int(np.flatnonzero(used & (points < 2))[0])} has fewer than 2 points; draw more.")
-    counts, weights, points = counts[used], weights[used] / weights[used].sum(), points[used]
-    shares = counts / points[:, None, None]
+    points = points[used]
+    share_of_area = weights[used] / weights[used].sum()
+    shares = counts[used] / points[:, None, None]
     correct = np.diagonal(shares, axis1=1, axis2=2)
     mapped, found = shares.sum(axis=2), shares.sum(axis=1)
     everything = np.ones_like(found)
     return AreaEstimates(
-        proportions=np.asarray(np.tensordot(weights, shares, axes=1)),
-        area=_ratio(found, everything, points, weights),
-        users=_ratio(correct, mapped, points, weights),
-        producers=_ratio(correct, found, points, weights),
-        overall=_ratio(correct.sum(axis=1, keepdims=True), everything[:, :1], points, weights),
+        proportions=np.asarray(np.tensordot(share_of_area, shares, axes=1)),
+        area=_ratio(found, everything, points, share_of_area),
+        users=_ratio(correct, mapped, points, share_of_area),
+        producers=_ratio(correct, found, points, share_of_area),
+        overall=_ratio(correct.sum(axis=1, keepdims=True), everything[:, :1], points, share_of_area),
     )
 
 
@@ -94,7 +95,7 @@ def required_sample_size(
         raise UsageError(f"Accuracies and standard errors are between 0 and 1; got {[*accuracies]} and {target_se:g}.")
     share, expected = np.asarray(weights, float), np.asarray(accuracies, float)
     variances = expected * (1 - expected)
-    needed = (share @ np.sqrt(variances)) ** 2 / (target_se**2 + share @ variances / population)
+    needed: float = (share @ np.sqrt(variances)) ** 2 / (target_se**2 + share @ variances / population)
     # A hair down, so that rounding in the sum does not ask for one point more.
     return math.ceil(needed - 1e-9)
 

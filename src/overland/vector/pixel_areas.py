@@ -42,7 +42,7 @@ def _m2_per_square_unit(crs: pyproj.CRS, x: Floats, y: Floats) -> Floats:
     _, degrees = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(x, y)
     latitude = np.radians(degrees)
     # Web Mercator stretches both axes by 1 / cos(latitude) on a sphere of the ellipsoid's larger radius.
-    return _m2_per_square_radian(geod, latitude) * np.cos(latitude) / geod.a**2
+    return np.asarray(_m2_per_square_radian(geod, latitude) * np.cos(latitude) / geod.a**2)
 
 
 def _m2_per_square_radian(geod: pyproj.Geod, latitude: Floats) -> Floats:
