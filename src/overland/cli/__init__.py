@@ -10,21 +10,22 @@ from overland import __version__
 
 __all__ = ["COMMANDS", "main", "overland"]
 
-# In the order in which they are used. A command's module imports click alone at its top, so that --help is fast.
-COMMANDS = (
-    "demo",
-    "data",
-    "rasterize",
-    "train",
-    "evaluate",
-    "predict",
-    "postprocess",
-    "vectorize",
-    "areas",
-    "assess",
-    "report",
-    "doctor",
-)
+# Each command and its line in the list, in the order in which they are used. A command's module imports click alone at
+# its top, so that --help is fast.
+COMMANDS = {
+    "demo": "Run the whole job on a made landscape, data to report.",
+    "data": "Look at a dataset before anything is trained on it.",
+    "rasterize": "Burn vector features into a class map.",
+    "train": "Train a model on labelled imagery.",
+    "evaluate": "Score a model, a class map or a road graph.",
+    "predict": "Map scenes: the class of each pixel.",
+    "postprocess": "Clean up a class map.",
+    "vectorize": "Turn a class map into polygons or a road graph.",
+    "areas": "Measure the ground that each class covers.",
+    "assess": "Estimate areas and accuracies, with confidence.",
+    "report": "Write one HTML page on a run or a model.",
+    "doctor": "Print versions, GDAL, devices, engines and disk.",
+}
 
 
 class _OrderedGroup(click.Group):
@@ -46,8 +47,10 @@ def overland() -> None:
     """Satellite imagery in, maps out."""
 
 
-for _name in COMMANDS:
-    overland.add_command(importlib.import_module(f"overland.cli.{_name}").command, _name)
+for _name, _line in COMMANDS.items():
+    _command = importlib.import_module(f"overland.cli.{_name}").command
+    _command.short_help = _line
+    overland.add_command(_command, _name)
 
 
 def main() -> None:
