@@ -17,9 +17,12 @@ _HOME = {
     "OverlandError": "overland.errors",
     "check_data": "overland.workflows.check_data",
     "evaluate": "overland.workflows.evaluate",
+    "evaluate_graphs": "overland.workflows.evaluate_graphs",
     "load_model": "overland.workflows.model",
     "make_report": "overland.workflows.report",
+    "measure_areas": "overland.workflows.areas",
     "predict": "overland.workflows.predict",
+    "rasterize": "overland.workflows.rasterize",
     "train": "overland.workflows.train",
     "vectorize": "overland.workflows.vectorize",
 }
@@ -31,9 +34,12 @@ __all__ = [  # noqa: RUF022 - the version last, the rest sorted
     "OverlandError",
     "check_data",
     "evaluate",
+    "evaluate_graphs",
     "load_model",
     "make_report",
+    "measure_areas",
     "predict",
+    "rasterize",
     "train",
     "vectorize",
     "__version__",
@@ -43,10 +49,13 @@ if TYPE_CHECKING:
     from overland.bundle import ModelBundle
     from overland.errors import OverlandError
     from overland.legend import Legend
+    from overland.workflows.areas import measure_areas
     from overland.workflows.check_data import check_data
     from overland.workflows.evaluate import evaluate
+    from overland.workflows.evaluate_graphs import evaluate_graphs
     from overland.workflows.model import Model, load_model
     from overland.workflows.predict import predict
+    from overland.workflows.rasterize import rasterize
     from overland.workflows.report import make_report
     from overland.workflows.train import train
     from overland.workflows.vectorize import vectorize
