@@ -74,7 +74,14 @@ def test_a_graph_for_osmnx_with_confidence(mask, tmp_path):
     assert "mean_p" in (tmp_path / "a.graphml").read_text()
 
 
-def test_scores_make_no_polygons(mask, tmp_path):
+def test_a_mask_is_no_scores(mask, tmp_path):
     result = run(mask, tmp_path / "a.gpkg", "--scores", mask)
+    assert result.exit_code == 3
+    assert "predict --scores" in result.stderr
+
+
+def test_polygons_are_squared_and_roads_are_not(mask, tmp_path):
+    assert run(mask, tmp_path / "a.gpkg", "--regularize").exit_code == 0
+    result = run(mask, tmp_path / "b.gpkg", "--regularize", "--kind", "roads")
     assert result.exit_code == 2
-    assert "--kind roads" in result.stderr
+    assert "--regularize" in result.stderr

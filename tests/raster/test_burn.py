@@ -36,6 +36,10 @@ def test_a_window_shows_its_part_of_the_whole():
     assert np.array_equal(burn([circle], [3], window), burn([circle], [3])[window.slices])
 
 
+def test_more_than_255_ids():
+    assert (burn([shapely.box(2, 3, 5, 7)], [70_000], dtype="int32")[3:7, 2:5] == 70_000).all()
+
+
 def test_nothing_gives_background():
     assert not burn([], []).any()
 

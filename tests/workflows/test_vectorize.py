@@ -9,6 +9,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import shapely
+import shapely.affinity
 from affine import Affine
 from PIL import Image
 
@@ -16,7 +17,9 @@ from drawn_roads import mask_from_lines
 from overland.errors import DataError, UsageError
 from overland.legend import legend_from_names
 from overland.raster import Grid, create_raster, write_class_map
-from overland.vector import read_layer
+from overland.raster.burn import burn_shapes
+from overland.vector import pixels_to_map, read_layer
+from overland.vector.ground import map_to_pixels
 from overland.workflows.vectorize import vectorize
 
 GRID = Grid(200, 200, Affine(0.5, 0, 500000, 0, -0.5, 4600000), "EPSG:32633")
@@ -137,11 +140,21 @@ def test_an_empty_mask_gives_an_empty_layer_and_a_warning(tmp_path, caplog, kind
     assert "no features" in caplog.text
 
 
+def test_nothing_is_squared_and_scored(tmp_path):
+    write_class_map(
+        tmp_path / "mask.tif", np.zeros((200, 200), np.uint8), GRID, legend_from_names(["background", "building"])
+    )
+    save_scores(tmp_path / "scores.tif", np.zeros((200, 200)), ("building",))
+    found = vectorize(tmp_path / "mask.tif", tmp_path / "a.gpkg", regularize=True, scores=tmp_path / "scores.tif")
+    assert found["polygons"] == 0
+    assert set(read_layer(tmp_path / "a.gpkg").fields) == {"class", "name", "area_m2", "mean_p"}
+
+
 def save_scores(path, scores, descriptions=("road",)):
     with create_raster(
         path, GRID, count=len(descriptions), dtype="float32", nodata=float("nan"), descriptions=descriptions
     ) as writer:
-        writer.write(np.stack([np.asarray(scores, dtype=np.float32)] * len(descriptions)), GRID.window)
+        writer.write(np.broadcast_to(scores, (len(descriptions), 200, 200)).astype(np.float32), GRID.window)
     return path
 
 
@@ -165,6 +178,77 @@ def test_of_many_score_bands_that_of_the_class_is_read(land, tmp_path):
     assert read_layer(tmp_path / "roads.gpkg", "edges").fields["mean_p"] == pytest.approx([0.75])
 
 
+def land_scores():
+    """Probabilities of background, field and road: of field .5 above row 70 and .9 below, of road rising by column."""
+    field = np.where(np.arange(200) < 70, 0.5, 0.9)[:, None].repeat(200, axis=1)
+    road = (np.arange(200) / 200)[None].repeat(200, axis=0)
+    return np.stack([np.zeros((200, 200)), field, road]).astype(np.float32)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_polygons_carry_the_mean_probability_of_their_class(land, tmp_path, named):
+    names = LAND.names if named else ()
+    with create_raster(tmp_path / "scores.tif", GRID, count=3, dtype="float32", descriptions=names) as writer:
+        writer.write(land_scores(), GRID.window)
+    vectorize(land, tmp_path / "land.gpkg", scores=tmp_path / "scores.tif", simplify_m=0)
+    layer = read_layer(tmp_path / "land.gpkg")
+    # 50 rows of .5 and 50 of .9; columns 0 to 189 of a ramp.
+    assert layer.fields["name"].tolist() == ["field", "road"]
+    assert layer.fields["mean_p"] == pytest.approx([0.7, 94.5 / 200])
+
+
+def test_the_mean_probability_of_two_classes_has_one_band(tmp_path, monkeypatch):
+    monkeypatch.setattr("overland.vector.graph.pixels._BAND_PIXELS", 200 * 100)
+    monkeypatch.setattr("overland.vector.graph.pixels._BLOCK_ROWS", 1)
+    mask = np.zeros((200, 200), dtype=np.uint8)
+    mask[80:120, 20:60] = mask[180:, 180:] = 1
+    scores = np.full((200, 200), 0.2)
+    scores[80:100, 20:60], scores[100:120, 20:60], scores[180:, 180:] = 0.6, 0.8, np.nan
+    scores[115:120, 20:60] = np.nan
+    write_class_map(tmp_path / "mask.tif", mask, GRID, legend_from_names(["background", "road"]))
+    save_scores(tmp_path / "scores.tif", scores)
+    vectorize(
+        tmp_path / "mask.tif",
+        tmp_path / "a.geojson",
+        classes=["background", "road"],
+        scores=tmp_path / "scores.tif",
+        simplify_m=0,
+    )
+    layer = read_layer(tmp_path / "a.geojson")
+    known = {(name, round(p, 6)) for name, p in zip(layer.fields["name"], layer.fields["mean_p"], strict=True)}
+    expected = round((20 * 0.6 + 15 * 0.8) / 35, 6)
+    assert {("background", 0.8), ("road", expected)} <= known
+    assert len(known) == 3
+    assert np.isnan(layer.fields["mean_p"].astype(float)).sum() == 1
+
+
+def test_squared_polygons_have_right_angles_and_their_mean_probability(tmp_path):
+    house = shapely.affinity.rotate(shapely.box(60, 70, 140, 120), 23)
+    mask = burn_shapes(np.array([house]), np.array([1]), GRID.window)
+    write_class_map(tmp_path / "mask.tif", mask, GRID, legend_from_names(["background", "building"]))
+    save_scores(tmp_path / "scores.tif", mask * 0.75)
+    options = {"classes": ["building"], "simplify_m": 0, "scores": tmp_path / "scores.tif"}
+    vectorize(tmp_path / "mask.tif", tmp_path / "a.gpkg", regularize=True, **options)
+    layer = read_layer(tmp_path / "a.gpkg")
+    corners = shapely.get_coordinates(layer.geometries[0])
+    expected = shapely.get_coordinates(pixels_to_map(np.array([house]), GRID))
+    assert len(corners) == 5
+    assert shapely.MultiPoint(corners).hausdorff_distance(shapely.MultiPoint(expected)) < 0.5
+    assert layer.fields["area_m2"] == pytest.approx([1000], rel=0.03)
+    assert layer.fields["mean_p"] == pytest.approx([0.75])
+
+
+def test_right_angles_are_right_on_the_ground(tmp_path):
+    grid = Grid(200, 200, Affine(1, 0, 500000, 0, -0.5, 4600000), "EPSG:32633")
+    house = shapely.affinity.rotate(shapely.box(500060, 4599930, 500130, 4599970), 30)
+    mask = burn_shapes(map_to_pixels(np.array([house]), grid), np.array([1]), grid.window)
+    write_class_map(tmp_path / "mask.tif", mask, grid, legend_from_names(["background", "building"]))
+    vectorize(tmp_path / "mask.tif", tmp_path / "a.gpkg", regularize=True)
+    squared = read_layer(tmp_path / "a.gpkg").geometries[0]
+    assert len(shapely.get_coordinates(squared)) == 5
+    assert squared.hausdorff_distance(house) < 1
+
+
 def test_scores_that_do_not_fit_are_refused(land, tmp_path):
     other = save_scores(tmp_path / "other.tif", road_scores(), ("water", "forest"))
     logits = save_scores(tmp_path / "logits.tif", road_scores() * 20)
@@ -172,6 +256,8 @@ def test_scores_that_do_not_fit_are_refused(land, tmp_path):
     for scores, words in [(other, "scores of road"), (logits, "0 to 1"), (small, "50 x 50"), (land, "scores of road")]:
         with pytest.raises(DataError, match=words):
             vectorize(land, tmp_path / "a.gpkg", kind="roads", scores=scores)
+        with pytest.raises(DataError, match=words.replace("scores of road", "scores of background, field, road")):
+            vectorize(land, tmp_path / "a.gpkg", scores=scores, classes=["road"])
     assert not (tmp_path / "a.gpkg").exists()
 
 
@@ -196,10 +282,12 @@ def test_nothing_but_the_output_is_left_in_the_folder(land, tmp_path):
 
 @pytest.mark.parametrize("kind", ["roads", "polygons"])
 def test_the_result_does_not_depend_on_the_bands(land, tmp_path, monkeypatch, kind):
-    vectorize(land, tmp_path / "whole.geojson", kind=kind)
+    noise = np.random.default_rng(0).random((200, 200)) / 2 + 0.5
+    scores = save_scores(tmp_path / "scores.tif", noise, LAND.names)
+    vectorize(land, tmp_path / "whole.geojson", kind=kind, scores=scores)
     monkeypatch.setattr("overland.vector.graph.pixels._BAND_PIXELS", 200 * 16)
     monkeypatch.setattr("overland.vector.graph.pixels._BLOCK_ROWS", 1)
-    vectorize(land, tmp_path / "banded.geojson", kind=kind)
+    vectorize(land, tmp_path / "banded.geojson", kind=kind, scores=scores)
     whole, banded = (json.loads((tmp_path / f"{name}.geojson").read_text()) for name in ("whole", "banded"))
     assert whole["features"] == banded["features"]
 
@@ -233,7 +321,7 @@ def test_what_is_no_class_map_is_refused(tmp_path, dtype):
         {"kind": "roads", "classes": ["road", "field"]},
         {"min_area_m2": -1},
         {"max_gap_m": float("nan")},
-        {"scores": "scores.tif"},
+        {"kind": "roads", "regularize": True},
     ],
 )
 def test_options_that_make_no_sense_are_refused(land, tmp_path, options):

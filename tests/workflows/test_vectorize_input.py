@@ -8,7 +8,7 @@ from PIL import Image
 from overland.errors import DataError
 from overland.legend import legend_from_names
 from overland.raster import Grid, Window, create_raster, write_class_map
-from overland.workflows.vectorize_input import open_class_map, open_scores
+from overland.workflows.vectorize_input import open_class_map, open_class_scores, open_scores
 
 GRID = Grid(30, 40, Affine(0.5, 0, 500000, 0, -0.5, 4600000), "EPSG:32633")
 
@@ -62,6 +62,36 @@ def test_the_band_of_the_class_is_found_by_its_name(class_map, tmp_path):
     path = save_scores(tmp_path / "scores.tif", np.zeros((3, 30, 40)), ("background", "road", "field"))
     with open_scores(path, class_map, "road") as opened:
         assert opened.band == 2
+
+
+def test_the_bands_of_classes_are_found_by_name_or_by_order(class_map, tmp_path):
+    named = save_scores(tmp_path / "named.tif", np.zeros((3, 30, 40)), ("background", "road", "field"))
+    plain = save_scores(tmp_path / "plain.tif", np.zeros((3, 30, 40)), ())
+    for path, bands in [(named, {1: 3, 2: 2}), (plain, {1: 2, 2: 3})]:
+        with open_class_scores(path, class_map, [1, 2]) as opened:
+            assert {index: scores.band for index, scores in opened.items()} == bands
+
+
+def test_one_band_is_no_scores_of_three_classes(class_map, tmp_path):
+    path = save_scores(tmp_path / "scores.tif", np.zeros((1, 30, 40)), ("road",))
+    with open_class_scores(path, class_map, [2]) as opened:
+        assert list(opened) == [2]
+    with pytest.raises(DataError, match="--class"), open_class_scores(path, class_map, [1, 2]):
+        pass
+
+
+def test_the_other_of_two_classes_has_the_rest(tmp_path):
+    write_class_map(
+        tmp_path / "mask.tif", (ids() == 2).astype(np.uint8), GRID, legend_from_names(["background", "road"])
+    )
+    for name, expected in [("road", {0: 0.75, 1: 0.25}), ("background", {0: 0.25, 1: 0.75})]:
+        path = save_scores(tmp_path / f"{name}.tif", np.full((1, 30, 40), 0.25), (name,))
+        with (
+            open_class_map(tmp_path / "mask.tif") as class_map,
+            open_class_scores(path, class_map, [0, 1]) as opened,
+        ):
+            found = {index: scores.read(Window(0, 0, 5, 5))[0, 0] for index, scores in opened.items()}
+        assert found == expected
 
 
 def test_logits_are_no_scores(class_map, tmp_path):

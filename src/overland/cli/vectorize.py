@@ -17,6 +17,7 @@ __all__ = ["command"]
         "overland vectorize mask.tif land.gpkg",
         "overland vectorize mask.tif roads.gpkg --kind roads",
         "overland vectorize mask.tif water.geojson --class water --class wetland --min-area-m2 500",
+        "overland vectorize mask.tif houses.gpkg --class building --regularize --scores scores.tif",
         "overland vectorize mask.tif roads.parquet --kind roads --class highway --max-gap-m 0",
         "overland vectorize mask.tif roads.graphml --kind roads --scores scores.tif",
     ),
@@ -63,7 +64,8 @@ __all__ = ["command"]
 @click.option(
     "--scores",
     type=click.Path(),
-    help="Roads: probabilities from predict --scores; followed where the mask breaks off, and written to the edges.",
+    help="Probabilities from predict --scores: polygons get the mean of their class; roads are followed where the mask "
+    "breaks off, and edges get the mean and the least.",
 )
 @click.option(
     "--low-threshold",
@@ -71,15 +73,20 @@ __all__ = ["command"]
     help="Roads with --scores: probability down to which a road of the mask is followed on.  [default: 0.6 of the "
     "mask's own threshold]",
 )
+@click.option(
+    "--regularize",
+    is_flag=True,
+    help="Polygons: square their outlines, as for buildings; neighbours then no longer share their borders.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace OUTPUT if it exists.")
 @common_options
 def command(classes: tuple[str, ...], **options: Any) -> Outcome:
     """Turn the class map MASK into vectors; the suffix of OUTPUT decides the format.
 
     .gpkg (GeoPackage) and .parquet (GeoParquet) keep the CRS of the mask, .geojson is in longitude and latitude,
-    .graphml is a road graph that osmnx loads. Polygons share their borders without overlap or gap. Roads become a
-    graph: edges with length and width, and nodes (GeoPackage and GraphML). Without a CRS all numbers are pixels. The
-    mask may be of any size.
+    .graphml is a road graph that osmnx loads. Polygons share their borders without overlap or gap, unless they are
+    squared. Roads become a graph: edges with length and width, and nodes (GeoPackage and GraphML). Without a CRS all
+    numbers are pixels. The mask may be of any size.
     """
     from overland.workflows.vectorize import vectorize
 

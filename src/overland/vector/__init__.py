@@ -13,8 +13,9 @@ from overland.vector.graph import (
 from overland.vector.graphml import osmnx_graph
 from overland.vector.ground import areas_m2, lengths_m, pixel_size_m, pixels_to_map
 from overland.vector.layer import Layer
-from overland.vector.polygons import polygons_from_mask
+from overland.vector.polygons import polygons_from_mask, simplified_coverage
 from overland.vector.read import read_layer, read_lines
+from overland.vector.regularize import regularized
 from overland.vector.write import GRAPH_SUFFIXES, VECTOR_SUFFIXES, check_vector_output, write_features
 
 __all__ = [
@@ -34,7 +35,9 @@ __all__ = [
     "polygons_from_mask",
     "read_layer",
     "read_lines",
+    "regularized",
     "road_graph_from_mask",
     "road_graph_from_pixels",
+    "simplified_coverage",
     "write_features",
 ]

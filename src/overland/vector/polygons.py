@@ -10,7 +10,7 @@ import shapely
 
 from overland.raster.features import Valid, shapes_from_mask, sieve_mask
 
-__all__ = ["polygons_from_mask"]
+__all__ = ["polygons_from_mask", "simplified_coverage"]
 
 
 def polygons_from_mask(
@@ -26,8 +26,16 @@ def polygons_from_mask(
     """
     sieved = sieve_mask(mask, min_pixels, valid=valid)
     polygons, ids = shapes_from_mask(sieved, valid=valid)
+    return simplified_coverage(polygons, tolerance), ids
+
+
+def simplified_coverage(polygons: npt.NDArray[Any], tolerance: float) -> npt.NDArray[Any]:
+    """Simplify polygons that were traced along pixel edges, neighbours alike, in the same order.
+
+    `polygons` and `tolerance` are in pixels, as those of `polygons_from_mask`; 0 leaves them as they are.
+    """
     if tolerance <= 0 or not len(polygons):
-        return polygons, ids
+        return polygons
     # Neighbours must share every vertex, but GDAL drops the collinear ones: a vertex at each pixel corner mends that.
     on_pixel_grid = shapely.segmentize(polygons, 1.0)
-    return np.asarray(shapely.coverage_simplify(on_pixel_grid, tolerance), dtype=object), ids
+    return np.asarray(shapely.coverage_simplify(on_pixel_grid, tolerance), dtype=object)

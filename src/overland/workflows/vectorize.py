@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,23 +14,19 @@ import numpy.typing as npt
 
 from overland.errors import UsageError
 from overland.raster import Grid, Window
-from overland.raster.features import stored_mask
 from overland.vector import (
     GRAPH_SUFFIXES,
     Layer,
     RoadPixels,
-    areas_m2,
     check_vector_output,
     graph_to_map,
     layers_from_graph,
     pixel_size_m,
-    pixels_to_map,
-    plan_bands,
-    polygons_from_mask,
     road_graph_from_pixels,
     write_features,
 )
 from overland.workflows.vectorize_input import ClassMap, open_class_map, open_scores
+from overland.workflows.vectorize_polygons import polygons_from_class_map
 
 __all__ = ["vectorize"]
 
@@ -39,8 +34,6 @@ logger = logging.getLogger("overland")
 
 _KINDS = ("polygons", "roads")
 _MIN_PIXELS = 64
-# Two would leave the steps of outlines that run nearly along rows or columns; more takes corners off fields.
-_POLYGON_TOLERANCE_PIXELS = 3.0
 
 
 def vectorize(
@@ -56,6 +49,7 @@ def vectorize(
     max_gap_m: float = 30.0,
     scores: str | Path | None = None,
     low_threshold: float | None = None,
+    regularize: bool = False,
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Turn a class map of any size into a vector file and say what is in it.
@@ -67,10 +61,12 @@ def vectorize(
     longitude and latitude, the others keep the CRS. Without a CRS metres mean pixels, and so do the coordinates.
 
     `min_area_m2` (default 64 pixels) is the smallest region that is kept, `simplify_m` (default 3 pixels for polygons,
-    1 for roads) the detail that is given up; the others are for roads, see `vector.road_graph_from_pixels`. `scores`
-    are the probabilities that `predict` wrote with the mask: roads are followed on from the mask where they are
-    `low_threshold` at least (default: 0.6 of the threshold that the mask was made with), gaps are crossed where they
-    are highest, and edges carry `mean_p` and `min_p`.
+    1 for roads) the detail that is given up; `regularize` squares polygons, see `vector.regularized`, which then may
+    overlap and leave gaps; the others are for roads, see `vector.road_graph_from_pixels`. `scores` are the
+    probabilities that `predict` wrote with the mask. Polygons then carry `mean_p`, that of their class over the pixels
+    within (before they are squared). Roads are followed on from the mask where they are `low_threshold` at least
+    (default: 0.6 of the threshold that the mask was made with), gaps are crossed where they are highest, and edges
+    carry `mean_p` and `min_p`.
 
     The mask is gone through in bands, which the result does not depend on. Roads need a bit or two a pixel and the
     graph; polygons need two or three bytes a pixel on the disk of the output, and some 100 in memory for each pixel
@@ -78,13 +74,21 @@ def vectorize(
     Raises `UsageError` for options and outputs that make no sense, `DataError` for a file that is no class map.
     """
     _check_options(kind, classes, [min_area_m2, simplify_m, min_spur_m, min_length_m, max_gap_m, low_threshold])
-    _check_kind(kind, output, scores)
+    _check_kind(kind, output, regularize)
     output = check_vector_output(output, overwrite=overwrite)
     with open_class_map(mask) as class_map:
         _say_units(class_map, output)
         if kind == "polygons":
             wanted = _polygon_classes(class_map, classes)
-            layers, found = _polygons(class_map, wanted, min_area_m2, simplify_m, output.parent)
+            layers, found = polygons_from_class_map(
+                class_map,
+                wanted,
+                min_pixels=_min_pixels(class_map.grid, min_area_m2),
+                simplify_m=simplify_m,
+                scores=scores,
+                regularize=regularize,
+                folder=output.parent,
+            )
         else:
             options = {
                 "min_spur_m": min_spur_m,
@@ -119,9 +123,9 @@ def _check_options(kind: str, classes: Sequence[str] | None, quantities: Sequenc
         raise UsageError("Lengths and areas must not be negative; 0 switches a step off.")
 
 
-def _check_kind(kind: str, output: str | Path, scores: str | Path | None) -> None:
-    if kind == "polygons" and scores is not None:
-        raise UsageError("Scores guide roads; polygons are made from the mask alone. Add --kind roads, or no --scores.")
+def _check_kind(kind: str, output: str | Path, regularize: bool) -> None:
+    if kind == "roads" and regularize:
+        raise UsageError("Polygons can be squared, roads cannot. Leave out --regularize, or --kind roads.")
     if kind == "polygons" and Path(output).suffix.lower() in GRAPH_SUFFIXES:
         raise UsageError(f"{output}: GraphML holds road graphs, not polygons. Add --kind roads, or write a .gpkg.")
 
@@ -144,44 +148,6 @@ def _road_class(class_map: ClassMap, classes: Sequence[str] | None) -> int:
         if len(choice) == 1:
             return choice[0]
     raise UsageError(f"Which class is road? The mask has {', '.join(legend.names)}. Name it with --class.")
-
-
-def _polygons(
-    class_map: ClassMap, classes: list[int], min_area_m2: float | None, simplify_m: float | None, folder: Path
-) -> tuple[list[Layer], dict[str, Any]]:
-    width_m, height_m = pixel_size_m(class_map.grid)
-    tolerance = _POLYGON_TOLERANCE_PIXELS if simplify_m is None else simplify_m / (width_m * height_m) ** 0.5
-    min_pixels = _min_pixels(class_map.grid, min_area_m2)
-    polygons, ids = _traced(class_map, min_pixels, tolerance, folder)
-    is_wanted = np.isin(ids, classes)
-    polygons, ids = pixels_to_map(polygons[is_wanted], class_map.grid), ids[is_wanted]
-    areas = areas_m2(polygons, class_map.crs)
-    names = np.array(class_map.legend.names, dtype=object)
-    layer = Layer(
-        name="polygons",
-        geometry_type="Polygon",
-        geometries=polygons,
-        fields={"class": ids.astype(np.int32), "name": names[ids], "area_m2": areas},
-        crs=class_map.crs,
-    )
-    per_class = {
-        str(names[index]): {"count": int((ids == index).sum()), "area_m2": float(areas[ids == index].sum())}
-        for index in classes
-    }
-    return [layer], {"polygons": len(layer), "area_m2": float(areas.sum()), "classes": per_class}
-
-
-def _traced(
-    class_map: ClassMap, min_pixels: int, tolerance: float, folder: Path
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    height, width = class_map.grid.height, class_map.grid.width
-    parts = ((band, *class_map.read(band)) for band in plan_bands(height, width))
-    # GDAL goes through stored masks line by line; the disk of the output is known to have room.
-    with (
-        tempfile.TemporaryDirectory(dir=folder, prefix=".overland-") as store,
-        stored_mask(Path(store), height, width, parts) as (ids, valid),
-    ):
-        return polygons_from_mask(ids, valid=valid, min_pixels=min_pixels, tolerance=tolerance)
 
 
 def _roads(

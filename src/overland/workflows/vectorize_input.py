@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from overland.legend import IGNORE_INDEX, Legend, legend_from_names
 from overland.raster import Grid, Scene, Window, open_scene
 from overland.vector import plan_bands
 
-__all__ = ["ClassMap", "ScoreMap", "open_class_map", "open_scores"]
+__all__ = ["ClassMap", "ScoreMap", "open_class_map", "open_class_scores", "open_scores"]
 
 logger = logging.getLogger("overland")
 
@@ -51,10 +51,14 @@ class ClassMap:
 
 @dataclass(frozen=True)
 class ScoreMap:
-    """An open raster of probabilities and the band that is read of it, counted from 1."""
+    """An open raster of probabilities and the band that is read of it, counted from 1.
+
+    `is_of_other` says that the band holds the other class of two, so that 1 - p is read.
+    """
 
     scene: Scene
     band: int
+    is_of_other: bool = False
 
     def read(self, window: Window) -> npt.NDArray[Any]:
         """Probabilities (height, width) of a window, NaN where there are no data. Raises `DataError` for others."""
@@ -65,7 +69,7 @@ class ScoreMap:
                 f"{self.scene.path}, band {self.band}, holds {np.nanmin(scores):.4g} to {np.nanmax(scores):.4g}; "
                 "scores are probabilities from 0 to 1. Write them with overland predict --scores."
             )
-        return scores
+        return 1 - scores if self.is_of_other else scores
 
 
 @contextmanager
@@ -98,13 +102,7 @@ def open_scores(path: str | Path, class_map: ClassMap, name: str) -> Iterator[Sc
     Raises `DataError` when there is no such band or the raster is not of the size and place of the class map.
     """
     with open_scene(path) as scene:
-        if (scene.height, scene.width) != (class_map.grid.height, class_map.grid.width):
-            raise DataError(
-                f"{path} has {scene.height} x {scene.width} pixels, the mask {class_map.grid.height} x "
-                f"{class_map.grid.width}. Give the scores that were predicted along with it."
-            )
-        if class_map.crs is not None and not class_map.grid.transform.almost_equals(scene.grid.transform):
-            raise DataError(f"{path} lies elsewhere than the mask. Give the scores that were predicted along with it.")
+        _check_place(path, scene, class_map)
         bands = scene.data_bands
         named = [band for band in bands if scene.descriptions[band - 1] == name]
         if np.dtype(scene.dtype).kind != "f" or (len(bands) > 1 and not named):
@@ -114,6 +112,45 @@ def open_scores(path: str | Path, class_map: ClassMap, name: str) -> Iterator[Sc
                 "overland predict --scores, or name the class with --class."
             )
         yield ScoreMap(scene, (named or bands)[0])
+
+
+@contextmanager
+def open_class_scores(path: str | Path, class_map: ClassMap, classes: Sequence[int]) -> Iterator[dict[int, ScoreMap]]:
+    """Open the probabilities of several classes, by id: the bands that bear their names, or one a class without names.
+
+    The only band of a mask of two classes is the probability of class 1, so class 0 has 1 - p.
+    Raises `DataError` as `open_scores` does.
+    """
+    with open_scene(path) as scene:
+        _check_place(path, scene, class_map)
+        yield _class_scores(scene, class_map, classes)
+
+
+def _class_scores(scene: Scene, class_map: ClassMap, classes: Sequence[int]) -> dict[int, ScoreMap]:
+    bands, names = scene.data_bands, class_map.legend.names
+    found = [scene.descriptions[band - 1] for band in bands]
+    is_in_order = len(found) == len(names) and (class_map.scene.legend is None or not any(found))
+    order = names if is_in_order else found
+    is_float = np.dtype(scene.dtype).kind == "f"
+    if is_float and len(found) == 1 and len(names) <= 2:
+        held = 0 if found[0] == names[0] else 1
+        return {index: ScoreMap(scene, bands[0], is_of_other=index != held) for index in classes}
+    if not is_float or not {names[index] for index in classes} <= set(order):
+        raise DataError(
+            f"{scene.path} has {scene.dtype} bands ({', '.join(map(str, found))}); scores of {', '.join(names)} were "
+            "looked for. Write them with overland predict --scores, or choose classes with --class."
+        )
+    return {index: ScoreMap(scene, bands[order.index(names[index])]) for index in classes}
+
+
+def _check_place(path: str | Path, scene: Scene, class_map: ClassMap) -> None:
+    if (scene.height, scene.width) != (class_map.grid.height, class_map.grid.width):
+        raise DataError(
+            f"{path} has {scene.height} x {scene.width} pixels, the mask {class_map.grid.height} x "
+            f"{class_map.grid.width}. Give the scores that were predicted along with it."
+        )
+    if class_map.crs is not None and not class_map.grid.transform.almost_equals(scene.grid.transform):
+        raise DataError(f"{path} lies elsewhere than the mask. Give the scores that were predicted along with it.")
 
 
 def _values(scene: Scene) -> list[int]:
