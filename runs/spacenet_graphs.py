@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from overland.workflows.evaluate_graphs import evaluate_graphs
-from provenance import write_figures
+from provenance import provenance, write_figures
 
 SCORES = {
     "apls_cosmiq": "score",
@@ -34,9 +34,10 @@ def main() -> None:
     truths = sorted((arguments.data / "spacenet-graphs").glob("*_spacenetroads_*.geojson"))
     if not truths:
         parser.error(f"{arguments.data} has no spacenet-graphs/*_spacenetroads_*.geojson")
+    origin = provenance()
     pairs = {truth.stem.rpartition("_")[2]: _scores(truth, arguments.output) for truth in truths}
     means = {key: _mean([pair["osm"][key] for pair in pairs.values()]) for key in SCORES}
-    write_figures(arguments.output / "figures.json", {"pairs": pairs, "osm_means": means})
+    write_figures(arguments.output / "figures.json", origin | {"osm_means": means, "pairs": pairs})
 
 
 def _scores(truth: Path, output: Path) -> dict[str, dict[str, Any]]:
