@@ -20,7 +20,7 @@ from overland.raster.write import check_output
 from overland.vector import Layer, read_layer
 from overland.vector.ground import map_to_pixels
 from overland.vector.project import reprojected
-from overland.workflows.class_map import class_totals, counts_by_row, iter_class_blocks, open_class_map
+from overland.workflows.class_map import class_totals, counts_by_row, iter_class_blocks, open_class_scene
 from overland.workflows.table import write_table
 from overland.workflows.vector_classes import field_values
 
@@ -52,7 +52,7 @@ def measure_areas(
     if zone_field is not None and zones is None:
         raise UsageError(f"--zone-field {zone_field} names a field of the zones; give their file with --zones.")
     path = None if output is None else check_output(output, overwrite=overwrite, suffixes=(".csv",))
-    with open_class_map(mask) as scene:
+    with open_class_scene(mask) as scene:
         totals = class_totals(scene)
         in_metres = scene.grid.is_georeferenced
         rows = _rows(totals.legend, totals.pixels, totals.areas_m2, in_metres)

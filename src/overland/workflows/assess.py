@@ -13,7 +13,7 @@ from overland.legend import Legend
 from overland.metrics.area_estimates import area_estimates, z_value
 from overland.raster.write import check_output
 from overland.workflows.assess_values import ESTIMATE_COLUMNS, estimate_values
-from overland.workflows.class_map import ClassTotals, class_totals, open_class_map
+from overland.workflows.class_map import ClassTotals, class_totals, open_class_scene
 from overland.workflows.sample_points import SamplePoints, class_ids_at, ids_from_labels, read_points
 from overland.workflows.table import write_table
 
@@ -46,7 +46,7 @@ def estimate_map(
     z_value(confidence)
     points = read_points(sample)
     labels = points.labels(reference_field)
-    with open_class_map(mask) as scene:
+    with open_class_scene(mask) as scene:
         totals = class_totals(scene)
         mapped = class_ids_at(scene, points)
         in_metres = scene.grid.is_georeferenced
@@ -80,7 +80,7 @@ def _check_drawn_from(points: SamplePoints, mapped: npt.NDArray[Any], legend: Le
 def _strata_of(
     points: SamplePoints, strata: str | Path, field: str | None
 ) -> tuple[npt.NDArray[np.int64], ClassTotals]:
-    with open_class_map(strata) as scene:
+    with open_class_scene(strata) as scene:
         totals = class_totals(scene)
         if field is None:
             return class_ids_at(scene, points), totals

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from overland.metrics.area_estimates import required_sample_size
 from overland.metrics.sampling import ALLOCATIONS, allocate_points
-from overland.workflows.class_map import class_totals, open_class_map
+from overland.workflows.class_map import class_totals, open_class_scene
 
 __all__ = ["plan_sample"]
 
@@ -30,7 +30,7 @@ def plan_sample(
     allocation comes the standard error that it would give. Raises `UsageError` for what is no accuracy, `DataError`
     for a class that does not exist. Source: Olofsson et al. 2014, RSE 148, equation 13.
     """
-    with open_class_map(mask) as scene:
+    with open_class_scene(mask) as scene:
         totals = class_totals(scene)
     accuracies = np.full(totals.legend.num_classes, expected_accuracy)
     for name, accuracy in (expected_accuracies or {}).items():

@@ -15,7 +15,7 @@ from overland.metrics.sampling import Drawn, StrataBlock, allocate_points, draw_
 from overland.raster import Grid, Scene
 from overland.raster.write import check_output
 from overland.vector import Layer, write_features
-from overland.workflows.class_map import ClassTotals, class_totals, iter_class_blocks, open_class_map
+from overland.workflows.class_map import ClassTotals, class_totals, iter_class_blocks, open_class_scene
 from overland.workflows.sample_points import SamplePoints, class_ids_at, points_of_pixels
 from overland.workflows.table import write_table
 
@@ -44,7 +44,7 @@ def draw_sample(
     Raises `UsageError` for options and outputs that make no sense, `DataError` for files that are no class maps.
     """
     output = check_output(output, overwrite=overwrite, suffixes=_SUFFIXES)
-    with open_class_map(strata if strata is not None else mask) as scene:
+    with open_class_scene(strata if strata is not None else mask) as scene:
         totals = class_totals(scene)
         sizes = allocate_points(points, totals.weights, allocation, min_points=min_points)
         drawn = draw_stratified(_strata_blocks(scene), sizes, seed)
@@ -72,7 +72,7 @@ def _strata_blocks(scene: Scene) -> Iterator[StrataBlock]:
 
 
 def _sample_fields(mask: str | Path, sample: SamplePoints, legend: Legend | None) -> dict[str, npt.NDArray[Any]]:
-    with open_class_map(mask) as scene:
+    with open_class_scene(mask) as scene:
         ids, legend = class_ids_at(scene, sample), legend or class_totals(scene).legend
     xy = shapely.get_coordinates(sample.points)
     return {

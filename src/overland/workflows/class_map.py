@@ -18,7 +18,7 @@ from overland.raster import Scene, Window, open_scene
 from overland.raster.grid import iter_windows
 from overland.vector.pixel_areas import pixel_areas_m2
 
-__all__ = ["ClassTotals", "class_totals", "counts_by_row", "iter_class_blocks", "open_class_map", "read_ids"]
+__all__ = ["ClassTotals", "class_totals", "counts_by_row", "iter_class_blocks", "open_class_scene", "read_ids"]
 
 _BLOCK = 1024
 _MEGA = 1e6
@@ -42,7 +42,7 @@ class ClassTotals:
 
 
 @contextmanager
-def open_class_map(path: str | Path) -> Iterator[Scene]:
+def open_class_scene(path: str | Path) -> Iterator[Scene]:
     """Open a raster of class ids. Raises `DataError` when it is not one band of whole numbers."""
     with open_scene(path) as scene:
         if len(scene.data_bands) != 1 or np.dtype(scene.dtype).kind not in "iub":

@@ -20,7 +20,7 @@ from overland.progress import track
 from overland.raster import Grid, Scene, Window, create_raster
 from overland.raster.write import check_output
 from overland.vector import pixel_size_m
-from overland.workflows.class_map import open_class_map
+from overland.workflows.class_map import open_class_scene
 from overland.workflows.mask_survey import MaskSurvey, read_mask, survey_mask
 
 __all__ = ["postprocess"]
@@ -72,7 +72,7 @@ def postprocess(
     }
     started = time.perf_counter()
     _check_paths(mask, output, overwrite)
-    with open_class_map(mask) as scene:
+    with open_class_scene(mask) as scene:
         cleanup = _cleanup(preset, sizes, min_area_m2, scene.grid)
         found = _clean_scene(scene, Path(output), cleanup, background, overwrite)
     return {"mask": str(mask), "output": str(output), **found, "seconds": round(time.perf_counter() - started, 3)}

@@ -16,6 +16,7 @@ from overland.errors import DataError
 from overland.legend import IGNORE_INDEX, Legend, legend_from_names
 from overland.raster import Grid, Scene, Window, open_scene
 from overland.vector import plan_bands
+from overland.workflows.class_map import open_class_scene
 
 __all__ = ["ClassMap", "ScoreMap", "open_class_map", "open_class_scores", "open_scores"]
 
@@ -75,12 +76,7 @@ class ScoreMap:
 @contextmanager
 def open_class_map(path: str | Path) -> Iterator[ClassMap]:
     """Open a class map, and go through it once to see which ids it holds. Raises `DataError` when it is none."""
-    with open_scene(path) as scene:
-        if len(scene.data_bands) != 1 or np.dtype(scene.dtype).kind not in "iub":
-            raise DataError(
-                f"{path} has {len(scene.data_bands)} bands of {scene.dtype}; a class map is one band of whole numbers. "
-                "Scores and colours are no class ids: predict a mask without --scores, or map its colours to ids."
-            )
+    with open_class_scene(path) as scene:
         values = _values(scene)
         is_black_and_white = scene.nodata is None and values == [0, IGNORE_INDEX]
         if is_black_and_white:
