@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 
@@ -5,7 +6,15 @@ import numpy as np
 import pytest
 
 from models_made import made_bundle, ranking_bundle, threshold_bundle
-from overland.bundle import load_bundle, load_weights, mask_from_scores, scale_pixels, scores_from_logits
+from overland.bundle import (
+    load_bundle,
+    load_weights,
+    mask_from_scores,
+    save_bundle,
+    save_quantized,
+    scale_pixels,
+    scores_from_logits,
+)
 from overland.errors import DataError, UsageError
 from overland.legend import legend_from_names
 
@@ -105,6 +114,40 @@ def test_what_is_no_bundle_is_refused(tmp_path, content):
 def test_a_path_that_does_not_exist_is_said(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         load_bundle(tmp_path / "nothing")
+
+
+def test_an_eight_bit_graph_is_kept_with_its_report_and_checked(bundle, tmp_path):
+    report = {"agreement": 0.999, "iou_change_points": None}
+    copy = save_quantized(bundle, tmp_path / "int8", int8_graph=b"graph", report=report, card="# Eight bits\n")
+    assert (copy.int8, copy.int8_path.read_bytes()) == (report, b"graph")
+    assert copy == load_bundle(copy.path)
+    assert copy.graph_path.read_bytes() == bundle.graph_path.read_bytes()
+    assert copy.weights_path.read_bytes() == bundle.weights_path.read_bytes()
+    assert (bundle.int8, bundle.int8_path) == (None, None)
+    copy.int8_path.write_bytes(b"other")
+    with pytest.raises(DataError, match=r"model.int8.onnx is not the file that was saved"):
+        load_bundle(copy.path)
+
+
+def test_an_eight_bit_graph_and_its_report_go_together(bundle, tmp_path):
+    files = {"weights": load_weights(bundle), "graph": bundle.graph_path.read_bytes(), "card": ""}
+    saved = save_bundle(dataclasses.replace(bundle, int8={"agreement": 1.0}), tmp_path / "a", **files, int8_graph=b"8")
+    assert saved.int8_path.read_bytes() == b"8"
+    with pytest.raises(UsageError, match="both or neither"):
+        save_bundle(bundle, tmp_path / "b", **files, int8_graph=b"8")
+    with pytest.raises(UsageError, match="both or neither"):
+        save_bundle(saved, tmp_path / "b", **files)
+    with pytest.raises(DataError, match="no checksum"):
+        load_bundle(changed(bundle, int8={"agreement": 1.0}))
+
+
+def test_a_bundle_of_an_earlier_version_has_measured_nothing(bundle):
+    path = bundle.path / "overland.json"
+    settings = json.loads(path.read_text())
+    del settings["bytes_per_pixel"], settings["int8"]
+    path.write_text(json.dumps(settings | {"of_a_later_version": 1}))
+    assert load_bundle(bundle.path) == bundle
+    assert (bundle.bytes_per_pixel, bundle.int8) == (None, None)
 
 
 def test_saving_again_replaces_the_whole_folder(tmp_path):

@@ -2,6 +2,7 @@
 
     model.safetensors   the weights, by their PyTorch names
     model.onnx          the graph with the weights in it: scaled chips in, logits out; batch, height and width are free
+    model.int8.onnx     the same graph in eight bits, where one was made
     config.json         how to build the network (keys as segmentation_models_pytorch names them)
     overland.json       bands, scaling, legend, threshold, metrics, training settings, versions, checksums
     README.md           the model card
@@ -14,8 +15,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,12 +32,14 @@ __all__ = [
     "load_weights",
     "mask_from_scores",
     "save_bundle",
+    "save_quantized",
     "scale_pixels",
     "scores_from_logits",
 ]
 
 _FORMAT = 1
-_WEIGHTS, _GRAPH = "model.safetensors", "model.onnx"
+_CACHED_PIXELS = 1 << 15
+_WEIGHTS, _GRAPH, _INT8_GRAPH = "model.safetensors", "model.onnx", "model.int8.onnx"
 _CONFIG, _SETTINGS, _CARD = "config.json", "overland.json", "README.md"
 
 Scores = npt.NDArray[np.float32]
@@ -50,7 +53,9 @@ class ModelBundle:
     units (a chip is `(pixels - mean) / std`). A model of a binary legend with `activation` "sigmoid" gives one score
     for class 1 and decides by `threshold`; any other gives one score for each class and decides by the largest.
     `halo` is the number of pixels at a chip's border whose scores are not trusted; sides of a chip are multiples of
-    `size_divisor`. `path` is None until the bundle is saved.
+    `size_divisor`. `bytes_per_pixel` is the working memory of the network for each pixel of a chip, where it was
+    measured; `int8` is the report of the eight-bit graph, None where there is none. `path` is None until the bundle is
+    saved.
     """
 
     legend: Legend
@@ -65,6 +70,8 @@ class ModelBundle:
     activation: Literal["sigmoid", "softmax"]
     threshold: float | None = None
     resolution_m: float | None = None
+    bytes_per_pixel: float | None = None
+    int8: Mapping[str, Any] | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -87,9 +94,19 @@ class ModelBundle:
         return self._file(_GRAPH)
 
     @property
+    def int8_path(self) -> Path | None:
+        """The ONNX file in eight bits; None where none was made. Raises `UsageError` for a bundle not on disk."""
+        return None if self.int8 is None else self._file(_INT8_GRAPH)
+
+    @property
     def weights_path(self) -> Path:
         """The safetensors file. Raises `UsageError` for a bundle that is not on disk."""
         return self._file(_WEIGHTS)
+
+    @property
+    def digest(self) -> str:
+        """Checksum of all that decides the model's answers: its settings, which hold the checksums of its files."""
+        return _sha256(self._file(_SETTINGS))
 
     def _file(self, name: str) -> Path:
         if self.path is None:
@@ -111,11 +128,18 @@ def scores_from_logits(bundle: ModelBundle, logits: Scores) -> Scores:
     """Turn logits (batch, scores, height, width) into probabilities of the same shape."""
     if bundle.activation == "sigmoid":
         # Written with tanh, the logistic function cannot overflow.
-        return np.asarray(0.5 * np.tanh(0.5 * logits) + 0.5, dtype=np.float32)
-    shifted: Scores = logits - logits.max(axis=-3, keepdims=True)
-    np.exp(shifted, out=shifted)
-    shifted /= shifted.sum(axis=-3, keepdims=True)
-    return shifted
+        scores: Scores = np.multiply(logits, np.float32(0.5))
+        np.tanh(scores, out=scores)
+        scores *= 0.5
+        scores += 0.5
+        return scores
+    scores = np.empty_like(logits)
+    for rows in _cached_rows(logits):
+        part = scores[..., rows, :]
+        np.subtract(logits[..., rows, :], logits[..., rows, :].max(axis=-3, keepdims=True), out=part)
+        np.exp(part, out=part)
+        part *= 1 / part.sum(axis=-3, keepdims=True)
+    return scores
 
 
 def mask_from_scores(bundle: ModelBundle, scores: Scores, threshold: float | None = None) -> npt.NDArray[np.uint8]:
@@ -132,43 +156,63 @@ def mask_from_scores(bundle: ModelBundle, scores: Scores, threshold: float | Non
 
 
 def _ids_of_largest(scores: Scores) -> npt.NDArray[np.uint8]:
-    # A few rows at a time stay in the processor's cache: several times as fast as argmax over the first axis, which
-    # also holds eight bytes for each pixel. As there, the first of equals wins.
+    # Several times as fast as argmax over the first axis, which also holds eight bytes for each pixel. As there, the
+    # first of equals wins.
     ids = np.zeros(scores.shape[1:], np.uint8)
-    for row in range(0, scores.shape[1], 16):
-        rows = slice(row, row + 16)
+    for rows in _cached_rows(scores):
         largest = scores[0, rows].copy()
         for index in range(1, len(scores)):
-            np.copyto(ids[rows], np.uint8(index), where=scores[index, rows] > largest)
+            # Ids grow, so that the largest id of those that were larger than all before is the last of them.
+            larger = (scores[index, rows] > largest).view(np.uint8)
+            larger *= np.uint8(index)
+            np.maximum(ids[rows], larger, out=ids[rows])
             np.maximum(largest, scores[index, rows], out=largest)
     return ids
 
 
+def _cached_rows(array: npt.NDArray[Any]) -> Iterator[slice]:
+    """A few rows at a time: what is done to them in several steps stays in the processor's cache."""
+    step = max(1, _CACHED_PIXELS // max(1, array.shape[-1]))
+    for row in range(0, array.shape[-2], step):
+        yield slice(row, row + step)
+
+
 def save_bundle(
-    bundle: ModelBundle, path: str | Path, *, weights: Mapping[str, npt.NDArray[Any]], graph: bytes, card: str
+    bundle: ModelBundle,
+    path: str | Path,
+    *,
+    weights: Mapping[str, npt.NDArray[Any]],
+    graph: bytes,
+    card: str,
+    int8_graph: bytes | None = None,
 ) -> ModelBundle:
     """Write a bundle to a folder, whole or not at all; one that is there already is replaced.
 
     `weights` are arrays by PyTorch name, `graph` is a serialised ONNX model, `card` the README in Markdown.
-    Returns the bundle with its path.
+    `int8_graph` goes with the report in `bundle.int8`: both or neither, else `UsageError`. Returns the bundle with its
+    path.
     """
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    if (int8_graph is None) != (bundle.int8 is None):
+        raise UsageError("An eight-bit graph is saved with the report of what it costs: give both or neither.")
     safetensors = import_extra("safetensors.numpy", "train", "Writing weights")
-    safetensors.save_file({name: np.ascontiguousarray(array) for name, array in weights.items()}, part / _WEIGHTS)
-    (part / _GRAPH).write_bytes(graph)
-    (part / _CARD).write_text(card, encoding="utf-8")
-    _write_json(part / _CONFIG, dict(bundle.model))
-    settings = asdict(bundle)
-    del settings["path"], settings["model"]
-    settings["legend"] = bundle.legend.to_dict()
-    settings["format"] = _FORMAT
-    settings["sha256"] = {name: _sha256(part / name) for name in (_WEIGHTS, _GRAPH, _CONFIG)}
-    _write_json(part / _SETTINGS, settings)
-    _replace_folder(part, path)
-    return load_bundle(path)
+    content = safetensors.save({name: np.asarray(array, order="C") for name, array in weights.items()})
+    files = {_WEIGHTS: content, _GRAPH: graph}
+    return _save_files(bundle, Path(path), files if int8_graph is None else files | {_INT8_GRAPH: int8_graph}, card)
+
+
+def save_quantized(
+    bundle: ModelBundle, path: str | Path, *, int8_graph: bytes, report: Mapping[str, Any], card: str
+) -> ModelBundle:
+    """Write a copy of a bundle that is on disk with an eight-bit graph and the report of what that costs.
+
+    The same care as in `save_bundle`, and no extra is needed. Returns the copy.
+    """
+    files = {
+        _WEIGHTS: bundle.weights_path.read_bytes(),
+        _GRAPH: bundle.graph_path.read_bytes(),
+        _INT8_GRAPH: int8_graph,
+    }
+    return _save_files(replace(bundle, int8=dict(report)), Path(path), files, card)
 
 
 def load_bundle(path: str | Path) -> ModelBundle:
@@ -183,7 +227,10 @@ def load_bundle(path: str | Path) -> ModelBundle:
             f"{path} has bundle format {settings.get('format')}; this version of Overland reads format {_FORMAT}. "
             "Use the version that made it, or export it again."
         )
-    for name, expected in _mapping(settings, "sha256", path).items():
+    checksums = _mapping(settings, "sha256", path)
+    if settings.get("int8") is not None and _INT8_GRAPH not in checksums:
+        raise DataError(f"{path}/{_SETTINGS} reports on {_INT8_GRAPH} but has no checksum of it. Quantise it again.")
+    for name, expected in checksums.items():
         _check_file(path / Path(str(name)).name, str(expected))
     known = {item.name for item in fields(ModelBundle)} - {"path", "model", "legend"}
     values = {name: settings[name] for name in known if name in settings}
@@ -191,7 +238,7 @@ def load_bundle(path: str | Path) -> ModelBundle:
         values |= {name: tuple(values[name]) for name in ("bands", "mean", "std")}
         return ModelBundle(
             legend=legend_from_dict(_mapping(settings, "legend", path)),
-            model=json.loads((path / _CONFIG).read_text(encoding="utf-8")),
+            model=_network_settings(json.loads((path / _CONFIG).read_text(encoding="utf-8"))),
             path=path,
             **values,
         )
@@ -203,6 +250,30 @@ def load_weights(bundle: ModelBundle) -> dict[str, npt.NDArray[Any]]:
     """Read the weights by their PyTorch names."""
     safetensors = import_extra("safetensors.numpy", "train", "Reading weights")
     return dict(safetensors.load_file(bundle.weights_path))
+
+
+def _network_settings(config: dict[str, Any]) -> dict[str, Any]:
+    # A bundle in the layout of the Hugging Face Hub names the architecture by the key that smp.from_pretrained reads.
+    architecture = config.pop("_model_class", None)
+    return config if architecture is None else {"architecture": architecture, **config}
+
+
+def _save_files(bundle: ModelBundle, path: Path, files: Mapping[str, bytes], card: str) -> ModelBundle:
+    part = path.with_name(path.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for name, content in files.items():
+        (part / name).write_bytes(content)
+    (part / _CARD).write_text(card, encoding="utf-8")
+    _write_json(part / _CONFIG, dict(bundle.model))
+    settings = asdict(bundle)
+    del settings["path"], settings["model"]
+    settings["legend"] = bundle.legend.to_dict()
+    settings["format"] = _FORMAT
+    settings["sha256"] = {name: _sha256(part / name) for name in (*files, _CONFIG)}
+    _write_json(part / _SETTINGS, settings)
+    _replace_folder(part, path)
+    return load_bundle(path)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -2,50 +2,65 @@ import threading
 
 import pytest
 
-from overland.inference.ahead import read_ahead, write_behind
+from overland.inference.ahead import map_ahead, read_ahead, worker_threads, write_behind
 
 
-def test_items_come_in_order_and_one_is_made_ahead():
+def no_threads_left():
+    return not [thread for thread in threading.enumerate() if thread.name.startswith("overland-")]
+
+
+def test_items_come_in_order_and_only_so_many_are_made_ahead():
     made = []
-    is_ahead = threading.Event()
+    are_ahead = threading.Event()
 
     def items():
-        for number in range(4):
+        for number in range(5):
             made.append(number)
-            if number == 1:
-                is_ahead.set()
+            if number == 2:
+                are_ahead.set()
             yield number
 
-    with read_ahead(items()) as ahead:
+    with read_ahead(items(), depth=2) as ahead:
         assert next(ahead) == 0
-        assert is_ahead.wait(5)
-        assert made == [0, 1]
-        assert list(ahead) == [1, 2, 3]
+        assert are_ahead.wait(5)
+        assert made == [0, 1, 2]
+        assert list(ahead) == [1, 2, 3, 4]
+        assert list(ahead) == []
+
+
+def failing_items(count):
+    yield from range(count)
+    raise ValueError("damaged")
 
 
 def test_an_error_of_the_reader_arrives_where_its_item_is_asked_for():
-    def items():
-        yield 1
-        raise ValueError("damaged")
-
-    with read_ahead(items()) as ahead:
-        assert next(ahead) == 1
+    with read_ahead(failing_items(1)) as ahead:
+        assert next(ahead) == 0
         with pytest.raises(ValueError, match="damaged"):
             next(ahead)
 
 
+def test_an_error_of_the_reader_can_be_seen_ahead():
+    with read_ahead(failing_items(2), depth=3) as ahead:
+        ahead._ahead[-1].exception(5)  # waits until all is made
+        with pytest.raises(ValueError, match="damaged"):
+            ahead.check()
+
+
 def test_leaving_early_ends_the_reader():
-    with read_ahead(iter(range(1000))) as ahead:
+    with read_ahead(iter(range(1000)), depth=4) as ahead:
         next(ahead)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("overland-")]
+        ahead.check()
+    assert no_threads_left()
 
 
 def test_calls_are_made_in_order_and_are_done_at_the_end():
     written = []
-    with write_behind() as submit:
+    with write_behind() as writer:
         for number in range(5):
-            submit(written.append, number)
+            writer.submit(written.append, number)
     assert written == [0, 1, 2, 3, 4]
+    assert no_threads_left()
 
 
 def test_no_more_than_one_call_waits():
@@ -55,9 +70,9 @@ def test_no_more_than_one_call_waits():
         assert may_go.wait(5)
         calls.append(number)
 
-    with write_behind() as submit:
-        submit(slow, 0)
-        second = threading.Thread(target=submit, args=(slow, 1))
+    with write_behind() as writer:
+        writer.submit(slow, 0)
+        second = threading.Thread(target=writer.submit, args=(slow, 1))
         second.start()
         second.join(0.05)
         assert second.is_alive()
@@ -66,9 +81,80 @@ def test_no_more_than_one_call_waits():
     assert calls == [0, 1]
 
 
-def test_an_error_of_the_writer_is_raised():
-    def fail():
-        raise OSError("disk full")
+def fail():
+    raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"), write_behind() as submit:
-        submit(fail)
+
+def test_an_error_of_the_writer_is_raised():
+    with pytest.raises(OSError, match="disk full"), write_behind() as writer:
+        writer.submit(fail)
+
+
+def test_an_error_of_the_writer_is_seen_without_another_call():
+    failed = threading.Event()
+
+    def fail_soon():
+        failed.set()
+        fail()
+
+    with pytest.raises(OSError, match="disk full"), write_behind() as writer:  # noqa: PT012
+        writer.check()
+        writer.submit(fail_soon)
+        assert failed.wait(5)
+        while True:
+            writer.check()
+
+
+def test_results_come_in_the_order_of_the_items_whichever_is_ready_first():
+    second_is_done = threading.Event()
+
+    def square(number):
+        if number == 1:
+            second_is_done.set()
+        assert second_is_done.wait(5)
+        return number**2
+
+    with worker_threads(2) as threads:
+        results = list(map_ahead(square, range(6), threads, busy=2))
+    assert results == [(number, number**2) for number in range(6)]
+
+
+def test_light_items_are_done_on_the_spot_and_stay_in_order():
+    main, places = threading.current_thread(), []
+
+    def negative(number):
+        places.append((number, threading.current_thread() is main))
+        return -number
+
+    with worker_threads(1) as threads:
+        results = map_ahead(negative, range(6), threads, busy=1, is_light=lambda n: n % 3 != 0)
+        assert list(results) == [(number, -number) for number in range(6)]
+    assert sorted(places) == [(number, number % 3 != 0) for number in range(6)]
+
+
+@pytest.mark.parametrize(("is_light", "held"), [(lambda n: False, 3), (lambda n: n > 0, 4)])
+def test_calls_and_items_ahead_are_bounded(is_light, held):
+    taken = []
+
+    def items():
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    with worker_threads(2) as threads:
+        next(map_ahead(lambda n: n, items(), threads, busy=2, queued=3, is_light=is_light))
+    assert len(taken) == held
+
+
+def test_an_error_of_a_worker_is_raised_and_what_has_not_begun_is_dropped():
+    begun = []
+
+    def fail_at_two(number):
+        begun.append(number)
+        if number == 2:
+            raise ValueError("no memory")
+
+    with pytest.raises(ValueError, match="no memory"), worker_threads(1) as threads:
+        list(map_ahead(fail_at_two, range(100), threads, busy=1))
+    assert len(begun) <= 4
+    assert no_threads_left()

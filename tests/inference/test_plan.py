@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from overland.errors import UsageError
 from overland.inference.plan import DEFAULT_CHIP_SIZE, plan_axis, plan_windows, round_up
+from overland.raster import Window
 
 lengths = st.integers(1, 700)
 halos = st.integers(0, 20)
@@ -12,9 +13,9 @@ divisors = st.sampled_from([1, 8, 32])
 
 
 @settings(max_examples=200, deadline=None)
-@given(length=lengths, chip=st.integers(48, 200), halo=halos, divisor=divisors)
+@given(length=lengths, chip=st.integers(80, 200), halo=halos, divisor=divisors)
 def test_the_weights_of_all_windows_add_up_to_one_at_every_pixel(length, chip, halo, divisor):
-    axis = plan_axis(length, round_up(chip, divisor), halo, divisor)
+    axis = plan_windows(length, 1, chip_size=chip, halo=halo, divisor=divisor).rows
     total = np.zeros(length)
     for index in range(axis.count):
         first, end = axis.span(index)
@@ -25,9 +26,9 @@ def test_the_weights_of_all_windows_add_up_to_one_at_every_pixel(length, chip, h
 
 
 @settings(max_examples=200, deadline=None)
-@given(length=lengths, chip=st.integers(48, 200), halo=halos, divisor=divisors)
+@given(length=lengths, chip=st.integers(80, 200), halo=halos, divisor=divisors)
 def test_every_window_sees_its_span_with_half_a_halo_to_spare(length, chip, halo, divisor):
-    axis = plan_axis(length, round_up(chip, divisor), halo, divisor)
+    axis = plan_windows(length, 1, chip_size=chip, halo=halo, divisor=divisor).rows
     assert axis.chip % divisor == 0
     assert axis.chip <= round_up(chip, divisor)
     for index in range(axis.count):
@@ -37,18 +38,65 @@ def test_every_window_sees_its_span_with_half_a_halo_to_spare(length, chip, halo
         assert axis.start(index) + axis.chip - end >= halo - axis.ramp
 
 
+@settings(max_examples=200, deadline=None)
+@given(length=lengths, chip=st.integers(80, 200), halo=halos, divisor=divisors, shift=st.floats(0, 0.999))
+def test_moved_windows_cover_the_axis_once_with_weights_that_add_up_to_one(length, chip, halo, divisor, shift):
+    still = plan_windows(length, 1, chip_size=chip, halo=halo, divisor=divisor).rows
+    offset = int(shift * still.stride)
+    axis = plan_windows(length, 1, chip_size=chip, halo=halo, divisor=divisor, offset=(offset, 0)).rows
+    assert (axis.chip, axis.stride) == (still.chip, still.stride)
+    total, alone = np.zeros(length), np.zeros(length, int)
+    for index in range(axis.count):
+        assert axis.start(index) == still.start(index) - offset
+        first, end = axis.span(index)
+        total[first:end] += axis.weights(index)
+        alone[slice(*axis.core(index))] += 1
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+    assert (alone == 1).all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(length=lengths, chip=st.integers(48, 200), halo=halos, shift=st.floats(0, 0.999))
+def test_where_a_window_is_alone_its_weight_is_one_and_no_other_reaches(length, chip, halo, shift):
+    stride = plan_windows(length, 1, chip_size=chip, halo=halo, divisor=8).rows.stride
+    offset = (int(shift * stride), 0)
+    axis = plan_windows(length, 1, chip_size=chip, halo=halo, divisor=8, offset=offset).rows
+    reached = np.zeros(length, int)
+    for index in range(axis.count):
+        reached[slice(*axis.span(index))] += 1
+    for index in range(axis.count):
+        first, end = axis.alone(index)
+        if first < end:
+            start, _ = axis.span(index)
+            assert (axis.weights(index)[first - start : end - start] == 1).all()
+            assert (reached[first:end] == 1).all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(length=lengths, chip=st.integers(48, 200), halo=halos, shift=st.floats(0, 0.999), data=st.data())
+def test_windows_touch_a_part_when_their_span_meets_it(length, chip, halo, shift, data):
+    stride = plan_windows(length, 1, chip_size=chip, halo=halo, divisor=8).rows.stride
+    offset = (int(shift * stride), 0)
+    axis = plan_windows(length, 1, chip_size=chip, halo=halo, divisor=8, offset=offset).rows
+    first = data.draw(st.integers(0, length - 1))
+    end = data.draw(st.integers(first + 1, length))
+    spans = [axis.span(index) for index in range(axis.count)]
+    meeting = [index for index, (low, high) in enumerate(spans) if low < end and high > first]
+    assert list(axis.touching(first, end)) == meeting
+
+
 @given(length=lengths, chip=st.integers(48, 200), halo=halos)
 def test_cores_cover_the_axis_once_with_no_window_more_than_needed(length, chip, halo):
-    axis = plan_axis(length, chip, halo, 1)
-    assert sum(axis.core_length(index) for index in range(axis.count)) == length
-    assert all(axis.core_length(index) > 0 for index in range(axis.count))
+    axis = plan_windows(length, 1, chip_size=chip, halo=halo, divisor=1).rows
+    assert sum(end - first for first, end in map(axis.core, range(axis.count))) == length
+    assert all(first < end for first, end in map(axis.core, range(axis.count)))
     assert axis.count == -(-length // (chip - 2 * halo))
 
 
 def test_a_raster_that_fits_is_one_window_as_small_as_the_divisor_allows():
     plan = plan_windows(100, 60, chip_size=1024, halo=4, divisor=16)
     assert plan.windows == 1
-    assert (plan.rows.chip, plan.cols.chip) == (112, 80)
+    assert (plan.rows.chip, plan.cols.chip) == (128, 80)
 
 
 def test_windows_shrink_to_what_the_raster_needs():
@@ -70,10 +118,44 @@ def test_a_window_grid_of_any_raster_is_planned_without_its_pixels():
     assert plan.windows == 417**2
 
 
-def test_progress_adds_up_to_the_megapixels():
-    plan = plan_windows(300, 500, chip_size=128, halo=8, divisor=32)
-    done = sum(plan.core_megapixels(row, col) for row in range(plan.rows.count) for col in range(plan.cols.count))
-    assert done == pytest.approx(plan.megapixels)
+def test_windows_follow_each_other_at_multiples_of_the_divisor():
+    # Else a network that halves its pixels would halve others in the next window, and seams would show.
+    plan = plan_windows(2000, 2000, chip_size=300, halo=20, divisor=32)
+    assert plan.rows.halo == 32
+    assert plan.rows.stride % 32 == 0
+    assert plan_windows(2000, 2000, chip_size=300, halo=0, divisor=32).rows.halo == 0
+
+
+@pytest.mark.parametrize(
+    ("side", "streams", "counts"),
+    [(1500, 1, (1, 1)), (1500, 2, (1, 2)), (1500, 4, (2, 2)), (5000, 2, (3, 4)), (10_000, 2, (5, 5)), (20, 8, (1, 1))],
+)
+def test_streams_are_kept_busy_to_the_end_where_that_is_worth_it(side, streams, counts):
+    plan = plan_windows(side, side, chip_size=2176, halo=64, divisor=32, streams=streams)
+    assert (plan.rows.count, plan.cols.count) == counts
+
+
+@settings(max_examples=100, deadline=None)
+@given(size=st.tuples(lengths, lengths), chip=st.integers(80, 200), halo=halos, streams=st.integers(1, 9))
+def test_a_plan_for_streams_covers_the_raster_with_no_larger_windows(size, chip, halo, streams):
+    fewest = plan_windows(*size, chip_size=chip, halo=halo, divisor=8)
+    plan = plan_windows(*size, chip_size=chip, halo=halo, divisor=8, streams=streams)
+    for axis, other in ((plan.rows, fewest.rows), (plan.cols, fewest.cols)):
+        assert axis.chip <= other.chip
+        assert (axis.count - 1) * axis.stride < axis.length <= axis.count * axis.stride
+
+
+def test_the_windows_of_a_part_are_counted():
+    plan = plan_windows(1000, 1000, chip_size=116, halo=8, divisor=1)
+    assert plan.windows == plan.windows_touching(Window(0, 0, 1000, 1000)) == 100
+    assert plan.windows_touching(Window(10, 210, 50, 50)) == 1
+    assert plan.windows_touching(Window(10, 290, 50, 20)) == 2
+
+
+@pytest.mark.parametrize("offset", [(-1, 0), (0, 100), (100, 0)])
+def test_an_offset_of_a_stride_or_more_is_refused(offset):
+    with pytest.raises(UsageError, match="within 0 and the stride of 100"):
+        plan_windows(1000, 1000, chip_size=116, halo=8, divisor=1, offset=offset)
 
 
 def test_the_chip_size_is_rounded_up_to_the_divisor():
@@ -95,7 +177,7 @@ def test_sizes_that_make_no_sense_are_refused(chip_size, halo):
 
 
 def test_the_ramp_lies_in_the_inner_half_of_the_halo():
-    axis = plan_axis(200, 120, 10, 1)
+    axis = plan_axis(200, 2, 10, 1)
     weights = axis.weights(0)
     border = axis.stride
     assert (weights[: border - axis.ramp] == 1).all()

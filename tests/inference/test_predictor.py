@@ -1,146 +1,328 @@
+import signal
+import threading
+
 import numpy as np
 import pytest
 
-from models_made import made_bundle, mean_bundle, ranking_bundle, threshold_bundle
+from models_made import mean_bundle, ranking_bundle, threshold_bundle
 from overland.bundle import mask_from_scores
-from overland.inference import open_engine, plan_windows, predict_array, predict_scene
-from overland.legend import legend_from_names
-from overland.raster import Grid, create_raster, open_scene
+from overland.inference import model_scorer, open_engine, plan_windows, predict_array, predict_scene, tta_scorer
+from overland.raster import Grid, Window, create_raster, open_scene
 
 RNG = np.random.default_rng(3)
 
 
 class Counting:
-    """An engine that counts its runs."""
+    """A scorer that keeps the shapes of the chips that it is given."""
 
-    def __init__(self, engine):
-        self.engine, self.name, self.shapes = engine, engine.name, []
+    def __init__(self, scorer, streams=2):
+        self.scorer, self.num_scores, self.streams, self.shapes = scorer, scorer.num_scores, streams, []
 
-    def run(self, chips):
-        self.shapes.append(chips.shape)
-        return self.engine.run(chips)
+    def score(self, pixels, valid):
+        self.shapes.append(pixels.shape)
+        return self.scorer.score(pixels, valid)
+
+
+class Part:
+    """A rectangle of a scene, and a mask of the whole scene that says what is wanted in it."""
+
+    def __init__(self, window, mask=None):
+        self.window, self.mask = window, mask
+
+    def inside(self, window):
+        return None if self.mask is None else self.mask[window.slices]
+
+
+def scorer_of(bundle):
+    return model_scorer(bundle, open_engine(bundle, "onnx", streams=2))
 
 
 def all_valid(pixels):
     return np.ones(pixels.shape[1:], bool)
 
 
+def predicted(scorer, pixels, valid=None, *, chip_size=512, halo=None, offset=(0, 0)):
+    valid = all_valid(pixels) if valid is None else valid
+    halo = scorer.bundle.halo if halo is None else halo
+    plan = plan_windows(*valid.shape, chip_size=chip_size, halo=halo, divisor=8, offset=offset)
+    return predict_array(scorer, pixels, valid, plan)
+
+
+def write_scene(path, pixels, **settings):
+    grid = Grid(*pixels.shape[1:])
+    with create_raster(path, grid, count=len(pixels), dtype=str(pixels.dtype), overwrite=True, **settings) as writer:
+        writer.write(pixels, grid.window)
+    return path
+
+
+def streamed(scorer, path, plan, **options):
+    """The scores and where they are valid, joined from the lots, and the lots' windows."""
+    lots, done = [], []
+    with open_scene(path) as scene:
+        bands = scene.data_bands
+        predict_scene(scorer, scene, bands, plan, lambda *lot: lots.append(lot), advance=done.append, **options)
+    windows = [window for window, _, _ in lots]
+    first_row = options.get("first_row", 0)
+    assert [window.row_off for window in windows] == [first_row, *(window.row_end for window in windows[:-1])]
+    assert all(window.row_end % 512 == 0 for window in windows[:-1])
+    valid = np.concatenate([part for _, _, part in lots])
+    assert sum(done) == pytest.approx(valid.size / 1e6)
+    return np.concatenate([part for _, part, _ in lots], axis=1), valid, windows
+
+
+def no_threads_left():
+    return not [thread for thread in threading.enumerate() if thread.name.startswith("overland-")]
+
+
 @pytest.mark.parametrize("chip_size", [24, 40, 64, 512])
 @pytest.mark.parametrize("height_width", [(100, 90), (33, 200), (5, 7), (1, 1), (1, 130)])
-def test_a_constant_image_gives_a_constant_map_edges_and_corners_included(tmp_path, chip_size, height_width):
+@pytest.mark.parametrize("offset", [(0, 0), (3, 5)])
+def test_a_constant_image_gives_a_constant_map_edges_and_corners_included(tmp_path, chip_size, height_width, offset):
     # The 5 x 5 mean of zero padding alone would be darker at edges and corners.
-    bundle = mean_bundle(tmp_path / "m", side=5, halo=6)
+    scorer = scorer_of(mean_bundle(tmp_path / "m", side=5, halo=6))
     pixels = np.full((1, *height_width), 130, np.uint8)
-    scores = predict_array(bundle, open_engine(bundle), pixels, all_valid(pixels), chip_size=chip_size)
+    if min(height_width) <= 5 and any(offset):
+        offset = (0, 0)
+    scores = predicted(scorer, pixels, chip_size=chip_size, offset=offset)
+    np.testing.assert_allclose(scores, 1 / (1 + np.exp(-0.05 * 30)), atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["flips", "d4"])
+@pytest.mark.parametrize("offset", [(0, 0), (7, 12)])
+def test_a_constant_image_stays_constant_however_it_is_turned(tmp_path, mode, offset):
+    scorer = tta_scorer(scorer_of(mean_bundle(tmp_path / "m", side=5)), mode)
+    pixels = np.full((1, 70, 90), 130, np.uint8)
+    plan = plan_windows(70, 90, chip_size=40, halo=4, divisor=8, offset=offset)
+    scores = predict_array(scorer, pixels, all_valid(pixels), plan)
     np.testing.assert_allclose(scores, 1 / (1 + np.exp(-0.05 * 30)), atol=1e-6)
 
 
 @pytest.mark.parametrize("chip_size", [16, 24, 56, 200])
 def test_a_local_model_gives_the_same_for_every_chip_size(tmp_path, chip_size):
-    bundle = ranking_bundle(tmp_path / "m")
+    scorer = scorer_of(ranking_bundle(tmp_path / "m"))
     pixels = RNG.integers(0, 255, (3, 150, 110), dtype=np.uint8)
-    scores = predict_array(bundle, open_engine(bundle), pixels, all_valid(pixels), chip_size=chip_size)
-    np.testing.assert_array_equal(mask_from_scores(bundle, scores), pixels.argmax(axis=0))
+    scores = predicted(scorer, pixels, chip_size=chip_size)
+    np.testing.assert_array_equal(mask_from_scores(scorer.bundle, scores), pixels.argmax(axis=0))
     np.testing.assert_allclose(scores.sum(axis=0), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("chip_size", [24, 40, 96])
-def test_windows_give_what_one_window_gives_when_the_halo_covers_what_the_model_sees(tmp_path, chip_size):
-    bundle = mean_bundle(tmp_path / "m", side=7, halo=6)
+@pytest.mark.parametrize("offset", [(0, 0), (4, 8)])
+def test_windows_give_what_one_window_gives_when_the_halo_covers_what_the_model_sees(tmp_path, chip_size, offset):
+    scorer = scorer_of(mean_bundle(tmp_path / "m", side=7, halo=6))
     pixels = RNG.integers(60, 140, (1, 150, 110), dtype=np.uint8)
-    engine = open_engine(bundle)
-    in_windows = predict_array(bundle, engine, pixels, all_valid(pixels), chip_size=chip_size)
-    in_one = predict_array(bundle, engine, pixels, all_valid(pixels), chip_size=512)
-    np.testing.assert_allclose(in_windows, in_one, atol=1e-6)
+    in_windows = predicted(scorer, pixels, chip_size=chip_size, offset=offset if chip_size > 24 else (0, 0))
+    np.testing.assert_allclose(in_windows, predicted(scorer, pixels), atol=1e-6)
 
 
 def test_without_a_halo_the_seams_show(tmp_path):
-    bundle = mean_bundle(tmp_path / "m", side=7, halo=0)
-    pixels = np.full((1, 96, 96), 130, np.uint8)
-    scores = predict_array(bundle, open_engine(bundle), pixels, all_valid(pixels), chip_size=32)
-    assert np.ptp(scores) > 0.5
+    scorer = scorer_of(mean_bundle(tmp_path / "m", side=7, halo=0))
+    assert np.ptp(predicted(scorer, np.full((1, 96, 96), 130, np.uint8), chip_size=32)) > 0.5
 
 
-def test_all_chips_of_a_raster_have_one_shape(tmp_path):
-    bundle = threshold_bundle(tmp_path / "m")
-    engine = Counting(open_engine(bundle))
-    pixels = RNG.integers(0, 255, (1, 150, 110), dtype=np.uint8)
-    predict_array(bundle, engine, pixels, all_valid(pixels), chip_size=64)
-    assert len(engine.shapes) == 3 * 2
-    assert len(set(engine.shapes)) == 1
+def test_windows_are_those_needed_and_of_one_shape(tmp_path):
+    scorer = Counting(scorer_of(threshold_bundle(tmp_path / "m")))
+    pixels = RNG.integers(0, 255, (1, 7 * 56, 7 * 56), dtype=np.uint8)
+    plan = plan_windows(392, 392, chip_size=64, halo=4, divisor=8)
+    predict_array(scorer, pixels, all_valid(pixels), plan)
+    assert len(scorer.shapes) == 49
+    assert len(set(scorer.shapes)) == 1
 
 
 def test_windows_without_data_are_not_computed(tmp_path):
-    bundle = threshold_bundle(tmp_path / "m")
-    engine = Counting(open_engine(bundle))
+    scorer = Counting(scorer_of(threshold_bundle(tmp_path / "m")))
     pixels = RNG.integers(0, 255, (1, 200, 200), dtype=np.uint8)
     valid = np.zeros((200, 200), bool)
-    valid[:20, :20] = True
-    predict_array(bundle, engine, pixels, valid, chip_size=64)
-    assert len(engine.shapes) == 1
+    valid[:20, :20] = valid[190:, 100] = True
+    predict_array(scorer, pixels, valid, plan_windows(200, 200, chip_size=64, halo=4, divisor=8))
+    assert len(scorer.shapes) == 2
 
 
-@pytest.mark.parametrize("bad", [np.nan, -9999.0, np.inf])
-def test_pixels_without_data_count_as_the_mean_of_the_band(tmp_path, bad):
-    bundle = mean_bundle(tmp_path / "m", dtype="float32", mean=(20.0,), std=(5.0,), limit=0.0, gain=1.0)
-    pixels = np.full((1, 30, 30), 20.0, np.float32)
-    pixels[0, 10:14, 10:14] = bad
-    valid = np.isfinite(pixels[0]) & (pixels[0] != -9999)
-    scores = predict_array(bundle, open_engine(bundle), pixels, valid)
-    np.testing.assert_allclose(scores, 0.5, atol=1e-6)
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
-def test_pixels_are_scaled_as_the_bundle_says_whatever_their_type(tmp_path, dtype):
-    bundle = made_bundle(
-        tmp_path / "m", np.ones((1, 1, 1, 1)), np.zeros(1), dtype=dtype, mean=(50.0,), std=(25.0,), halo=0
-    )
-    pixels = np.array([[[25, 50, 100]]], dtype)
-    scores = predict_array(bundle, open_engine(bundle), pixels, all_valid(pixels))
-    np.testing.assert_allclose(scores[0, 0], 1 / (1 + np.exp([1, 0, -2])), atol=1e-6)
-
-
-def test_five_classes_stay_five(tmp_path):
-    legend = legend_from_names([f"c{index}" for index in range(5)])
-    bundle = made_bundle(
-        tmp_path / "m", np.eye(5).reshape(5, 5, 1, 1), np.zeros(5), legend=legend, activation="softmax"
-    )
-    pixels = RNG.integers(0, 255, (5, 40, 50), dtype=np.uint8)
-    scores = predict_array(bundle, open_engine(bundle), pixels, all_valid(pixels), chip_size=32)
-    assert scores.shape == (5, 40, 50)
-    assert set(np.unique(scores.argmax(axis=0))) == set(range(5))
+@pytest.mark.parametrize("bad", [np.nan, -9999.0])
+def test_a_float_scene_with_a_hole_runs_to_the_end_with_finite_scores_around_it(tmp_path, bad):
+    bundle = mean_bundle(tmp_path / "m", dtype="float32", mean=(0.2,), std=(0.1,), limit=0.0, gain=1.0)
+    pixels = RNG.random((1, 90, 70)).astype(np.float32)
+    pixels[0, 20:50, 10:40] = bad
+    path = write_scene(tmp_path / "s.tif", pixels, nodata=-9999.0)
+    plan = plan_windows(90, 70, chip_size=32, halo=4, divisor=8)
+    scores, valid, _ = streamed(scorer_of(bundle), path, plan)
+    np.testing.assert_array_equal(valid, np.isfinite(pixels[0]) & (pixels[0] != -9999))
+    assert np.isfinite(scores).all()
+    assert ((scores > 0) & (scores < 1))[:, valid].all()
 
 
 @pytest.mark.parametrize(("height", "width", "chip_size"), [(700, 90, 128), (1100, 60, 1536), (513, 40, 64)])
 def test_a_scene_streams_by_to_the_same_scores_as_its_array(tmp_path, height, width, chip_size):
-    bundle = mean_bundle(tmp_path / "m", side=5)
+    scorer = scorer_of(mean_bundle(tmp_path / "m", side=5))
     pixels = RNG.integers(0, 255, (1, height, width), dtype=np.uint8)
     pixels[0, 300:350, :50] = 0
-    with create_raster(tmp_path / "s.tif", Grid(height, width), nodata=0) as writer:
-        writer.write(pixels, Grid(height, width).window)
+    path = write_scene(tmp_path / "s.tif", pixels, nodata=0)
     plan = plan_windows(height, width, chip_size=chip_size, halo=4, divisor=8)
-    lots, done = [], []
-    with open_scene(tmp_path / "s.tif") as scene:
-        predict_scene(bundle, open_engine(bundle), scene, (1,), plan, lambda *lot: lots.append(lot), done.append)
-
-    assert sum(done) == pytest.approx(height * width / 1e6)
-    assert all((window.row_end % 512 == 0) or window.row_end == height for window, _, _ in lots)
-    assert [window.row_off for window, _, _ in lots] == [0, *(window.row_end for window, _, _ in lots[:-1])]
-    valid = np.concatenate([part for _, _, part in lots])
+    scores, valid, _ = streamed(scorer, path, plan)
     np.testing.assert_array_equal(valid, pixels[0] != 0)
-    scores = np.concatenate([part for _, part, _ in lots], axis=1)
-    expected = predict_array(bundle, open_engine(bundle), pixels, valid, chip_size=chip_size)
-    np.testing.assert_allclose(scores[:, valid], expected[:, valid], atol=1e-6)
+    np.testing.assert_array_equal(scores[:, valid], predict_array(scorer, pixels, valid, plan)[:, valid])
 
 
-def test_an_error_of_the_writer_stops_the_prediction(tmp_path):
-    bundle = threshold_bundle(tmp_path / "m")
-    with create_raster(tmp_path / "s.tif", Grid(600, 40)) as writer:
-        writer.write(np.ones((600, 40), np.uint8), Grid(600, 40).window)
+@pytest.fixture
+def whole(tmp_path):
+    """A scorer, a scene of 1,300 x 500 with a hole, its plan, and the scores and valid pixels of the whole of it."""
+    scorer = Counting(scorer_of(mean_bundle(tmp_path / "m", side=5)))
+    pixels = RNG.integers(1, 255, (1, 1300, 500), dtype=np.uint8)
+    pixels[0, 600:700, 200:400] = 0
+    path = write_scene(tmp_path / "s.tif", pixels, nodata=0)
+    plan = plan_windows(1300, 500, chip_size=128, halo=8, divisor=8)
+    scores, valid, _ = streamed(scorer, path, plan)
+    scorer.shapes.clear()
+    return scorer, path, plan, scores, valid
 
-    def write(*lot):
-        raise OSError("disk full")
 
-    plan = plan_windows(600, 40, chip_size=64, halo=4, divisor=8)
-    with open_scene(tmp_path / "s.tif") as scene, pytest.raises(OSError, match="disk full"):
-        predict_scene(bundle, open_engine(bundle), scene, (1,), plan, write)
+@pytest.mark.parametrize(
+    "window", [Window(0, 0, 1300, 500), Window(333, 77, 700, 300), Window(1200, 450, 100, 50), Window(5, 5, 1, 1)]
+)
+def test_a_region_has_the_very_scores_of_the_whole(whole, window):
+    scorer, path, plan, scores, valid = whole
+    part, part_valid, _ = streamed(scorer, path, plan, region=Part(window))
+    np.testing.assert_array_equal(part_valid, valid[window.slices])
+    np.testing.assert_array_equal(part[:, part_valid], scores[:, *window.slices][:, part_valid])
+    assert len(scorer.shapes) <= plan.windows_touching(window)
+
+
+def test_only_windows_that_touch_an_area_are_computed(whole):
+    scorer, path, plan, scores, valid = whole
+    mask = np.zeros((1300, 500), bool)
+    mask[400:450, 60:90] = mask[1100:1130, 300:340] = True
+    window = Window(400, 60, 730, 280)
+    part, part_valid, _ = streamed(scorer, path, plan, region=Part(window, mask))
+    np.testing.assert_array_equal(part_valid, (valid & mask)[window.slices])
+    np.testing.assert_array_equal(part[:, part_valid], scores[:, *window.slices][:, part_valid])
+    rows, cols = plan.rows, plan.cols
+    touched = len(rows.touching(400, 450)) * len(cols.touching(60, 90))
+    touched += len(rows.touching(1100, 1130)) * len(cols.touching(300, 340))
+    assert len(scorer.shapes) == touched
+
+
+@pytest.mark.parametrize("first_row", [512, 1024, 700])
+def test_a_run_that_goes_on_gives_the_rest_of_the_very_scores(whole, first_row):
+    scorer, path, plan, scores, valid = whole
+    rest, rest_valid, _ = streamed(scorer, path, plan, first_row=first_row)
+    np.testing.assert_array_equal(rest_valid, valid[first_row:])
+    np.testing.assert_array_equal(rest[:, rest_valid], scores[:, first_row:][:, rest_valid])
+    touching = plan.windows_touching(Window(first_row, 0, 1300 - first_row, 500))
+    assert touching - len(plan.cols.touching(0, 500)) < len(scorer.shapes) <= touching
+
+
+def test_a_region_goes_on_in_its_own_rows(whole):
+    scorer, path, plan, scores, valid = whole
+    window = Window(100, 120, 1150, 200)
+    rest, rest_valid, _ = streamed(scorer, path, plan, region=Part(window), first_row=512)
+    rows, cols = slice(612, 1250), slice(120, 320)
+    np.testing.assert_array_equal(rest_valid, valid[rows, cols])
+    np.testing.assert_array_equal(rest[:, rest_valid], scores[:, rows, cols][:, rest_valid])
+
+
+def test_nothing_is_left_to_do_below_the_last_row(whole):
+    scorer, path, plan, _, _ = whole
+    with open_scene(path) as scene:
+        predict_scene(scorer, scene, (1,), plan, lambda *lot: pytest.fail("a lot"), first_row=1300)
+    assert scorer.shapes == []
+
+
+def test_windows_that_finish_out_of_order_give_the_same_bytes(whole):
+    scorer, path, plan, scores, valid = whole
+    waits = iter(RNG.random(10_000) * 0.004)
+
+    class Uneven(Counting):
+        def score(self, pixels, valid):
+            threading.Event().wait(next(waits))
+            return super().score(pixels, valid)
+
+    again, _, _ = streamed(Uneven(scorer.scorer, streams=3), path, plan)
+    np.testing.assert_array_equal(again[:, valid], scores[:, valid])
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+def test_an_array_has_the_same_scores_however_many_windows_are_computed_at_once(tmp_path, at_once):
+    scorer = scorer_of(mean_bundle(tmp_path / "m", side=5))
+    pixels = RNG.integers(0, 255, (1, 150, 110), dtype=np.uint8)
+    plan = plan_windows(150, 110, chip_size=64, halo=4, divisor=8)
+    expected = predict_array(scorer, pixels, all_valid(pixels), plan)
+    np.testing.assert_array_equal(predict_array(scorer, pixels, all_valid(pixels), plan, at_once=at_once), expected)
+
+
+def test_no_more_windows_are_in_flight_than_there_are_streams_and_one(whole):
+    scorer, path, plan, _, _ = whole
+    running, most = [], []
+
+    class Watched(Counting):
+        def score(self, pixels, valid):
+            running.append(1)
+            most.append(len(running))
+            result = super().score(pixels, valid)
+            running.pop()
+            return result
+
+    streamed(Watched(scorer.scorer, streams=3), path, plan)
+    assert max(most) <= 3
+    assert threading.active_count() == 1 or no_threads_left()
+
+
+class BrokenError(Exception):
+    pass
+
+
+def raising(*arguments):
+    raise BrokenError
+
+
+@pytest.mark.parametrize("place", ["reader", "worker", "writer", "advance", "interrupt"])
+def test_an_error_anywhere_stops_all_threads_and_is_raised_once(whole, place, monkeypatch):
+    scorer, path, plan, _, _ = whole
+    error = KeyboardInterrupt if place == "interrupt" else BrokenError
+
+    def interrupt(amount):
+        raise KeyboardInterrupt
+
+    with open_scene(path) as scene:
+        reads = []
+
+        def read(window, bands, read=scene.read):
+            reads.append(window)
+            return raising() if place == "reader" and len(reads) == 2 else read(window, bands)
+
+        monkeypatch.setattr(scene, "read", read)
+        if place == "worker":
+            scorer.score = lambda pixels, valid: raising()
+        write = raising if place == "writer" else lambda *lot: None
+        advance = {"advance": raising, "interrupt": interrupt}.get(place)
+        with pytest.raises(error):
+            predict_scene(scorer, scene, (1,), plan, write, advance=advance)
+    assert no_threads_left()
+    assert len(scorer.shapes) < plan.windows
+
+
+def test_ctrl_c_while_the_model_works_stops_all_threads(whole):
+    scorer, path, plan, _, _ = whole
+
+    class Interrupted(Counting):
+        def score(self, pixels, valid):
+            if len(self.shapes) == 3:
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            return super().score(pixels, valid)
+
+    scorer = Interrupted(scorer)
+    with open_scene(path) as scene, pytest.raises(KeyboardInterrupt):
+        predict_scene(scorer, scene, (1,), plan, lambda *lot: None)
+    assert no_threads_left()
+    assert len(scorer.shapes) < 3 + 2 * scorer.streams + 2
+
+
+def test_each_row_of_the_file_is_read_once_and_in_whole_blocks(whole, monkeypatch):
+    scorer, path, plan, _, _ = whole
+    reads = []
+    with open_scene(path) as scene:
+        monkeypatch.setattr(scene, "read", lambda window, bands, read=scene.read: reads.append(window) or read(window))
+        predict_scene(scorer, scene, (1,), plan, lambda *lot: None)
+        block_height, _ = scene.block_shape
+    assert [window.row_off for window in reads] == [0, *(window.row_end for window in reads[:-1])]
+    assert all(window.row_end % block_height == 0 for window in reads[:-1])
+    assert reads[-1].row_end == 1300

@@ -13,28 +13,34 @@ The weights of all windows add up to 1 at every pixel of the raster.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from overland.errors import UsageError
+from overland.raster import Window
 
-__all__ = ["DEFAULT_CHIP_SIZE", "Axis", "Plan", "plan_axis", "plan_windows", "round_up"]
+__all__ = ["DEFAULT_CHIP_SIZE", "Axis", "Plan", "even_halo", "plan_axis", "plan_windows", "round_up"]
 
 # At a halo of 32 this costs 1.11 model pixels for each pixel of a large raster; 512 would cost 1.31.
 DEFAULT_CHIP_SIZE = 1536
+_WORTH_IT = 0.95
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The windows along one axis: pixels of the raster, number of windows, side of a chip and its halo."""
+    """The windows along one axis: pixels of the raster, number of windows, side of a chip and its halo.
+
+    `offset` moves all windows up or left by so many pixels, less than a stride.
+    """
 
     length: int
     count: int
     chip: int
     halo: int
+    offset: int = 0
 
     @property
     def stride(self) -> int:
@@ -46,9 +52,14 @@ class Axis:
         """Half the width of the ramp from one window to the next."""
         return self.halo // 2
 
+    def core(self, index: int) -> tuple[int, int]:
+        """First pixel and end of what the window owns; over all windows that is the raster, once."""
+        first = self._border(index)
+        return max(0, first), min(self.length, first + self.stride)
+
     def start(self, index: int) -> int:
         """First pixel that the chip sees; negative where it reaches beyond the raster."""
-        return index * self.stride - self.halo
+        return self._border(index) - self.halo
 
     def seen(self, index: int) -> tuple[int, int]:
         """First pixel and end of the part of the raster that the chip sees."""
@@ -56,13 +67,21 @@ class Axis:
 
     def span(self, index: int) -> tuple[int, int]:
         """First pixel and end of the part of the raster on which the window has weight."""
-        first = 0 if index == 0 else index * self.stride - self.ramp
-        end = self.length if index == self.count - 1 else (index + 1) * self.stride + self.ramp
+        first = 0 if index == 0 else self._border(index) - self.ramp
+        end = self.length if index == self.count - 1 else self._border(index + 1) + self.ramp
         return max(0, first), min(self.length, end)
 
-    def core_length(self, index: int) -> int:
-        """Number of pixels that the window owns; over all windows they add up to the length."""
-        return min(self.length, (index + 1) * self.stride) - index * self.stride
+    def alone(self, index: int) -> tuple[int, int]:
+        """First pixel and end of the part on which no other window has weight; empty when end <= first."""
+        first = 0 if index == 0 else self._border(index) + self.ramp
+        end = self.length if index == self.count - 1 else self._border(index + 1) - self.ramp
+        return max(0, first), min(self.length, end)
+
+    def touching(self, first: int, end: int) -> range:
+        """The windows with weight on any pixel from `first` up to `end`."""
+        lowest = (first + self.offset - self.ramp) // self.stride
+        highest = -(-(end + self.offset + self.ramp) // self.stride)
+        return range(max(0, min(lowest, self.count - 1)), min(self.count, highest))
 
     def weights(self, index: int) -> npt.NDArray[np.float32]:
         """Weight of each pixel of the span."""
@@ -71,10 +90,13 @@ class Axis:
         # A difference of two steps: summed over the windows all but the outermost cancel, and those are 1 and 0.
         weights = np.ones(end - first)
         if index > 0:
-            weights = self._step(centres - index * self.stride)
+            weights = self._step(centres - self._border(index))
         if index < self.count - 1:
-            weights -= self._step(centres - (index + 1) * self.stride)
+            weights -= self._step(centres - self._border(index + 1))
         return weights.astype(np.float32)
+
+    def _border(self, index: int) -> int:
+        return index * self.stride - self.offset
 
     def _step(self, distance: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
         if self.ramp == 0:
@@ -104,40 +126,78 @@ class Plan:
         """Pixels that the model computes for each pixel of the raster."""
         return self.windows * self.rows.chip * self.cols.chip / (self.rows.length * self.cols.length)
 
-    def core_megapixels(self, row: int, col: int) -> float:
-        """What a window adds to the progress, in millions of pixels."""
-        return self.rows.core_length(row) * self.cols.core_length(col) / 1e6
-
-    def buffer_bytes(self, pixel_bytes: int, num_scores: int) -> int:
-        """Memory of the rows in flight: two strips of pixels (one read ahead) and two of float32 scores."""
-        in_flight = 2 * self.rows.chip * (pixel_bytes + 1 + 4 * num_scores)
-        return in_flight * self.cols.length
+    def windows_touching(self, window: Window) -> int:
+        """Number of windows with weight on a part of the raster."""
+        rows = self.rows.touching(window.row_off, window.row_end)
+        return len(rows) * len(self.cols.touching(window.col_off, window.col_end))
 
 
-def plan_windows(height: int, width: int, *, chip_size: int, halo: int, divisor: int) -> Plan:
+def plan_windows(
+    height: int,
+    width: int,
+    *,
+    chip_size: int,
+    halo: int,
+    divisor: int,
+    streams: int = 1,
+    offset: tuple[int, int] = (0, 0),
+) -> Plan:
     """Plan the fewest windows of at most `chip_size` (rounded up to the divisor), then shrink them to what is needed.
 
-    All windows of a raster have one shape. Raises `UsageError` when a chip is all halo.
+    All windows of a raster have one shape. The halo is rounded up so that windows follow each other at multiples of
+    the divisor: a network that halves its pixels then halves the same ones in each of them, as in one large window.
+    Where `streams` windows are computed at once, more and smaller ones are taken if the last are done 5 % sooner:
+    nine windows keep two streams busy as long as ten do. `offset` (rows, columns) moves the windows up and left by less
+    than a stride; what they give should not change (the seam test). Raises `UsageError` when a chip is all halo, and
+    for sizes that make no sense.
     """
-    if chip_size < 1 or halo < 0:
-        raise UsageError(
-            f"A chip size of {chip_size} with a halo of {halo} pixels makes no sense; give positive numbers."
-        )
-    largest = round_up(chip_size, divisor)
-    if largest <= 2 * halo:
-        raise UsageError(
-            f"A chip of {largest} pixels has nothing left inside a halo of {halo} on each side. "
-            f"Try --chip-size {round_up(4 * halo, divisor)}, or a smaller --overlap."
-        )
-    return Plan(plan_axis(height, largest, halo, divisor), plan_axis(width, largest, halo, divisor))
+    largest, halo = _checked(chip_size, halo, divisor)
+    fewest = [math.ceil(length / (largest - 2 * halo)) for length in (height, width)]
+    plans = [
+        Plan(plan_axis(height, fewest[0] + rows, halo, divisor), plan_axis(width, fewest[1] + cols, halo, divisor))
+        for rows in range(streams)
+        for cols in range(streams)
+    ]
+    soonest = min(plans, key=lambda plan: (_duration(plan, streams), plan.windows))
+    chosen = soonest if _duration(soonest, streams) < _WORTH_IT * _duration(plans[0], streams) else plans[0]
+    return Plan(_moved(chosen.rows, offset[0]), _moved(chosen.cols, offset[1]))
 
 
-def plan_axis(length: int, chip: int, halo: int, divisor: int) -> Axis:
-    """Plan one axis: as few chips as cover it, all as small as that number of them allows."""
-    count = math.ceil(length / (chip - 2 * halo))
-    return Axis(length, count, round_up(math.ceil(length / count) + 2 * halo, divisor), halo)
+def plan_axis(length: int, count: int, halo: int, divisor: int) -> Axis:
+    """Plan one axis with chips as small as `count` of them allow; rounded up, fewer of them may do."""
+    chip = round_up(math.ceil(length / count) + 2 * halo, divisor)
+    return Axis(length, math.ceil(length / (chip - 2 * halo)), chip, halo)
+
+
+def even_halo(halo: int, divisor: int) -> int:
+    """The smallest halo, not below this one, of which two are a multiple of the divisor."""
+    return round_up(halo, divisor // math.gcd(2, divisor))
 
 
 def round_up(value: int, divisor: int) -> int:
     """The smallest multiple of the divisor that is not below the value."""
     return -(-value // divisor) * divisor
+
+
+def _checked(chip_size: int, halo: int, divisor: int) -> tuple[int, int]:
+    if chip_size < 1 or halo < 0:
+        raise UsageError(
+            f"A chip size of {chip_size} with a halo of {halo} pixels makes no sense; give positive numbers."
+        )
+    largest, halo = round_up(chip_size, divisor), even_halo(halo, divisor)
+    if largest <= 2 * halo:
+        raise UsageError(
+            f"A chip of {largest} pixels has nothing left inside a halo of {halo} on each side. "
+            f"Try --chip-size {round_up(4 * halo, divisor)}, or a smaller --overlap."
+        )
+    return largest, halo
+
+
+def _duration(plan: Plan, streams: int) -> int:
+    return math.ceil(plan.windows / streams) * plan.rows.chip * plan.cols.chip
+
+
+def _moved(axis: Axis, pixels: int) -> Axis:
+    if not 0 <= pixels < axis.stride:
+        raise UsageError(f"An offset of {pixels} pixels is not within 0 and the stride of {axis.stride} pixels.")
+    return replace(axis, count=math.ceil((axis.length + pixels) / axis.stride), offset=pixels)

@@ -1,142 +1,178 @@
-"""The streaming predictor: strips in, chips through the engine, blended scores out; a few strips in memory."""
+"""The streaming predictor: pieces of a scene in, windows through the model, blended scores out; a few rows in memory.
+
+One thread reads ahead, as many as the scorer wants compute windows without a pause from row to row of them, the
+caller's adds their scores in the order of the plan, whatever order they come in, and one writes behind. Hence the same
+bytes in every run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
-from overland.bundle import ModelBundle, scale_pixels, scores_from_logits
-from overland.inference.ahead import read_ahead, write_behind
+from overland.inference.ahead import map_ahead, read_ahead, worker_threads, write_behind
 from overland.inference.blend import Blend
-from overland.inference.engines import Engine
-from overland.inference.plan import DEFAULT_CHIP_SIZE, Plan, plan_windows
-from overland.inference.strips import Pixels, Strip, Valid, cut_chip, iter_strips
+from overland.inference.pieces import iter_scene_pieces, pieces_of_stride
+from overland.inference.plan import Plan
+from overland.inference.region import Region, Target
+from overland.inference.scorers import Pixels, Scorer, Scores, Valid
+from overland.inference.strips import Strip, cut_chip, iter_strips
+from overland.progress import Advance
 from overland.raster import Scene, Window
 
-__all__ = ["WriteScores", "predict_array", "predict_scene", "scores_of_chip"]
-
-Scores = npt.NDArray[np.float32]
+__all__ = ["WriteScores", "predict_array", "predict_scene"]
 
 WriteScores = Callable[[Window, Scores, Valid], None]
-"""Takes finished rows: their window, the scores (scores, rows, width), and where there is data (rows, width)."""
+"""Takes finished rows: their window, the scores (scores, rows, width), and where they are wanted (rows, width)."""
 
 # Finished rows leave in lots of this many, the block height of the files that Overland writes.
 _LOT = 512
-# Taller blocks (a whole image in one strip, say) are not worth holding; GDAL's cache serves them.
-_TALLEST_BLOCK = 1024
 
 
-def predict_array(
-    bundle: ModelBundle,
-    engine: Engine,
-    pixels: Pixels,
-    valid: Valid,
-    *,
-    chip_size: int | None = None,
-    halo: int | None = None,
-) -> Scores:
+@dataclass(frozen=True)
+class _Job:
+    """A window and the strip that it is cut out of. It is empty when no pixel on which it has weight is wanted."""
+
+    row: int
+    col: int
+    strip: Strip
+    is_empty: bool
+
+
+def predict_array(scorer: Scorer, pixels: Pixels, valid: Valid, plan: Plan, *, at_once: int | None = None) -> Scores:
     """Predict an image that is in memory: pixels (bands, height, width) as stored, scores (scores, height, width).
 
     The same windows and blending as for a scene. Where `valid` (height, width) is false a score has no meaning.
+    `at_once` windows are computed at the same time, by default as many as the scorer has streams; 1 computes them in
+    the caller's own thread, for who predicts several images at once.
     """
-    plan = plan_windows(
-        *valid.shape,
-        chip_size=chip_size or DEFAULT_CHIP_SIZE,
-        halo=bundle.halo if halo is None else halo,
-        divisor=bundle.size_divisor,
-    )
-    strips = iter_strips(lambda first, end: (pixels[:, first:end], valid[first:end]), plan.rows)
-    lots = _iter_lots(bundle, engine, plan, strips, align=1, advance=None)
-    return np.concatenate([scores for _, scores, _ in lots], axis=1)
+    scores = np.zeros((scorer.num_scores, *valid.shape), np.float32)
+    target = Target(Window(0, 0, *valid.shape))
+    at_once = min(at_once or scorer.streams, plan.windows)
+    with worker_threads(at_once) if at_once > 1 else nullcontext() as threads:
+        scored = _iter_scored(scorer, plan, target.left, [Strip(0, 0, pixels, valid, valid)], threads, at_once)
+        for window, lot, _ in _iter_lots(plan, target, scored, scorer.num_scores):
+            scores[:, window.row_off : window.row_end] = lot
+    return scores
 
 
 def predict_scene(
-    bundle: ModelBundle,
-    engine: Engine,
+    scorer: Scorer,
     scene: Scene,
     bands: Sequence[int],
     plan: Plan,
     write: WriteScores,
-    advance: Callable[[float], None] | None = None,
+    *,
+    advance: Advance | None = None,
+    region: Region | None = None,
+    first_row: int = 0,
 ) -> None:
     """Predict a scene as it streams by: `write` gets the finished rows from top to bottom, each once.
 
-    The next strip is read while the model works, and `write` is called in a thread of its own. `advance` is called
-    with the megapixels done. Memory is bounded by the scene's width times a window's height.
+    `plan` is that of the whole scene, so that a pixel of a region gets the very scores that a run over the whole scene
+    gives it; windows without a pixel that is wanted and holds data are not computed. Windows are written in pixels of
+    the region, at its full width, in lots that end at multiples of 512 of its rows; rows above `first_row` of it are
+    finished already. `write` is called in a thread of its own, `advance` in the caller's, with the megapixels done. An
+    error in any of them, in reading or in the model stops all threads and is raised. Memory is bounded by the region's
+    width times a window's height; `planned_memory_mb` estimates it.
     """
+    target = Target(scene.grid.window if region is None else region.window, first_row)
+    if not target.left.height:
+        return
+    pieces = iter_scene_pieces(scene, bands, plan, target.left, region)
+    with (
+        read_ahead(pieces, pieces_of_stride(plan)) as reader,
+        worker_threads(scorer.streams) as threads,
+        write_behind() as writer,
+    ):
 
-    def read_rows(first: int, end: int) -> tuple[Pixels, Valid]:
-        return scene.read(Window(first, 0, end - first, scene.width), bands)
+        def on_window(job: _Job) -> None:
+            reader.check()
+            writer.check()
+            if advance is not None:
+                advance(_core_megapixels(plan, job, target.left))
 
-    block_height, _ = scene.block_shape
-    align = block_height if block_height <= _TALLEST_BLOCK else 1
-    strips = iter_strips(read_rows, plan.rows, align)
-    with read_ahead(strips) as strips_ahead, write_behind() as submit:
-        for lot in _iter_lots(bundle, engine, plan, strips_ahead, align=_LOT, advance=advance):
-            submit(write, *lot)
-
-
-def scores_of_chip(
-    bundle: ModelBundle, engine: Engine, pixels: Pixels, valid: Valid, cut: tuple[slice, slice]
-) -> Scores:
-    """Scale a chip (bands, height, width), run the model and give the scores of the part `cut` out of it.
-
-    Pixels without data enter as the mean of their band, so that neither -9999 nor NaN reaches the network.
-    """
-    chip = scale_pixels(bundle, pixels)
-    if not valid.all():
-        chip[:, ~valid] = 0
-    logits = engine.run(chip[None])
-    return scores_from_logits(bundle, np.ascontiguousarray(logits[0][:, cut[0], cut[1]]))
+        scored = _iter_scored(scorer, plan, target.left, reader, threads, scorer.streams)
+        for lot in _iter_lots(plan, target, scored, scorer.num_scores, on_window):
+            writer.submit(write, *lot)
+            # Else it would be held while the next one is made.
+            del lot
 
 
 def _iter_lots(
-    bundle: ModelBundle,
-    engine: Engine,
     plan: Plan,
-    strips: Iterable[Strip],
-    *,
-    align: int,
-    advance: Callable[[float], None] | None,
+    target: Target,
+    scored: Iterable[tuple[_Job, Scores | None]],
+    num_scores: int,
+    on_window: Callable[[_Job], None] = lambda job: None,
 ) -> Iterator[tuple[Window, Scores, Valid]]:
-    blend = Blend(plan, bundle.num_scores)
-    held_valid = np.zeros((0, plan.cols.length), bool)
-    for row, strip in enumerate(strips):
-        blend.open_row(row)
-        for col in range(plan.cols.count):
-            _add_window(bundle, engine, plan, blend, strip, row, col)
-            if advance is not None:
-                advance(plan.core_megapixels(row, col))
-        row_off, scores = blend.take(row, align)
-        held_valid = _joined(held_valid, row_off, strip)
-        height = scores.shape[1]
-        if height:
-            yield Window(row_off, 0, height, plan.cols.length), scores, held_valid[:height]
-            held_valid = held_valid[height:]
+    window, left = target.window, target.left
+    cols = _cols(plan, left)
+    blend = Blend(plan, num_scores, left)
+    wanted = np.zeros((0, left.width), bool)
+    for job, scores in scored:
+        if job.col == cols.start:
+            blend.open_row(job.row)
+        if scores is not None:
+            blend.add(scores, job.row, job.col)
+            # Else it would be held while the next one is waited for.
+            del scores
+        on_window(job)
+        if job.col < cols.stop - 1:
+            continue
+        first, lot = blend.take(job.row, _LOT, window.row_off)
+        wanted = _with_rows_of(wanted, first, job.strip, left)
+        if lot.shape[1]:
+            yield Window(first - window.row_off, 0, lot.shape[1], left.width), lot, wanted[: lot.shape[1]]
+            wanted = wanted[lot.shape[1] :]
 
 
-def _add_window(
-    bundle: ModelBundle, engine: Engine, plan: Plan, blend: Blend, strip: Strip, row: int, col: int
-) -> None:
-    spans = plan.rows.span(row), plan.cols.span(col)
-    if not _has_data(strip, *spans):
-        return
-    pixels, valid = cut_chip(strip, plan, row, col)
-    cut = _shifted(spans[0], plan.rows.start(row)), _shifted(spans[1], plan.cols.start(col))
-    blend.add(scores_of_chip(bundle, engine, pixels, valid, cut), row, col)
+def _iter_scored(
+    scorer: Scorer, plan: Plan, left: Window, pieces: Iterable[Strip], threads: ThreadPoolExecutor | None, at_once: int
+) -> Iterator[tuple[_Job, Scores | None]]:
+    jobs = _iter_jobs(plan, left, pieces)
+    if threads is None:
+        return ((job, _score_window(scorer, plan, job)) for job in jobs)
+    # The windows of one row, so that no more than two strips are in use; those of a narrow scene would be too few.
+    queued = max(len(_cols(plan, left)), at_once + 1)
+    score = partial(_score_window, scorer, plan)
+    return map_ahead(score, jobs, threads, busy=at_once, queued=queued, is_light=lambda job: job.is_empty)
 
 
-def _has_data(strip: Strip, rows: tuple[int, int], cols: tuple[int, int]) -> bool:
-    return bool(strip.valid[_shifted(rows, strip.row_off), slice(*cols)].any())
+def _score_window(scorer: Scorer, plan: Plan, job: _Job) -> Scores | None:
+    return None if job.is_empty else scorer.score(*cut_chip(job.strip, plan, job.row, job.col))
 
 
-def _shifted(span: tuple[int, int], start: int) -> slice:
-    return slice(span[0] - start, span[1] - start)
+def _iter_jobs(plan: Plan, left: Window, pieces: Iterable[Strip]) -> Iterator[_Job]:
+    rows = plan.rows.touching(left.row_off, left.row_end)
+    for row, strip in zip(rows, iter_strips(pieces, plan.rows, rows), strict=True):
+        for col in _cols(plan, left):
+            yield _Job(row, col, strip, _is_empty(plan, left, strip, row, col))
 
 
-def _joined(held: Valid, row_off: int, strip: Strip) -> Valid:
+def _is_empty(plan: Plan, left: Window, strip: Strip, row: int, col: int) -> bool:
+    (first, end), (first_col, end_col) = plan.rows.span(row), plan.cols.span(col)
+    rows = slice(max(first, left.row_off) - strip.row_off, min(end, left.row_end) - strip.row_off)
+    cols = slice(max(first_col, left.col_off) - left.col_off, min(end_col, left.col_end) - left.col_off)
+    return not strip.wanted[rows, cols].any()
+
+
+def _with_rows_of(held: Valid, row_off: int, strip: Strip, left: Window) -> Valid:
     # Strips overlap: the rows that are held already are the same ones.
-    held_end = row_off + held.shape[0]
-    return np.concatenate([held, strip.valid[held_end - strip.row_off :]])
+    held_end = row_off + len(held)
+    return np.concatenate([held, strip.wanted[held_end - strip.row_off : left.row_end - strip.row_off]])
+
+
+def _cols(plan: Plan, window: Window) -> range:
+    return plan.cols.touching(window.col_off, window.col_end)
+
+
+def _core_megapixels(plan: Plan, job: _Job, left: Window) -> float:
+    (first, end), (first_col, end_col) = plan.rows.core(job.row), plan.cols.core(job.col)
+    core = Window(first, first_col, end - first, end_col - first_col).intersection(left)
+    return core.height * core.width / 1e6

@@ -1,11 +1,12 @@
 import dataclasses
 
 import numpy as np
+import onnxruntime
 import pytest
 
-from models_made import ranking_bundle, threshold_bundle
+from models_made import mean_bundle, ranking_bundle, threshold_bundle
 from overland.errors import DataError
-from overland.inference.engines.onnx import OnnxEngine
+from overland.inference.engines.onnx import OnnxEngine, half_precision
 
 
 def test_logits_are_those_of_the_graph(tmp_path):
@@ -14,6 +15,15 @@ def test_logits_are_those_of_the_graph(tmp_path):
     logits = engine.run(chips)
     assert logits.dtype == np.float32
     np.testing.assert_allclose(logits, chips.mean(axis=1, keepdims=True) - 10, atol=1e-5)
+
+
+def test_half_precision_is_near_fp32(tmp_path):
+    bundle = mean_bundle(tmp_path / "m")
+    chips = np.random.default_rng(0).normal(100, 10, (1, 1, 16, 24)).astype(np.float32)
+    session = onnxruntime.InferenceSession(half_precision(bundle.graph_path), providers=["CPUExecutionProvider"])
+    (logits,) = session.run(None, {"image": chips})
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits, OnnxEngine(bundle).run(chips), atol=0.02)
 
 
 def test_the_number_of_threads_does_not_change_the_logits(tmp_path):

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from overland.bundle import ModelBundle
-from overland.errors import UsageError, import_extra
+from overland.errors import MissingExtraError, OverlandError, UsageError, import_extra
+from overland.inference.machine import has_cuda, keep_freed_memory
 
-__all__ = ["ENGINES", "Engine", "open_engine"]
+__all__ = ["ENGINES", "PRECISIONS", "Engine", "open_engine"]
 
-ENGINES = ("auto", "onnx", "torch")
+logger = logging.getLogger("overland")
+
+ENGINES = ("auto", "openvino", "onnx", "torch")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
 
 
 class Engine(Protocol):
@@ -22,24 +28,105 @@ class Engine(Protocol):
     def name(self) -> str:
         """One of `ENGINES`, never "auto"."""
 
+    @property
+    def precision(self) -> str:
+        """One of `PRECISIONS`, never "auto"."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs: "cpu", "cuda" or "mps"."""
+
+    @property
+    def streams(self) -> int:
+        """How many calls of `run` should go on at once, from as many threads, to use the whole machine."""
+
     def run(self, chips: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Turn scaled chips (batch, bands, height, width) into logits (batch, scores, height, width)."""
+        """Turn scaled chips (batch, bands, height, width) into logits (batch, scores, height, width). Thread-safe."""
 
 
-def open_engine(bundle: ModelBundle, name: str = "auto", *, threads: int | None = None) -> Engine:
-    """Make a bundle's network ready: "onnx" (base install), "torch" (extra train) or "auto", which is onnx.
+def open_engine(
+    bundle: ModelBundle,
+    name: str = "auto",
+    *,
+    precision: str = "auto",
+    threads: int | None = None,
+    streams: int | None = None,
+) -> Engine:
+    """Make a bundle's network ready: "openvino" (extra speed), "onnx" (base install) or "torch" (extra train).
 
-    `threads` are those of one run; all of the machine's by default. Raises `UsageError` for an unknown engine,
-    `MissingExtraError` when its extra is not installed, `DataError` when the network cannot be loaded.
+    The engine "auto" is the fastest that is here: on an NVIDIA GPU onnx or else torch, on the processor openvino or
+    else onnx. The precision "auto" is fp32 on the processor and fp16 on a GPU. `threads` are those of all streams
+    together, by default every processor that the process may use; `streams` overrides the engine's own choice.
+
+    Raises `UsageError` for an engine or a precision that is unknown or cannot be had here, `MissingExtraError` when
+    the engine's extra is not installed, `DataError` when the network cannot be loaded.
     """
-    # Imported late: each engine costs half a second and more, and the base install has no torch.
-    if name in ("auto", "onnx"):
-        from overland.inference.engines.onnx import OnnxEngine
+    _check_choice("engine", name, ENGINES)
+    _check_choice("precision", precision, PRECISIONS)
+    for word, number in (("threads", threads), ("streams", streams)):
+        if number is not None and number < 1:
+            raise UsageError(f"{number} {word} cannot run a network; give 1 or more.")
+    keep_freed_memory()
 
-        return OnnxEngine(bundle, threads)
-    if name == "torch":
-        import_extra("torch", "train", "The engine torch")
-        from overland.inference.engines.torch import TorchEngine
+    def open_named(name: str) -> Engine:
+        return _OPENERS[name](bundle, precision, threads, streams)
 
-        return TorchEngine(bundle, threads)
-    raise UsageError(f"There is no engine {name!r}; choose one of {', '.join(ENGINES)}.")
+    return _open_fastest(open_named) if name == "auto" else open_named(name)
+
+
+def _open_fastest(open_named: Callable[[str], Engine]) -> Engine:
+    if has_cuda():
+        for name in ("onnx", "torch"):
+            engine = _try(open_named, name)
+            if engine is not None and engine.device == "cuda":
+                return engine
+    try:
+        return open_named("openvino")
+    except MissingExtraError:
+        return open_named("onnx")
+    except OverlandError as error:
+        engine = _try(open_named, "onnx")
+        if engine is None:
+            raise
+        logger.info("OpenVINO is left out (%s); ONNX Runtime takes over.", error)
+        return engine
+
+
+def _try(open_named: Callable[[str], Engine], name: str) -> Engine | None:
+    try:
+        return open_named(name)
+    except OverlandError as error:
+        logger.debug("Engine %s: %s", name, error)
+        return None
+
+
+def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"There is no {what} {value!r}; choose one of {', '.join(choices)}.")
+
+
+# Imported late: each engine costs a quarter of a second and more, and the base install has one of them.
+def _open_openvino(bundle: ModelBundle, precision: str, threads: int | None, streams: int | None) -> Engine:
+    from overland.inference.engines.openvino import OpenvinoEngine
+
+    return OpenvinoEngine(bundle, precision, threads, streams)
+
+
+def _open_onnx(bundle: ModelBundle, precision: str, threads: int | None, streams: int | None) -> Engine:
+    from overland.inference.engines.onnx import OnnxEngine
+
+    return OnnxEngine(bundle, precision, threads, streams)
+
+
+def _open_torch(bundle: ModelBundle, precision: str, threads: int | None, streams: int | None) -> Engine:
+    import_extra("torch", "train", "The engine torch")
+    from overland.inference.engines.torch import TorchEngine
+
+    return TorchEngine(bundle, precision, threads, streams)
+
+
+_OPENERS: dict[str, Callable[[ModelBundle, str, int | None, int | None], Engine]] = {
+    "openvino": _open_openvino,
+    "onnx": _open_onnx,
+    "torch": _open_torch,
+}
