@@ -153,21 +153,21 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, mask, monkeypatch):
     def fail(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(write_module, "_translate", fail)
+    monkeypatch.setattr(write_module, "copy_to_output", fail)
     with pytest.raises(ResourceError, match="disk is full"):
         write_class_map(tmp_path / "m.tif", mask, GRID, LEGEND)
     assert names_in(tmp_path) == []
 
 
 def test_pixels_that_do_not_read_back_are_found_out(tmp_path, mask, monkeypatch):
-    translate = write_module._translate
+    translate = write_module.copy_to_output
 
-    def lose_a_pixel(source, target, driver, is_class_map):
+    def lose_a_pixel(source, target, path, profile):
         with rasterio.open(source, "r+") as dataset:
             dataset.write(np.full((1, 1, 1), 9, np.uint8), window=((3, 4), (3, 4)))
-        translate(source, target, driver, is_class_map)
+        translate(source, target, path, profile)
 
-    monkeypatch.setattr(write_module, "_translate", lose_a_pixel)
+    monkeypatch.setattr(write_module, "copy_to_output", lose_a_pixel)
     with pytest.raises(ResourceError, match="does not read back"):
         write_class_map(tmp_path / "m.tif", mask, GRID, LEGEND)
     assert names_in(tmp_path) == []

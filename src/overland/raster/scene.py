@@ -11,15 +11,16 @@ from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from affine import Affine
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RasterioWindow
 
-from overland.errors import DataError
+from overland.errors import DataError, UsageError
 from overland.legend import Legend, legend_from_names
 from overland.raster.grid import Grid, Window
+from overland.raster.identity import file_identity
+from overland.raster.opening import open_dataset, reading_error
 
 __all__ = ["Scene", "open_scene", "read_image"]
 
@@ -31,14 +32,23 @@ class Scene:
     """An open raster. Use it in a `with` statement, and in one thread at a time.
 
     Bands are counted from 1, as in rasterio. A palette is read as its indices; `expand_palette` reads it as the
-    three bands red, green, blue instead.
+    three bands red, green, blue instead. `driver` is GDAL's name of the only format that the file may have. `nodata`
+    takes the place of the value that the file declares.
     """
 
-    def __init__(self, path: str | Path, *, expand_palette: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        expand_palette: bool = False,
+        driver: str | None = None,
+        nodata: float | None = None,
+    ) -> None:
         self.path = str(path)
-        self._dataset = _open_dataset(self.path)
+        self._dataset = open_dataset(self.path, driver)
         self._palette = _palette_of(self._dataset) if expand_palette else None
         self.grid = _grid_of(self._dataset)
+        self._nodata = self._dataset.nodata if nodata is None else self._checked_nodata(float(nodata))
         self._alpha_band: int | None = next(
             (i for i, kind in enumerate(self._dataset.colorinterp, 1) if kind == ColorInterp.alpha), None
         )
@@ -83,9 +93,13 @@ class Scene:
 
     @property
     def nodata(self) -> float | None:
-        """The value that means "no data", None when the file declares none."""
-        value = self._dataset.nodata
-        return None if value is None else float(value)
+        """The value that means "no data", None when the file declares none and none was given."""
+        return None if self._nodata is None else float(self._nodata)
+
+    @property
+    def identity(self) -> str:
+        """Enough of the file, or of what its server tells, to notice that it has changed."""
+        return file_identity(self.path, self._dataset)
 
     @property
     def descriptions(self) -> tuple[str | None, ...]:
@@ -141,10 +155,7 @@ class Scene:
                 pixels = self._dataset.read(list(bands), window=where)
             valid = self._valid(pixels, where, bands)
         except RasterioError as error:
-            raise DataError(
-                f"{self.path}: rows {window.row_off} to {window.row_end} cannot be read ({_cause(error)}). "
-                "The file is damaged or was cut short; fetch or export it again."
-            ) from error
+            raise reading_error(self.path, (window.row_off, window.row_end), error) from error
         return pixels, valid
 
     def read_padded(self, window: Window, bands: Sequence[int] | None = None) -> tuple[Pixels, Valid]:
@@ -163,6 +174,13 @@ class Scene:
         if not any(side for axis in pad for side in axis):
             return pixels, valid
         return np.pad(pixels, ((0, 0), *pad), mode="reflect"), np.pad(valid, pad, mode="reflect")
+
+    def _checked_nodata(self, value: float) -> float:
+        dtype = np.dtype(self._dataset.dtypes[0])
+        if dtype.kind in "ui" and _value_of_type(value, dtype) is None:
+            self.close()
+            raise UsageError(f"{self.path} holds {dtype}, which cannot be {value:g}; choose another --nodata.")
+        return value
 
     def _check_bands(self, bands: Sequence[int]) -> None:
         missing = [band for band in bands if not 1 <= band <= self.count]
@@ -184,35 +202,22 @@ class Scene:
         return valid
 
 
-def open_scene(path: str | Path, *, expand_palette: bool = False) -> Scene:
-    """Open a raster or a plain image. Raises `DataError` when it does not exist or is not one."""
-    return Scene(path, expand_palette=expand_palette)
+def open_scene(
+    path: str | Path, *, expand_palette: bool = False, driver: str | None = None, nodata: float | None = None
+) -> Scene:
+    """Open a raster or a plain image: a file, or the URL of one (https, s3, or a path of GDAL's such as /vsicurl/...).
+
+    `driver` fixes the format by GDAL's name for it, for files of strangers: a .tif may be XML that names other files.
+    `nodata` takes the place of the value that the file declares. Raises `DataError` when it does not exist or is no
+    raster, `AccessError` when its server does not give it, `UsageError` for a nodata that its type cannot hold.
+    """
+    return Scene(path, expand_palette=expand_palette, driver=driver, nodata=nodata)
 
 
 def read_image(path: str | Path, *, expand_palette: bool = True) -> tuple[Pixels, Valid]:
     """Read a whole image: an array (bands, height, width) without the alpha band, and where it holds data."""
     with open_scene(path, expand_palette=expand_palette) as scene:
         return scene.read()
-
-
-def _open_dataset(path: str) -> Any:
-    is_plain_path = "://" not in path and not path.startswith("/vsi")
-    if is_plain_path and not Path(path).exists():
-        raise DataError(f"{path} does not exist. Check the spelling and the folder.")
-    if is_plain_path and Path(path).is_dir():
-        raise DataError(f"{path} is a folder; a raster file is needed here.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        try:
-            dataset = rasterio.open(path)
-        except RasterioIOError as error:
-            raise DataError(
-                f"{path} cannot be opened as a raster ({_cause(error)}). Is it complete, and an image?"
-            ) from error
-    if dataset.count == 0:
-        dataset.close()
-        raise DataError(f"{path} has no bands of its own (a container of several rasters?); name one of its parts.")
-    return dataset
 
 
 def _grid_of(dataset: Any) -> Grid:
@@ -266,8 +271,3 @@ def _category_names(path: str) -> list[str]:
             f"{sidecar} holds the class names and cannot be read ({error}); delete it or write it again."
         ) from error
     return [category.text or "" for category in categories]
-
-
-def _cause(error: BaseException) -> str:
-    # rasterio often wraps GDAL's own words, which say more, as the cause.
-    return str(error.__cause__ or error).strip().rstrip(".") or type(error).__name__

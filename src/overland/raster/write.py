@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
-import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
-import rasterio.shutil
-from rasterio._err import CPLE_BaseError
-from rasterio.crs import CRS
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RasterioWindow
 
-from overland.errors import DataError, OverlandError, ResourceError, UsageError
+from overland.errors import ResourceError, UsageError
 from overland.legend import Legend
 from overland.raster.grid import Grid, Window
+from overland.raster.output import (
+    OUTPUT_DRIVERS,
+    RasterProfile,
+    copy_to_output,
+    create_dataset,
+    disk_errors,
+    open_quietly,
+    put_in_place,
+    remove_leftovers,
+    tiling,
+)
 
 __all__ = ["RasterWriter", "check_output", "create_raster", "write_class_map"]
-
-_BLOCK = 512
-_SMALL_BLOCK = 16
-_DRIVERS = {".tif": "COG", ".tiff": "COG", ".png": "PNG"}
 
 
 class RasterWriter:
@@ -49,11 +46,13 @@ class RasterWriter:
 
     def matches(self, path: Path) -> bool:
         """Whether a file holds exactly the pixels that were written."""
-        with _open_quietly(path) as dataset:
+        with open_quietly(path) as dataset:
             return all(zlib.crc32(dataset.read(window=where)) == checksum for where, checksum in self._checksums)
 
 
-def check_output(path: str | Path, *, overwrite: bool = False, suffixes: tuple[str, ...] = tuple(_DRIVERS)) -> Path:
+def check_output(
+    path: str | Path, *, overwrite: bool = False, suffixes: tuple[str, ...] = tuple(OUTPUT_DRIVERS)
+) -> Path:
     """Make sure that a file may be written: suffix known, folder there, nothing replaced unless `overwrite`.
 
     Raises `UsageError` otherwise.
@@ -92,18 +91,23 @@ def create_raster(
     when the disk is full.
     """
     path = check_output(path, overwrite=overwrite)
-    part = path.with_name(path.name + ".part")
+    profile = RasterProfile(grid, count, dtype, nodata, legend, descriptions)
+    part = path.with_name(path.name + ".pixels.part")
     final_part = path.with_name(path.name + ".final.part")
     try:
-        with _disk_errors(path):
-            with _create_dataset(part, grid, count, dtype, nodata, legend, descriptions) as dataset:
+        with disk_errors(path):
+            # The part file lives for minutes: the cheapest level is enough, the final file gets the good one.
+            options = {"compress": "deflate", "zlevel": 1, **tiling(grid.height, grid.width)}
+            with create_dataset(part, profile, **options) as dataset:
                 writer = RasterWriter(dataset)
                 yield writer
-            is_class_map = legend is not None or np.dtype(dtype).kind not in "f"
-            _translate(part, final_part, _DRIVERS[path.suffix.lower()], is_class_map)
-            _put_in_place(final_part, path, writer, legend)
+            copy_to_output(part, final_part, path, profile)
+            if not writer.matches(final_part):
+                # GDAL reports a full disk to nobody when it happens as a file is closed; only reading tells.
+                raise ResourceError(f"{path}: what was written does not read back. Is the disk full or failing?")
+            put_in_place(final_part, path, legend)
     finally:
-        _remove_leftovers(part, final_part)
+        remove_leftovers(part, final_part)
 
 
 def write_class_map(
@@ -112,124 +116,3 @@ def write_class_map(
     """Write a mask (height, width) of class ids as a class map with colours, names and nodata."""
     with create_raster(path, grid, nodata=legend.ignore_index, legend=legend, overwrite=overwrite) as writer:
         writer.write(mask, grid.window)
-
-
-@contextmanager
-def _create_dataset(
-    path: Path,
-    grid: Grid,
-    count: int,
-    dtype: str,
-    nodata: float | None,
-    legend: Legend | None,
-    descriptions: Sequence[str],
-) -> Iterator[Any]:
-    block = _BLOCK if min(grid.height, grid.width) >= _BLOCK else _SMALL_BLOCK
-    profile: dict[str, Any] = {
-        "driver": "GTiff",
-        "height": grid.height,
-        "width": grid.width,
-        "count": count,
-        "dtype": dtype,
-        "nodata": nodata,
-        "tiled": True,
-        "blockxsize": block,
-        "blockysize": block,
-        # The part file lives for minutes: the cheapest level is enough, the final file gets the good one.
-        "compress": "deflate",
-        "zlevel": 1,
-        "interleave": "band",
-        "bigtiff": "IF_SAFER",
-    }
-    if grid.crs is not None:
-        profile["crs"] = CRS.from_user_input(grid.crs)
-    if not grid.transform.is_identity:
-        profile["transform"] = grid.transform
-    with _quiet(), rasterio.open(path, "w", **profile) as dataset:
-        if grid.gcps and grid.gcps_crs:
-            dataset.gcps = (list(grid.gcps), CRS.from_user_input(grid.gcps_crs))
-        if legend is not None:
-            dataset.write_colormap(1, {index: (*color, 255) for index, color in enumerate(legend.colors)})
-        for band, description in enumerate(descriptions, 1):
-            dataset.set_band_description(band, description)
-        yield dataset
-
-
-def _translate(source: Path, target: Path, driver: str, is_class_map: bool) -> None:
-    options: dict[str, Any] = {}
-    if driver == "COG":
-        options = {
-            "BLOCKSIZE": _BLOCK,
-            "COMPRESS": "DEFLATE",
-            "BIGTIFF": "IF_SAFER",
-            "OVERVIEW_RESAMPLING": "NEAREST" if is_class_map else "AVERAGE",
-            "NUM_THREADS": "ALL_CPUS",
-        }
-    with _quiet():
-        rasterio.shutil.copy(source, target, driver=driver, **options)
-
-
-def _put_in_place(final_part: Path, path: Path, writer: RasterWriter, legend: Legend | None) -> None:
-    if not writer.matches(final_part):
-        # GDAL reports a full disk to nobody when it happens as a file is closed; only reading tells.
-        raise ResourceError(f"{path}: what was written does not read back. Is the disk full or failing?")
-    _sync(final_part)
-    _write_sidecar(Path(f"{final_part}.aux.xml"), Path(f"{path}.aux.xml"), legend)
-    final_part.replace(path)
-
-
-def _remove_leftovers(*parts: Path) -> None:
-    for part in parts:
-        part.unlink(missing_ok=True)
-        # GDAL puts its own files beside: metadata, and overviews while it makes them.
-        for suffix in (".aux.xml", ".ovr.tmp", ".msk.ovr.tmp"):
-            Path(f"{part}{suffix}").unlink(missing_ok=True)
-
-
-def _write_sidecar(metadata: Path, sidecar: Path, legend: Legend | None) -> None:
-    # GDAL's own metadata (a PNG's place on the ground) and our class names share one file.
-    root = ElementTree.parse(metadata).getroot() if metadata.exists() else ElementTree.Element("PAMDataset")
-    if legend is not None:
-        band = root.find("PAMRasterBand")
-        band = ElementTree.SubElement(root, "PAMRasterBand", band="1") if band is None else band
-        categories = ElementTree.SubElement(band, "CategoryNames")
-        for name in legend.names:
-            ElementTree.SubElement(categories, "Category").text = name
-    if len(root) == 0:
-        sidecar.unlink(missing_ok=True)
-        return
-    ElementTree.indent(root)
-    ElementTree.ElementTree(root).write(metadata, encoding="utf-8")
-    metadata.replace(sidecar)
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OverlandError:
-        raise
-    # Errors of a copy and of closing a file come as GDAL's own, which rasterio has not made public.
-    except (RasterioError, CPLE_BaseError, OSError) as error:
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        if full or shutil.disk_usage(path.parent).free < 1 << 20:
-            raise ResourceError(f"{path}: the disk is full. Free some space, or write to another disk.") from error
-        raise DataError(f"{path} cannot be written ({error}).") from error
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield
-
-
-@contextmanager
-def _open_quietly(path: Path) -> Iterator[Any]:
-    with _quiet(), rasterio.open(path) as dataset:
-        yield dataset

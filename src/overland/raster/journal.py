@@ -1,0 +1,180 @@
+"""The journal of work in progress: a folder beside the output that says whose work it is and how far it has come.
+
+    <output>.part/
+      journal.jsonl   the run's identity, then a line for each piece of work that is finished; each line is on the disk
+                      before the next piece begins
+      lock            held by the process that works here
+      ...             the pieces
+
+A process may die at any point: what has a line is finished, what has none is done again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from overland.errors import DataError, UsageError
+from overland.raster.durable import held_lock, replace_durably, sync_file
+
+__all__ = ["Entry", "Journal", "journal_folder", "open_journal", "recorded_run"]
+
+logger = logging.getLogger("overland")
+
+Entry = Mapping[str, Any]
+
+_FORMAT = 1
+_JOURNAL, _LOCK = "journal.jsonl", "lock"
+_SHOWN_CHARACTERS = 60
+
+
+class Journal:
+    """The finished pieces of a run that is open; made by `open_journal`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.entries: list[Entry] = _read_lines(folder)[1:]
+
+    def record(self, entry: Entry) -> None:
+        """Add a line and wait until it is on the disk."""
+        with (self.folder / _JOURNAL).open("ab") as file:
+            file.write(_line(entry))
+            file.flush()
+            os.fsync(file.fileno())
+        self.entries.append(entry)
+
+    def holds(self, key: str) -> bool:
+        """Whether any entry has a key."""
+        return any(key in entry for entry in self.entries)
+
+    def restart(self) -> None:
+        """Forget every finished piece; the run's identity stays."""
+        header = _read_lines(self.folder)[0]
+        self.clear()
+        self.entries = []
+        _write_header(self.folder, header)
+
+    def clear(self) -> None:
+        """Remove the pieces; the journal stays."""
+        for path in self.folder.iterdir():
+            if path.name not in (_JOURNAL, _LOCK):
+                path.unlink()
+
+    def remove(self) -> None:
+        """Remove the folder: the work is done, or not wanted."""
+        _remove_folder(self.folder)
+
+
+def journal_folder(output: Path) -> Path:
+    """The folder in which work on an output is kept until it is done."""
+    return output.with_name(output.name + ".part")
+
+
+def recorded_run(output: Path) -> tuple[Mapping[str, Any], list[Entry]] | None:
+    """The identity and the finished pieces of the run that is in progress on an output; None when there is none."""
+    lines = _read_lines(journal_folder(output))
+    return (_run_of(lines[0]), lines[1:]) if lines else None
+
+
+@contextmanager
+def open_journal(output: Path, run: Mapping[str, Any], *, overwrite: bool = False) -> Iterator[Journal]:
+    """Begin work on an output, or continue it where the same run was broken off.
+
+    `run` is what the result depends on, as plain values under names that a person understands. With `overwrite`
+    another run's work is thrown away. Where nothing has been finished nothing is left. Raises `UsageError` when another
+    process works on the output, and when the work there is of another run.
+    """
+    folder = journal_folder(output)
+    _make_folder(folder, output)
+    with held_lock(folder / _LOCK) as is_held:
+        if not is_held:
+            raise UsageError(f"Another process is writing {output} now. Wait for it, or choose another output.")
+        try:
+            _settle_run(folder, output, json.loads(json.dumps(run)), overwrite)
+            yield Journal(folder)
+        finally:
+            if folder.exists() and len(_read_lines(folder)) < 2:
+                _remove_folder(folder)
+    if sys.platform == "win32" and not (folder / _JOURNAL).exists():
+        _remove_folder(folder)
+
+
+def _make_folder(folder: Path, output: Path) -> None:
+    if folder.is_file():
+        raise UsageError(f"{folder} is a file; {output} needs that name while it is made. Move the file away.")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _settle_run(folder: Path, output: Path, run: Mapping[str, Any], overwrite: bool) -> None:
+    lines = _read_lines(folder)
+    if lines and _run_of(lines[0]) == run:
+        return
+    if lines and not overwrite:
+        raise UsageError(_refusal(folder, output, _run_of(lines[0]), run))
+    if lines:
+        logger.info("The unfinished work in %s is of another run; starting anew.", folder)
+    Journal(folder).clear()
+    _write_header(folder, {"format": _FORMAT, "run": run})
+
+
+def _refusal(folder: Path, output: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    changed = [key for key in (*now, *(before.keys() - now.keys())) if before.get(key) != now.get(key)]
+    changes = "; ".join(f"{key} was {_shown(before.get(key))}, now {_shown(now.get(key))}" for key in changed)
+    return (
+        f"{output} was begun by a run that differs ({changes}). Give the same command to continue it, "
+        f"or throw away what is in {folder} and start anew with --overwrite."
+    )
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else "none" if value is None else json.dumps(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+
+
+def _run_of(header: Entry) -> Mapping[str, Any]:
+    run = header.get("run")
+    return run if header.get("format") == _FORMAT and isinstance(run, dict) else {"journal": "of another version"}
+
+
+def _write_header(folder: Path, header: Entry) -> None:
+    new = folder / f"{_JOURNAL}.new"
+    new.write_bytes(_line(header))
+    sync_file(new)
+    replace_durably(new, folder / _JOURNAL)
+
+
+def _line(entry: Entry) -> bytes:
+    # It begins with a line's end too: a line that was cut short spoils itself alone.
+    return b"\n" + json.dumps(entry).encode() + b"\n"
+
+
+def _read_lines(folder: Path) -> list[Entry]:
+    try:
+        raw = (folder / _JOURNAL).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise DataError(f"{folder / _JOURNAL} cannot be read ({error.strerror}).") from error
+    lines = [_parsed(line) for line in raw.split(b"\n") if line]
+    # Without its first line a journal is nobody's.
+    return [line for line in lines if line is not None] if lines and lines[0] is not None else []
+
+
+def _parsed(line: bytes) -> Entry | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _remove_folder(folder: Path) -> None:
+    # Windows keeps the lock, which is open, and with it the folder; `open_journal` removes both later.
+    shutil.rmtree(folder, ignore_errors=sys.platform == "win32")

@@ -1,0 +1,118 @@
+"""A scene of a stranger: what it claims to be, before a pixel is read, and a plain copy that is safe to open."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.crs import CRS
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.windows import Window as RasterioWindow
+
+from overland.errors import DataError
+from overland.raster.grid import Window
+from overland.raster.scene import Scene
+
+__all__ = ["ImageFacts", "read_facts", "write_plain_copy"]
+
+_BLOCK = 512
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """The header of an image: nothing in it has been decoded. `pages` counts the images in one file."""
+
+    height: int
+    width: int
+    count: int
+    dtype: str
+    block_bytes: int
+    pages: int
+
+
+def read_facts(path: str | Path, driver: str) -> ImageFacts:
+    """Read the header of a file that may have one format only. Raises `DataError` for what is not one."""
+    with _quiet():
+        try:
+            with rasterio.open(path, driver=driver) as dataset:
+                return _facts(dataset)
+        except RasterioIOError as error:
+            raise DataError(f"{path} cannot be opened as {driver} ({error}). Is it complete?") from error
+
+
+def _facts(dataset: Any) -> ImageFacts:
+    pixel_bytes = sum(np.dtype(_numpy_name(dtype)).itemsize for dtype in dataset.dtypes)
+    return ImageFacts(
+        height=dataset.height,
+        width=dataset.width,
+        count=dataset.count,
+        dtype=str(dataset.dtypes[0]) if dataset.count else "",
+        block_bytes=max((math.prod(shape) for shape in dataset.block_shapes), default=0) * pixel_bytes,
+        pages=max(1, len(dataset.subdatasets)),
+    )
+
+
+def _numpy_name(dtype: str) -> str:
+    # GDAL's whole-number complex type has no counterpart in numpy.
+    return {"complex_int16": "complex64"}.get(dtype, dtype)
+
+
+def write_plain_copy(scene: Scene, path: str | Path, bands: Sequence[int]) -> None:
+    """Copy bands of a scene, counted from 1, to a tiled GeoTIFF whose internal mask says where they hold data.
+
+    Georeference and ground control points are kept, every other thing that the file said is left behind.
+    Raises `DataError` when a pixel cannot be read.
+    """
+    grid = scene.grid
+    profile: dict[str, Any] = {
+        "driver": "GTiff",
+        "height": grid.height,
+        "width": grid.width,
+        "count": len(bands),
+        "dtype": scene.dtype,
+        "crs": None if grid.crs is None else CRS.from_user_input(grid.crs),
+        "transform": grid.transform,
+        "tiled": True,
+        "blockxsize": _BLOCK,
+        "blockysize": _BLOCK,
+        "compress": "deflate",
+        "zlevel": 1,
+        "bigtiff": "IF_SAFER",
+        # GDAL would take the fourth of four bands for alpha.
+        "photometric": "RGB" if len(bands) == 3 and scene.dtype in ("uint8", "uint16") else "MINISBLACK",
+    }
+    if grid.transform.is_identity:
+        del profile["transform"]
+    with (
+        _quiet(),
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", **profile) as copy,
+    ):
+        if grid.gcps and grid.gcps_crs:
+            copy.gcps = (list(grid.gcps), CRS.from_user_input(grid.gcps_crs))
+        for row in range(0, grid.height, _rows_at_once(scene)):
+            height = min(_rows_at_once(scene), grid.height - row)
+            pixels, valid = scene.read(Window(row, 0, height, grid.width), bands)
+            where = RasterioWindow(0, row, grid.width, height)
+            copy.write(pixels, window=where)
+            copy.write_mask(valid, window=where)
+
+
+def _rows_at_once(scene: Scene) -> int:
+    # Whole blocks of both files, so that none is decoded twice.
+    rows, _ = scene.block_shape
+    return _BLOCK * max(1, min(rows, 4096) // _BLOCK)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield

@@ -1,0 +1,261 @@
+"""Rasters of one size that are made band of rows by band of rows, each durable, and put together at the end.
+
+A finished band is a small file of its own in the journal's folder, with its checksum in the journal. Nothing here grows
+with the number of rows but the number of files.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.errors import RasterioError
+from rasterio.windows import Window as RasterioWindow
+
+from overland.errors import ResourceError
+from overland.raster.durable import replace_durably, sync_file
+from overland.raster.grid import Grid, Window
+from overland.raster.journal import Entry, Journal, recorded_run
+from overland.raster.output import (
+    BLOCK,
+    RasterProfile,
+    copy_to_output,
+    create_dataset,
+    disk_errors,
+    open_quietly,
+    put_in_place,
+    remove_leftovers,
+    tiling,
+)
+
+__all__ = ["RowBands", "RowBandsOutput", "are_own_outputs", "iter_row_bands"]
+
+logger = logging.getLogger("overland")
+
+Pixels = npt.NDArray[Any]
+
+# Checked in pieces of this size, so that a wide raster of many bands needs no more memory than a narrow one.
+_PIECE_BYTES = 32 << 20
+
+
+@dataclass(frozen=True)
+class RowBandsOutput:
+    """One of the rasters: where it goes in the end, and what it is."""
+
+    path: Path
+    profile: RasterProfile
+
+
+class RowBands:
+    """The rasters of a journal, by name; all have the same number of rows and columns.
+
+    Bands that an earlier run finished are checked when this is made; those that are damaged count as not made.
+    """
+
+    def __init__(self, journal: Journal, outputs: Mapping[str, RowBandsOutput]) -> None:
+        self._journal = journal
+        self._outputs = outputs
+        grid = next(iter(outputs.values())).profile.grid
+        self._height, self._width = grid.height, grid.width
+        self._finished: dict[int, Entry] = {}
+        if not self.is_done:
+            self._finished = {row: entry for row, entry in self._recorded().items() if self._is_sound(row, entry)}
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the outputs are in place, and are still the files that were put there."""
+        return bool(_last_done(self._journal.entries) == self._stamps())
+
+    @property
+    def notes(self) -> list[Mapping[str, Any]]:
+        """What `write` was told to note of each band that is finished, from the top."""
+        entries = self._recorded() if self.is_done else self._finished
+        return [entries[row]["notes"] for row in sorted(entries)]
+
+    def missing(self) -> list[tuple[int, int]]:
+        """The rows that are not made yet, as first row and end of each run of them."""
+        if self.is_done:
+            return []
+        runs: list[tuple[int, int]] = []
+        for band in iter_row_bands(self._height):
+            if band[0] in self._finished:
+                continue
+            if runs and runs[-1][1] == band[0]:
+                runs[-1] = runs[-1][0], band[1]
+            else:
+                runs.append(band)
+        return runs
+
+    def write(self, row: int, pixels: Mapping[str, Pixels], notes: Mapping[str, Any]) -> None:
+        """Make a band durable: pixels (bands, rows, width) of each raster, from `row` on, one of `iter_row_bands`.
+
+        `notes` are plain values that are kept with it. Raises `ResourceError` when the disk is full; what was written
+        before stays.
+        """
+        checksums = {}
+        with self._disk_errors():
+            for name, array in pixels.items():
+                checksums[name] = self._write_file(name, row, array)
+            entry = {"row": row, "rows": next(iter(pixels.values())).shape[-2], "crc32": checksums, "notes": notes}
+            self._journal.record(entry)
+        self._finished[row] = entry
+
+    def assemble(self) -> None:
+        """Put the bands together, read the results back, and put them in place, all or none."""
+        finals = {name: _final_part(output.path) for name, output in self._outputs.items()}
+        with self._disk_errors():
+            try:
+                for name, final in finals.items():
+                    self._assemble(name, final)
+                # From here on an output that exists may be ours.
+                self._journal.record({"placing": True})
+                for name, output in self._outputs.items():
+                    put_in_place(finals[name], output.path, output.profile.legend)
+            finally:
+                remove_leftovers(*finals.values())
+            self._journal.record({"done": self._stamps()})
+            self._journal.clear()
+
+    def _disk_errors(self) -> Any:
+        path = next(iter(self._outputs.values())).path
+        return disk_errors(path, "Free some space and give the same command: it continues where this run ended.")
+
+    def _recorded(self) -> dict[int, Entry]:
+        bands = [entry for entry in self._journal.entries if "row" in entry]
+        return {entry["row"]: entry for entry in bands}
+
+    def _is_sound(self, row: int, entry: Entry) -> bool:
+        if all(self._file_matches(name, row, entry) for name in self._outputs):
+            return True
+        logger.warning("Rows %d to %d were damaged on the disk; they are made again.", row, row + entry["rows"])
+        return False
+
+    def _file_matches(self, name: str, row: int, entry: Entry) -> bool:
+        path = self._band_path(name, row)
+        try:
+            with open_quietly(path) as dataset:
+                return bool(_file_checksum(dataset, 0, entry["rows"]) == entry["crc32"].get(name))
+        except RasterioError:
+            return False
+
+    def _write_file(self, name: str, row: int, pixels: Pixels) -> int:
+        profile = self._outputs[name].profile
+        path = self._band_path(name, row)
+        new = path.with_suffix(".new")
+        pixels = np.ascontiguousarray(pixels, dtype=profile.dtype)
+        count, rows, width = pixels.shape
+        checksum = _checksum(lambda where: pixels[:, :, where.slices[1]], count, rows, width, pixels.dtype)
+        # Where it lies is known to the whole; on its own a band lies nowhere.
+        band = RasterProfile(Grid(rows, width), count, profile.dtype)
+        with create_dataset(new, band, **_compression(profile), **tiling(self._height, self._width)) as dataset:
+            dataset.write(pixels)
+        with open_quietly(new) as dataset:
+            if _file_checksum(dataset, 0, rows) != checksum:
+                # GDAL tells nobody of a disk that fills up as a file is closed.
+                raise ResourceError(f"{new}: what was written does not read back. Is the disk full or failing?")
+        sync_file(new)
+        replace_durably(new, path)
+        return checksum
+
+    def _assemble(self, name: str, final: Path) -> None:
+        output = self._outputs[name]
+        mosaic = self._journal.folder / f"{name}.vrt"
+        # Read in the blocks of its parts; in its own of 128 x 128 the copy takes three times as long.
+        with create_dataset(mosaic, output.profile, driver="VRT", blockxsize=BLOCK, blockysize=BLOCK) as dataset:
+            for band in range(1, output.profile.count + 1):
+                dataset.update_tags(band, ns="new_vrt_sources", **self._sources(name, band))
+        copy_to_output(mosaic, final, output.path, output.profile)
+        with open_quietly(final) as dataset:
+            for row, entry in self._finished.items():
+                if _file_checksum(dataset, row, entry["rows"]) != entry["crc32"][name]:
+                    raise ResourceError(
+                        f"{output.path}: what was written does not read back. Is the disk full or failing?"
+                    )
+
+    def _sources(self, name: str, band: int) -> dict[str, str]:
+        return {
+            f"source_{row}": _vrt_source(self._band_path(name, row), band, row, entry["rows"], self._width)
+            for row, entry in sorted(self._finished.items())
+        }
+
+    def _band_path(self, name: str, row: int) -> Path:
+        return self._journal.folder / f"{name}-{row:09d}.tif"
+
+    def _stamps(self) -> dict[str, list[int] | None]:
+        return _stamps({name: output.path for name, output in self._outputs.items()})
+
+
+def are_own_outputs(paths: Mapping[str, Path]) -> bool:
+    """Whether outputs that exist were put there by the run whose journal lies beside the first, and not changed since.
+
+    So it is where a run died as it put its files in place, or has more scenes to do.
+    """
+    recorded = recorded_run(next(iter(paths.values())))
+    if recorded is None or not any("placing" in entry for entry in recorded[1]):
+        return False
+    done = _last_done(recorded[1])
+    return done is None or done == _stamps(paths)
+
+
+def iter_row_bands(end: int, first: int = 0) -> Iterator[tuple[int, int]]:
+    """Cut rows from `first` up to `end` into bands: first row and end of each, broken at multiples of 512."""
+    while first < end:
+        stop = min(end, (first // BLOCK + 1) * BLOCK)
+        yield first, stop
+        first = stop
+
+
+def _compression(profile: RasterProfile) -> dict[str, Any]:
+    # Probabilities hardly shrink, and the work would take time from the model; ids shrink fifty times for little.
+    return {} if profile.is_measured else {"compress": "deflate", "zlevel": 1}
+
+
+def _file_checksum(dataset: Any, row: int, rows: int) -> int:
+    def read(where: Window) -> Pixels:
+        return np.asarray(dataset.read(window=RasterioWindow(where.col_off, row, where.width, rows)))
+
+    return _checksum(read, dataset.count, rows, dataset.width, np.dtype(dataset.dtypes[0]))
+
+
+def _checksum(read: Callable[[Window], Pixels], count: int, rows: int, width: int, dtype: np.dtype[Any]) -> int:
+    columns = max(1, _PIECE_BYTES // (count * BLOCK * dtype.itemsize * BLOCK)) * BLOCK
+    checksum = 0
+    for col in range(0, width, columns):
+        piece = read(Window(0, col, rows, min(columns, width - col)))
+        checksum = zlib.crc32(np.ascontiguousarray(piece).data, checksum)
+    return checksum
+
+
+def _vrt_source(path: Path, band: int, row: int, rows: int, width: int) -> str:
+    return (
+        f'<SimpleSource><SourceFilename relativeToVRT="1">{path.name}</SourceFilename><SourceBand>{band}</SourceBand>'
+        f'<SrcRect xOff="0" yOff="0" xSize="{width}" ySize="{rows}"/>'
+        f'<DstRect xOff="0" yOff="{row}" xSize="{width}" ySize="{rows}"/></SimpleSource>'
+    )
+
+
+def _final_part(path: Path) -> Path:
+    # Beside its name and not in the journal's folder: outputs may lie on several disks.
+    return path.with_name(path.name + ".final.part")
+
+
+def _last_done(entries: Sequence[Entry]) -> Any:
+    return next((entry["done"] for entry in reversed(entries) if "done" in entry), None)
+
+
+def _stamps(paths: Mapping[str, Path]) -> dict[str, list[int] | None]:
+    return {name: _stamp(path) for name, path in paths.items()}
+
+
+def _stamp(path: Path) -> list[int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
