@@ -4,82 +4,80 @@ import numpy as np
 import pytest
 
 from models_made import threshold_bundle
-from overland.errors import DataError, UsageError
+from overland.errors import DataError
+from overland.inference import open_engine
 from overland.raster import Grid, create_raster
-from overland.workflows.predict_jobs import predict_jobs
-
-NOTHING = {
-    "scores": None,
-    "bands": None,
-    "chip_size": None,
-    "overlap": None,
-    "overwrite": False,
-}
+from overland.workflows.predict_ensemble import open_ensemble
+from overland.workflows.predict_jobs import PredictOptions, predict_jobs
+from overland.workflows.predict_targets import predict_targets
+from scenes import utm_grid
 
 
 @pytest.fixture
-def bundle(tmp_path):
-    return threshold_bundle(tmp_path / "m")
+def ensemble(tmp_path):
+    bundle = threshold_bundle(tmp_path / "m")
+    # One stream: with more, a small scene becomes as many windows, on any machine another number.
+    return open_ensemble(bundle, (), open_engine(bundle, "onnx", streams=1), "auto", None)
 
 
 @pytest.fixture
 def scene(tmp_path):
-    def make(name="s.tif"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        with create_raster(tmp_path / name, Grid(40, 30)) as writer:
-            writer.write(np.ones((40, 30), np.uint8), Grid(40, 30).window)
+    def make(name="s.tif", grid=Grid(40, 30)):  # noqa: B008 - frozen
+        with create_raster(tmp_path / name, grid) as writer:
+            writer.write(np.ones((grid.height, grid.width), np.uint8), grid.window)
         return tmp_path / name
 
     return make
 
 
-def test_one_input_has_the_output_that_is_named(tmp_path, bundle, scene):
-    (job,) = predict_jobs(bundle, [scene()], tmp_path / "o.tif", **NOTHING)
-    assert (job.output, job.scores, job.bands) == (tmp_path / "o.tif", None, (1,))
-    assert job.plan.windows == 1
-    assert job.output_bytes(1) == 40 * 30 * 4 / 3
+def jobs_of(sources, output, ensemble, **options):
+    return predict_jobs(predict_targets(sources, {"mask": output}), ensemble, PredictOptions(**options))
 
 
-def test_an_output_folder_gets_a_file_for_each_input(tmp_path, bundle, scene):
-    (tmp_path / "out").mkdir()
-    (job,) = predict_jobs(bundle, [scene()], tmp_path / "out", **NOTHING)
-    assert job.output == tmp_path / "out" / "s.tif"
+def test_a_scene_is_planned_whole(tmp_path, ensemble, scene):
+    (job,) = jobs_of([scene()], tmp_path / "o.tif", ensemble)
+    assert (job.mask, job.bands, job.windows) == (tmp_path / "o.tif", (1,), 1)
+    assert job.megapixels == pytest.approx(40 * 30 / 1e6)
+    assert job.grid == Grid(40, 30)
 
 
-@pytest.mark.parametrize(
-    ("inputs", "output", "message"),
-    [
-        ([], "o.tif", "nothing to predict"),
-        (["a.tif", "b.tif"], "o.tif", "need a folder"),
-        (["a.tif", "x/a.tif"], "out", "would be written twice"),
-        (["a.tif"], "a.tif", "is an input"),
-        (["a.tif"], "o.jpg", "suffix"),
-    ],
-)
-def test_outputs_that_make_no_sense_are_refused(tmp_path, bundle, scene, inputs, output, message):
-    sources = [scene(name) for name in inputs]
-    with pytest.raises(UsageError, match=message):
-        predict_jobs(bundle, sources, tmp_path / output, **{**NOTHING, "overwrite": True})
+def test_less_memory_means_smaller_windows(tmp_path, ensemble, scene):
+    path = scene(grid=Grid(900, 900))
+    (large,) = jobs_of([path], tmp_path / "o.tif", ensemble, max_memory_mb=8000.0)
+    (small,) = jobs_of([path], tmp_path / "o.tif", ensemble, max_memory_mb=350.0)
+    assert large.windows == 1
+    assert small.windows > 4
+    assert small.memory_mb < large.memory_mb
 
 
-def test_an_output_that_exists_is_refused_before_anything_is_done(tmp_path, bundle, scene):
-    (tmp_path / "o.tif").write_text("mine")
-    with pytest.raises(UsageError, match="--overwrite"):
-        predict_jobs(bundle, [scene()], tmp_path / "o.tif", **NOTHING)
+def test_a_part_has_a_grid_of_its_own(tmp_path, ensemble, scene):
+    path = scene(grid=utm_grid(40, 30))
+    (job,) = jobs_of([path], tmp_path / "o.tif", ensemble, limits=(500_005.0, 5_199_970.0, 500_020.0, 5_199_990.0))
+    assert (job.grid.height, job.grid.width) == (20, 15)
+    assert job.grid.bounds == (500_005, 5_199_970, 500_020, 5_199_990)
 
 
-def test_scores_are_geotiffs_only(tmp_path, bundle, scene):
-    with pytest.raises(UsageError, match="suffix"):
-        predict_jobs(bundle, [scene()], tmp_path / "o.tif", **{**NOTHING, "scores": tmp_path / "s.png"})
+def test_bounds_beside_every_scene_are_refused_with_where_it_is(tmp_path, ensemble, scene):
+    path = scene(grid=utm_grid(40, 30))
+    with pytest.raises(DataError, match=r"do not meet; .*500000 5199960 500030 5200000 \(EPSG:32633\)"):
+        jobs_of([path], tmp_path / "o.tif", ensemble, limits=(5.0, 50.0, 6.0, 51.0))
 
 
-def test_one_bad_input_among_many_is_found_before_the_first_is_predicted(tmp_path, bundle, scene):
+def test_a_scene_beside_the_bounds_is_left_out_among_others(tmp_path, ensemble, scene, caplog):
+    paths = [scene("a.tif", utm_grid(40, 30)), scene("b.tif", Grid(40, 30))]
+    with caplog.at_level(logging.INFO, logger="overland"):
+        jobs = jobs_of(paths, tmp_path / "out", ensemble, limits=(500_000.0, 5_199_990.0, 500_010.0, 5_200_000.0))
+    assert [job.source for job in jobs] == [str(paths[0])]
+    assert "b.tif lies beside the area" in caplog.text
+
+
+def test_one_bad_input_among_many_is_found_before_the_first_is_predicted(tmp_path, ensemble, scene):
     (tmp_path / "bad.tif").write_text("no raster")
     with pytest.raises(DataError, match=r"bad\.tif"):
-        predict_jobs(bundle, [scene(), tmp_path / "bad.tif"], tmp_path / "out", **NOTHING)
+        jobs_of([scene(), tmp_path / "bad.tif"], tmp_path / "out", ensemble)
 
 
-def test_a_chip_size_that_is_no_multiple_is_rounded_up_and_told(tmp_path, bundle, scene, caplog):
+def test_a_chip_size_that_is_no_multiple_is_rounded_up_and_told(tmp_path, ensemble, scene, caplog):
     with caplog.at_level(logging.INFO, logger="overland"):
-        predict_jobs(bundle, [scene()], tmp_path / "o.tif", **{**NOTHING, "chip_size": 25})
+        jobs_of([scene()], tmp_path / "o.tif", ensemble, chip_size=25)
     assert "at most 32 pixels" in caplog.text

@@ -27,12 +27,12 @@ def _text(found: Mapping[str, Any]) -> str:
     lines = [
         f"overland {found['overland']}, Python {found['python']}, {machine['system']}",
         f"{machine['cpus']} CPUs, {machine['memory_gb']} GB memory, {found['disk_free_gb']} GB free on this disk",
+        f"processor: {', '.join(machine['features']) or 'nothing known of its features'}",
         "GDAL " + ", ".join(f"{name} {version}" for name, version in found["gdal"].items()),
         "",
         *(f"  {name:30} {version or 'not installed'}" for name, version in found["versions"].items()),
         "",
-        f"engine onnx: {', '.join(found['engines']['onnx'])}",
-        f"engine torch: {', '.join(found['engines']['torch']) or 'not installed'}",
+        *(f"engine {name}: {', '.join(found['engines'][name]) or 'not installed'}" for name in found["engines"]),
     ]
     missing = [extra for extra, complete in found["extras"].items() if not complete]
     lines += [f"extra {extra} is not complete: pip install 'overland[{extra}]'" for extra in missing]

@@ -19,6 +19,7 @@ def model_card(bundle: ModelBundle) -> str:
         f"- Classes: {', '.join(bundle.legend.names)}; decided by the {decision}",
         f"- Trained on {bundle.data.get('name')}: {images} images",
         *_score_lines(bundle),
+        *_int8_lines(bundle),
         "",
         "The terms of the training data carry over to what is made with this model; look them up before you share it.",
         "",
@@ -45,4 +46,14 @@ def _score_lines(bundle: ModelBundle) -> list[str]:
     return [
         f"- {what}, pooled over the {where}: {headline['value']:.3f} "
         f"({headline['confidence']:.0%} interval {headline['low']:.3f} to {headline['high']:.3f})"
+    ]
+
+
+def _int8_lines(bundle: ModelBundle) -> list[str]:
+    if not bundle.int8:
+        return []
+    change = bundle.int8["iou_change_points"]
+    return [
+        f"- In eight bits {bundle.int8['agreement']:.2%} of the labels are those of fp32; IoU "
+        f"{'unknown' if change is None else f'{change:+.2f} points'}, judged by {bundle.int8['iou_from']}"
     ]

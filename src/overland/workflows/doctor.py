@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from overland import __version__
+from overland.inference.machine import cpu_count, cpu_features
 from overland.raster import library_versions
 
 __all__ = ["doctor"]
@@ -38,15 +39,21 @@ _EXTRAS = {
         "opencv-python-headless",
         "onnx",
     ),
+    "speed": ("onnx", "openvino"),
+    "web": ("fastapi", "python-multipart", "streamlit", "uvicorn"),
     "parquet": ("pyarrow",),
 }
+
+# What makes eight bits and bf16 fast; without them they are emulated.
+_FEATURES = frozenset({"avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimddp"})
 
 
 def doctor(folder: str | Path = ".") -> dict[str, Any]:
     """Look at the machine and the installation.
 
     Gives `versions` by package (None for what is not installed), `extras` (whether each is complete), `gdal`, `engines`
-    with their devices, `machine` and `disk_free_gb` of `folder`.
+    with their devices, `machine` (with the features of its processor that decide over speed) and
+    `disk_free_gb` of `folder`.
     """
     versions = {name: _version_of(name) for name in (*_BASE, *(name for names in _EXTRAS.values() for name in names))}
     return {
@@ -55,10 +62,11 @@ def doctor(folder: str | Path = ".") -> dict[str, Any]:
         "versions": versions,
         "extras": {extra: all(versions[name] for name in names) for extra, names in _EXTRAS.items()},
         "gdal": library_versions(),
-        "engines": {"onnx": _onnx_providers(), "torch": _torch_devices()},
+        "engines": {"openvino": _openvino_devices(), "onnx": _onnx_providers(), "torch": _torch_devices()},
         "machine": {
             "system": platform.platform(),
-            "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "cpus": cpu_count(),
+            "features": sorted(cpu_features() & _FEATURES),
             "memory_gb": _memory_gb(),
         },
         "disk_free_gb": round(shutil.disk_usage(folder).free / 1e9, 1),
@@ -71,6 +79,14 @@ def _version_of(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _openvino_devices() -> list[str]:
+    if importlib.util.find_spec("openvino") is None:
+        return []
+    from overland.inference.engines.openvino import available_devices
+
+    return available_devices()
 
 
 def _onnx_providers() -> list[str]:

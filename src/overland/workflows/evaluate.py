@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ import numpy.typing as npt
 from overland.bundle import ModelBundle, load_bundle, mask_from_scores
 from overland.datasets import Dataset, Sample, dataset_from_path, read_sample
 from overland.errors import DataError, UsageError
-from overland.inference import Engine, open_engine, predict_array
+from overland.inference import ModelScorer, model_scorer, open_engine, plan_windows, predict_array
+from overland.inference.ahead import map_ahead, worker_threads
+from overland.inference.plan import DEFAULT_CHIP_SIZE
 from overland.metrics import ThresholdCurve, confusion_matrix, headline_score, image_scores, summary_from_confusions
 from overland.metrics.confusion import Confusion
 from overland.metrics.roads import RoadCounts, road_counts_for
@@ -25,7 +27,7 @@ from overland.report.evaluation import write_evaluation
 from overland.report.pictures import PictureItem
 from overland.workflows.output_folder import check_folder, free_folder, write_folder
 
-__all__ = ["evaluate", "evaluate_dataset"]
+__all__ = ["check_image", "evaluate", "evaluate_dataset", "labelled_samples", "with_legend_of"]
 
 logger = logging.getLogger("overland")
 
@@ -69,16 +71,17 @@ def evaluate_dataset(
 ) -> dict[str, Any]:
     """Score a loaded bundle on a loaded dataset, as `evaluate` does; `folder` is replaced."""
     road_counts = road_counts_for(bundle.legend) if roads else None
-    samples = _labelled_samples(dataset, split)
-    dataset = _with_legend_of(bundle, dataset)
-    judge = _Judge(bundle, dataset, open_engine(bundle, engine), _threshold(bundle, threshold))
+    samples = labelled_samples(dataset, split)
+    dataset = with_legend_of(bundle, dataset)
+    scorer = model_scorer(bundle, open_engine(bundle, engine))
+    judge = _Judge(bundle, dataset, scorer, _threshold(bundle, threshold))
     confusions, curve = _confusions(judge, samples, split, road_counts)
     values = {
         "model": str(bundle.path),
         "data": str(dataset.root),
         "dataset": dataset.name,
         "split": split,
-        "engine": judge.engine.name,
+        "engine": scorer.engine.name,
         "threshold": judge.threshold,
         "synthetic": bundle.data.get("synthetic") is True,
         **summary_from_confusions(confusions, bundle.legend),
@@ -113,13 +116,16 @@ class _Judge:
 
     bundle: ModelBundle
     dataset: Dataset
-    engine: Engine
+    scorer: ModelScorer
     threshold: float | None
 
     def __call__(self, sample: Sample) -> _Judged:
-        _check_image(self.bundle, sample.image)
+        check_image(self.bundle, sample.image)
         image, target, valid = read_sample(self.dataset, sample, self.bundle.bands)
-        scores = predict_array(self.bundle, self.engine, image, valid)
+        halo, divisor = self.bundle.halo, self.bundle.size_divisor
+        plan = plan_windows(*valid.shape, chip_size=DEFAULT_CHIP_SIZE, halo=halo, divisor=divisor)
+        # One after the other: several samples are judged at once.
+        scores = predict_array(self.scorer, image, valid, plan, at_once=1)
         return _Judged(image, target, valid, scores, mask_from_scores(self.bundle, scores, self.threshold))
 
 
@@ -128,8 +134,7 @@ def _confusions(
 ) -> tuple[list[Confusion], ThresholdCurve | None]:
     confusions, curve = [], ThresholdCurve()
     with track(f"Evaluating {split}", len(samples), "images") as advance:
-        for sample in samples:
-            judged = judge(sample)
+        for judged in _iter_judged(judge, samples):
             confusions.append(confusion_matrix(judged.target, judged.mask, judge.bundle.legend.num_classes))
             if road_counts is not None:
                 road_counts.add(judged.target, judged.mask, judge.bundle.legend.ignore_index)
@@ -142,6 +147,13 @@ def _confusions(
             f"No pixel of the split {split!r} has a label, so there is nothing to compare. See overland data check."
         )
     return confusions, curve if judge.threshold is not None and support[1] else None
+
+
+def _iter_judged(judge: _Judge, samples: Sequence[Sample]) -> Iterator[_Judged]:
+    streams = judge.scorer.streams
+    with worker_threads(streams) as threads:
+        for _, judged in map_ahead(judge, samples, threads, busy=streams):
+            yield judged
 
 
 def _worst_median_best(judge: _Judge, samples: Sequence[Sample], confusions: Sequence[Confusion]) -> list[PictureItem]:
@@ -164,7 +176,8 @@ def _picture(judge: _Judge, sample: Sample, title: str, score: float) -> Picture
     )
 
 
-def _labelled_samples(dataset: Dataset, split: str) -> list[Sample]:
+def labelled_samples(dataset: Dataset, split: str) -> list[Sample]:
+    """The images of a split that have a mask. Raises `UsageError` for an unknown split, `DataError` for none."""
     if split not in dataset.splits:
         raise UsageError(
             f"{dataset.name} has no split {split!r}; it has {', '.join(dataset.splits)}. Choose one with --split."
@@ -175,7 +188,8 @@ def _labelled_samples(dataset: Dataset, split: str) -> list[Sample]:
     return samples
 
 
-def _with_legend_of(bundle: ModelBundle, dataset: Dataset) -> Dataset:
+def with_legend_of(bundle: ModelBundle, dataset: Dataset) -> Dataset:
+    """The dataset in the model's own classes. Raises `DataError` when it has others."""
     if not dataset.names_declared and bundle.legend.num_classes == dataset.legend.num_classes:
         # Nobody named the dataset's classes, so the model's names stand for its ids.
         return replace(dataset, legend=bundle.legend)
@@ -188,7 +202,8 @@ def _with_legend_of(bundle: ModelBundle, dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _check_image(bundle: ModelBundle, path: Path) -> None:
+def check_image(bundle: ModelBundle, path: Path) -> None:
+    """Raise `DataError` for an image without the model's bands or of another pixel type."""
     with open_scene(path, expand_palette=True) as scene:
         fits = scene.dtype == bundle.dtype and max(bundle.bands) <= scene.count
     if not fits:

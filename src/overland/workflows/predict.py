@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from overland.bundle import ModelBundle, load_bundle, mask_from_scores
 from overland.errors import UsageError
-from overland.inference import Engine, open_engine, predict_scene
-from overland.inference.predictor import Scores, WriteScores
+from overland.inference import Engine
 from overland.inference.probe import probe_seconds
-from overland.progress import track
-from overland.raster import Grid, RasterWriter, Window, create_raster
-from overland.workflows.predict_jobs import PredictJob, open_input, predict_jobs
+from overland.progress import Advance
+from overland.raster.creation import check_creation
+from overland.workflows.predict_ensemble import Ensemble, open_ensemble
+from overland.workflows.predict_jobs import PredictJob, PredictOptions, open_input, predict_jobs
+from overland.workflows.predict_memory import megabytes
+from overland.workflows.predict_region import Area, Bounds, check_bounds, read_area
+from overland.workflows.predict_run import forget_journals, run_job
 from overland.workflows.predict_summary import dry_run_summary, run_summary
+from overland.workflows.predict_targets import predict_targets
 
-__all__ = ["predict"]
+__all__ = ["OnProgress", "predict"]
+
+OnProgress = Callable[[float, float], None]
+"""Takes the megapixels done and the total; an exception that it raises stops the run."""
 
 
 def predict(
@@ -29,45 +34,87 @@ def predict(
     inputs: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
+    with_models: Sequence[str | Path] = (),
     bands: Sequence[int] | None = None,
+    nodata: float | None = None,
+    bounds: Sequence[float] | None = None,
+    area: str | Path | None = None,
     scores: str | Path | None = None,
+    confidence: str | Path | None = None,
     threshold: float | None = None,
+    tta: str | None = None,
+    engine: str | Engine = "auto",
+    precision: str = "auto",
+    max_memory: str | float | None = None,
     chip_size: int | None = None,
     overlap: int | None = None,
-    engine: str = "auto",
+    creation: Mapping[str, str] | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """Predict the class of each pixel of rasters of any size, in memory bounded by their width.
 
-    `model` is a bundle or its folder. `output` is a class map (`.tif`: cloud-optimised GeoTIFF with colours and class
-    names; `.png`), or a folder when there are several inputs; `scores` likewise, float32 probabilities with NaN where
-    there is no data. `bands` are counted from 1. `threshold` overrides the tuned one of a two-class model. `chip_size`
-    is the largest window and `overlap` what neighbours share, both in pixels. `dry_run` writes nothing and gives the
-    plan, with time and memory estimated from up to three windows.
+    `model` is a bundle or its folder; the probabilities of `with_models` are averaged with its own. `output` is a class
+    map (`.tif`: cloud-optimised GeoTIFF with colours and class names; `.png`), or a folder when there are several
+    inputs; likewise `scores`, the probabilities, and `confidence`, the largest of them and their entropy (0 certain, 1
+    knows nothing): float32, NaN where there is no data. An input is a file, or the URL of one (https, s3).
 
-    Raises `DataError` for a scene that does not fit the model or cannot be read, `UsageError` for options that make no
-    sense, `ResourceError` when disk or memory is used up. An output is there whole or not at all.
+    `bands` are counted from 1; `nodata` takes the place of the input's own. `bounds` (left, bottom, right, top in the
+    CRS of the input) or `area` (a vector file of polygons) cut a part out. `threshold` overrides the tuned one of a
+    two-class model. `tta` averages over "flips" (4 runs) or "d4" (8 runs). `engine` is the name of one, or one that
+    `open_engine` gave for the model. `max_memory` ("4GB", or megabytes) decides
+    how large the windows are, or `chip_size` does, in pixels; `overlap` is what neighbours share. `creation` are
+    options of GDAL's driver COG. `dry_run` writes nothing and gives the plan, with time and memory estimated from up to
+    three windows. `on_progress` is called with the megapixels done and the total of all inputs; an exception that it
+    raises stops the run.
+
+    A run that was stopped leaves its finished rows in `<output>.part`; the same call continues there, and the result is
+    the same bytes. With `overwrite` outputs are replaced, and so are the leavings of a run that differs.
+
+    Raises `DataError` for a scene that does not fit the model or cannot be read, `AccessError` when a server does not
+    give one, `UsageError` for options that make no sense or differ from those of the run that is to be continued,
+    `ResourceError` when disk or memory is used up. An output is there whole or not at all.
     """
-    bundle = model if isinstance(model, ModelBundle) else load_bundle(model)
-    _check_threshold(bundle, threshold)
-    sources = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    jobs = predict_jobs(
-        bundle,
-        sources,
-        output,
-        scores=scores or None,
-        bands=bands,
+    first = model if isinstance(model, ModelBundle) else load_bundle(model)
+    _check_threshold(first, threshold)
+    creation = {name.upper(): str(value) for name, value in (creation or {}).items()}
+    check_creation(creation)
+    options = PredictOptions(
+        bands=None if bands is None else tuple(bands),
+        nodata=nodata,
+        limits=_limits(bounds, area),
+        threshold=threshold,
         chip_size=chip_size,
         overlap=overlap,
-        overwrite=overwrite,
+        max_memory_mb=None if max_memory is None else megabytes(max_memory),
+        tta=tta,
+        creation=creation,
     )
-    runner = open_engine(bundle, engine)
+    sources = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    outputs = {"mask": output, "scores": scores, "confidence": confidence}
+    targets = predict_targets(sources, outputs, overwrite=overwrite)
+    ensemble = open_ensemble(first, with_models, engine, precision, tta)
+    jobs = predict_jobs(targets, ensemble, options)
     if dry_run:
-        return dry_run_summary(bundle, runner, jobs, output, _probe(bundle, runner, jobs))
+        return dry_run_summary(ensemble, jobs, output, _probe(ensemble, jobs, options))
+    return _run(ensemble, jobs, options, output, overwrite, on_progress)
+
+
+def _run(
+    ensemble: Ensemble,
+    jobs: list[PredictJob],
+    options: PredictOptions,
+    output: str | Path,
+    overwrite: bool,
+    on_progress: OnProgress | None,
+) -> dict[str, Any]:
+    report = _reporter(jobs, on_progress)
     started = time.perf_counter()
-    counts = [_run_job(bundle, runner, job, threshold, overwrite) for job in jobs]
-    return run_summary(bundle, runner, jobs, counts, output, time.perf_counter() - started)
+    results = [run_job(job, ensemble, options, overwrite=overwrite, report=report) for job in jobs]
+    seconds = time.perf_counter() - started
+    forget_journals(jobs)
+    return run_summary(ensemble, jobs, results, output, seconds)
 
 
 def _check_threshold(bundle: ModelBundle, threshold: float | None) -> None:
@@ -79,62 +126,29 @@ def _check_threshold(bundle: ModelBundle, threshold: float | None) -> None:
     mask_from_scores(bundle, np.zeros((bundle.num_scores, 0, 0), np.float32), threshold)
 
 
-def _probe(bundle: ModelBundle, engine: Engine, jobs: list[PredictJob]) -> float:
+def _limits(bounds: Sequence[float] | None, area: str | Path | None) -> Bounds | Area | None:
+    if bounds is not None and area is not None:
+        raise UsageError("--bounds and --area both say what to cut out; give one of them.")
+    if bounds is not None:
+        return check_bounds(bounds)
+    return None if area is None else read_area(area)
+
+
+def _probe(ensemble: Ensemble, jobs: list[PredictJob], options: PredictOptions) -> float:
     seconds = 0.0
     for job in jobs:
-        with open_input(bundle, job.source) as scene:
-            seconds += probe_seconds(bundle, engine, scene, job.bands, job.plan)
+        with open_input(ensemble.bundle, job.source, options.nodata) as scene:
+            seconds += probe_seconds(ensemble.scorer, scene, job.bands, job.plan, region=job.part)
     return seconds
 
 
-def _run_job(
-    bundle: ModelBundle, engine: Engine, job: PredictJob, threshold: float | None, overwrite: bool
-) -> npt.NDArray[np.int64]:
-    counts = np.zeros(256, np.int64)
-    with ExitStack() as files:
-        scene = files.enter_context(open_input(bundle, job.source))
-        mask_file = files.enter_context(
-            create_raster(
-                job.output, scene.grid, nodata=bundle.legend.ignore_index, legend=bundle.legend, overwrite=overwrite
-            )
-        )
-        scores_file = None
-        if job.scores:
-            scores_file = files.enter_context(_create_scores(job.scores, scene.grid, bundle, overwrite))
-        write = _write_function(bundle, threshold, mask_file, scores_file, counts)
-        advance = files.enter_context(track(f"Predict {Path(job.source).name}", job.plan.megapixels, "Mpx"))
-        predict_scene(bundle, engine, scene, job.bands, job.plan, write, advance)
-    return counts
+def _reporter(jobs: list[PredictJob], on_progress: OnProgress | None) -> Advance:
+    total, done = sum(job.megapixels for job in jobs), 0.0
 
+    def report(amount: float) -> None:
+        nonlocal done
+        done += amount
+        if on_progress is not None:
+            on_progress(min(done, total), total)
 
-def _create_scores(path: Path, grid: Grid, bundle: ModelBundle, overwrite: bool) -> Any:
-    names = bundle.legend.names[-1:] if bundle.num_scores == 1 else bundle.legend.names
-    return create_raster(
-        path,
-        grid,
-        count=bundle.num_scores,
-        dtype="float32",
-        nodata=float("nan"),
-        descriptions=names,
-        overwrite=overwrite,
-    )
-
-
-def _write_function(
-    bundle: ModelBundle,
-    threshold: float | None,
-    mask_file: RasterWriter,
-    scores_file: RasterWriter | None,
-    counts: npt.NDArray[np.int64],
-) -> WriteScores:
-    def write(window: Window, scores: Scores, valid: npt.NDArray[np.bool_]) -> None:
-        mask = mask_from_scores(bundle, scores, threshold)
-        mask[~valid] = bundle.legend.ignore_index
-        mask_file.write(mask, window)
-        for row in mask:
-            counts[:] += np.bincount(row, minlength=256)
-        if scores_file is not None:
-            scores[:, ~valid] = np.nan
-            scores_file.write(scores, window)
-
-    return write
+    return report

@@ -1,119 +1,215 @@
-"""What a prediction is to do, settled and checked before it starts: per scene the files, the bands and the windows."""
+"""What a prediction is to do, settled before it starts: per scene the files, the part, the bands and the windows."""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from overland.bundle import ModelBundle
-from overland.errors import UsageError
-from overland.inference import Plan, check_scene, plan_windows, wants_palette_colors
-from overland.inference.plan import DEFAULT_CHIP_SIZE, round_up
-from overland.raster import Scene, open_scene
-from overland.raster.write import check_output
+from overland.errors import DataError
+from overland.inference import (
+    MemoryCosts,
+    Plan,
+    check_scene,
+    chip_size_for,
+    default_budget_mb,
+    plan_windows,
+    planned_memory_mb,
+    wants_palette_colors,
+)
+from overland.inference.machine import available_memory_mb
+from overland.inference.plan import round_up
+from overland.raster import Grid, Scene, open_scene
+from overland.raster.journal import recorded_run
+from overland.workflows.predict_ensemble import Ensemble
+from overland.workflows.predict_region import Area, Bounds, ScenePart, scene_part
+from overland.workflows.predict_targets import Target
 
-__all__ = ["PredictJob", "open_input", "predict_jobs"]
+__all__ = ["PredictJob", "PredictOptions", "open_input", "predict_jobs"]
 
 logger = logging.getLogger("overland")
 
-# A pyramid of overviews adds a third to the pixels of a file.
-_WITH_OVERVIEWS = 4 / 3
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """What a prediction is told beside models, inputs and outputs; as `overland.predict` has them, checked."""
+
+    bands: tuple[int, ...] | None = None
+    nodata: float | None = None
+    limits: Bounds | Area | None = None
+    threshold: float | None = None
+    chip_size: int | None = None
+    overlap: int | None = None
+    max_memory_mb: float | None = None
+    tta: str | None = None
+    creation: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class PredictJob:
-    """One scene to predict: where the mask and maybe the scores go, the bands to read and the windows."""
+    """One scene to predict: its files, the part of it, the bands to read and the windows.
+
+    `grid` is that of the outputs. `run` is what the result depends on, in words that a person understands.
+    """
 
     source: str
-    output: Path
-    scores: Path | None
+    outputs: Mapping[str, Path]
+    part: ScenePart
+    grid: Grid
     bands: tuple[int, ...]
     plan: Plan
-    dtype: str
+    costs: MemoryCosts
+    run: Mapping[str, Any]
 
-    def buffer_bytes(self, num_scores: int) -> int:
-        """Memory of the pixels and scores in flight."""
-        return self.plan.buffer_bytes(len(self.bands) * np.dtype(self.dtype).itemsize, num_scores)
+    @property
+    def mask(self) -> Path:
+        """The class map, beside which the journal lies."""
+        return self.outputs["mask"]
 
-    def output_bytes(self, num_scores: int) -> int:
-        """Size of the files written, before compression."""
-        each = 1 + (4 * num_scores if self.scores else 0)
-        return round(self.plan.megapixels * 1e6 * each * _WITH_OVERVIEWS)
+    @property
+    def megapixels(self) -> float:
+        """Size of the outputs."""
+        return self.grid.height * self.grid.width / 1e6
+
+    @property
+    def windows(self) -> int:
+        """Number of windows that touch the part."""
+        return self.plan.windows_touching(self.part.window)
+
+    @property
+    def model_megapixels(self) -> float:
+        """Size of all windows together."""
+        return self.windows * self.plan.rows.chip * self.plan.cols.chip / 1e6
+
+    @property
+    def memory_mb(self) -> float:
+        """Estimate of the memory at its largest."""
+        return planned_memory_mb(self.plan, self.costs, width=self.grid.width)
 
 
-def predict_jobs(
-    bundle: ModelBundle,
-    inputs: Sequence[str | Path],
-    output: str | Path,
-    *,
-    scores: str | Path | None,
-    bands: Sequence[int] | None,
-    chip_size: int | None,
-    overlap: int | None,
-    overwrite: bool,
-) -> list[PredictJob]:
-    """Check every input against the model and every output against the disk, and plan the windows.
+def predict_jobs(targets: Sequence[Target], ensemble: Ensemble, options: PredictOptions) -> list[PredictJob]:
+    """Check every input against the model, and plan its windows.
 
-    Several inputs, or an output that is a folder, give a folder with `<stem>.tif` for each. Raises `UsageError` or
-    `DataError` for the first thing that is wrong; nothing has been written then.
+    Inputs beside the area or the bounds are left out. Raises `DataError` for a scene that does not fit the model or
+    cannot be read, and where no input is within the bounds.
     """
-    if not inputs:
-        raise UsageError("There is nothing to predict; name at least one raster.")
-    sources = [str(source) for source in inputs]
-    outputs = _targets(sources, Path(output))
-    scores_outputs = _targets(sources, Path(scores)) if scores else [None] * len(sources)
-    _check_distinct(sources, outputs, scores_outputs)
-    jobs = []
-    for source, target, scores_target in zip(sources, outputs, scores_outputs, strict=True):
-        with open_input(bundle, source) as scene:
-            chosen = check_scene(bundle, scene, bands)
-            plan = _plan_of(bundle, scene, chip_size, overlap)
-            jobs.append(PredictJob(source, target, scores_target, chosen, plan, scene.dtype))
-        check_output(target, overwrite=overwrite)
-        if scores_target:
-            check_output(scores_target, overwrite=overwrite, suffixes=(".tif", ".tiff"))
-    if chip_size and chip_size % bundle.size_divisor:
-        rounded = round_up(chip_size, bundle.size_divisor)
-        logger.info("Chips are at most %d pixels: the model needs multiples of %d.", rounded, bundle.size_divisor)
+    jobs = [job for target in targets if (job := _job_of(target, ensemble, options)) is not None]
+    if not jobs:
+        raise DataError(_beside(targets, ensemble.bundle, options))
+    divisor = ensemble.bundle.size_divisor
+    if options.chip_size and options.chip_size % divisor:
+        rounded = round_up(options.chip_size, divisor)
+        logger.info("Chips are at most %d pixels: the model needs multiples of %d.", rounded, divisor)
     return jobs
 
 
-def open_input(bundle: ModelBundle, source: str) -> Scene:
+def open_input(bundle: ModelBundle, source: str, nodata: float | None = None) -> Scene:
     """Open a scene the way the model wants it."""
-    return open_scene(source, expand_palette=wants_palette_colors(bundle))
+    return open_scene(source, expand_palette=wants_palette_colors(bundle), nodata=nodata)
 
 
-def _plan_of(bundle: ModelBundle, scene: Scene, chip_size: int | None, overlap: int | None) -> Plan:
-    return plan_windows(
-        scene.height,
-        scene.width,
-        chip_size=DEFAULT_CHIP_SIZE if chip_size is None else chip_size,
-        halo=bundle.halo if overlap is None else -(-overlap // 2),
-        divisor=bundle.size_divisor,
+def _job_of(target: Target, ensemble: Ensemble, options: PredictOptions) -> PredictJob | None:
+    with open_input(ensemble.bundle, target.source, options.nodata) as scene:
+        bands = check_scene(ensemble.bundle, scene, options.bands)
+        part = scene_part(target.source, scene.grid, options.limits)
+        if part is None:
+            logger.info("%s lies beside the area; it is left out.", target.source)
+            return None
+        costs = _costs(ensemble, scene, bands)
+        chip_size = (
+            options.chip_size or _recorded_chip_size(target, options) or _chip_size(part, ensemble, costs, options)
+        )
+        plan = plan_windows(
+            scene.height,
+            scene.width,
+            chip_size=chip_size,
+            halo=_halo(ensemble, options),
+            divisor=ensemble.divisor,
+            streams=ensemble.scorer.streams,
+        )
+        whole = part.window == scene.grid.window
+        return PredictJob(
+            source=target.source,
+            outputs=target.outputs,
+            part=part,
+            grid=scene.grid if whole else scene.grid.cropped(part.window),
+            bands=bands,
+            plan=plan,
+            costs=costs,
+            run=_run(target, scene, part, bands, chip_size, plan, ensemble, options),
+        )
+
+
+def _halo(ensemble: Ensemble, options: PredictOptions) -> int:
+    return ensemble.halo if options.overlap is None else math.ceil(options.overlap / 2)
+
+
+def _costs(ensemble: Ensemble, scene: Scene, bands: tuple[int, ...]) -> MemoryCosts:
+    return MemoryCosts(
+        bytes_per_pixel=ensemble.bytes_per_pixel,
+        streams=ensemble.scorer.streams,
+        bands=len(bands),
+        pixel_bytes=len(bands) * np.dtype(scene.dtype).itemsize,
+        num_scores=ensemble.scorer.num_scores,
     )
 
 
-def _targets(sources: list[str], output: Path) -> list[Path]:
-    if len(sources) == 1 and not output.is_dir():
-        return [output]
-    if output.suffix.lower() in {".tif", ".tiff", ".png"}:
-        raise UsageError(f"{len(sources)} inputs need a folder as output; {output} is the name of one file.")
-    return [output / f"{Path(source).stem}.tif" for source in sources]
+def _chip_size(part: ScenePart, ensemble: Ensemble, costs: MemoryCosts, options: PredictOptions) -> int:
+    budget_mb = options.max_memory_mb or default_budget_mb(available_memory_mb())
+    halo = _halo(ensemble, options)
+    return chip_size_for(budget_mb, costs, width=part.window.width, halo=halo, divisor=ensemble.divisor)
 
 
-def _check_distinct(sources: list[str], outputs: list[Path], scores: Sequence[Path | None]) -> None:
-    written = [path.resolve() for path in (*outputs, *scores) if path is not None]
-    repeated = [path for path, count in Counter(written).items() if count > 1]
-    if repeated:
-        raise UsageError(
-            f"{repeated[0]} would be written twice. Give inputs of different names, or predict them apart."
-        )
-    read = {Path(source).resolve() for source in sources}
-    for path in written:
-        if path in read:
-            raise UsageError(f"{path} is an input and would be overwritten; choose another output.")
+def _recorded_chip_size(target: Target, options: PredictOptions) -> int | None:
+    # What is free in memory differs from day to day; a run that is continued keeps to its windows.
+    recorded = None if options.max_memory_mb else recorded_run(target.mask)
+    chip_size = recorded[0].get("chip size") if recorded else None
+    return chip_size if isinstance(chip_size, int) else None
+
+
+def _run(
+    target: Target,
+    scene: Scene,
+    part: ScenePart,
+    bands: tuple[int, ...],
+    chip_size: int,
+    plan: Plan,
+    ensemble: Ensemble,
+    options: PredictOptions,
+) -> dict[str, Any]:
+    grid, window = scene.grid, part.window
+    return {
+        **ensemble.identity,
+        "input": target.source if "://" in target.source else str(Path(target.source).absolute()),
+        "input file": scene.identity,
+        "grid": f"{grid.height} x {grid.width}, {list(grid.transform)[:6]}, {grid.crs}",
+        "outputs": {kind: str(path.absolute()) for kind, path in target.outputs.items()},
+        "bands": bands,
+        # NaN is unequal to itself.
+        "nodata": str(options.nodata),
+        "rows and columns": [window.row_off, window.col_off, window.height, window.width],
+        "area": options.limits.digest if isinstance(options.limits, Area) else None,
+        "threshold": options.threshold,
+        "chip size": chip_size,
+        "overlap": 2 * plan.rows.halo,
+        "tta": options.tta,
+        "creation options": options.creation,
+    }
+
+
+def _beside(targets: Sequence[Target], bundle: ModelBundle, options: PredictOptions) -> str:
+    limits = options.limits
+    wanted = f"The area of {limits.path}" if isinstance(limits, Area) else f"The bounds {_said(limits or ())}"
+    with open_input(bundle, targets[0].source) as scene:
+        found = f"{targets[0].source} covers {_said(scene.grid.bounds)} ({scene.grid.crs or 'pixels'})"
+    return f"{wanted} and the input do not meet; {found}. Bounds are left bottom right top in the CRS of the scene."
+
+
+def _said(bounds: Sequence[float]) -> str:
+    return " ".join(f"{value:.12g}" for value in bounds)

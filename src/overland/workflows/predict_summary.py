@@ -8,79 +8,80 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overland.bundle import ModelBundle
-from overland.inference import Engine
 from overland.inference.machine import peak_memory_mb
 from overland.legend import Legend
+from overland.workflows.predict_ensemble import Ensemble
 from overland.workflows.predict_jobs import PredictJob
+from overland.workflows.predict_outputs import output_bytes
+from overland.workflows.predict_run import JobResult
 
 __all__ = ["dry_run_summary", "run_summary"]
 
 
 def run_summary(
-    bundle: ModelBundle,
-    engine: Engine,
-    jobs: list[PredictJob],
-    counts: list[npt.NDArray[np.int64]],
-    output: str | Path,
-    seconds: float,
+    ensemble: Ensemble, jobs: list[PredictJob], results: list[JobResult], output: str | Path, seconds: float
 ) -> dict[str, Any]:
-    """What a prediction did; `counts` are the pixels of each mask value for each job."""
-    megapixels = sum(job.plan.megapixels for job in jobs)
-    scenes = [_job_values(job) | _shares(bundle.legend, count) for job, count in zip(jobs, counts, strict=True)]
+    """What a prediction did. The rate counts what was computed now, not what an earlier run had left."""
+    legend = ensemble.bundle.legend
+    scenes = [
+        _job_values(job) | {"resumed_at_row": result.resumed_at_row} | _shares(legend, result.counts)
+        for job, result in zip(jobs, results, strict=True)
+    ]
+    resumed = [result.resumed_at_row for result in results if result.resumed_at_row is not None]
     return {
         "output": str(output),
-        **_plan_values(jobs, engine),
+        **_plan_values(jobs, ensemble),
         "seconds": round(seconds, 3),
-        "mpx_per_s": round(megapixels / seconds, 3),
+        "mpx_per_s": round(sum(result.computed_megapixels for result in results) / seconds, 3),
         "peak_memory_mb": peak_memory_mb(),
-        **_shares(bundle.legend, np.sum(counts, axis=0)),
+        "resumed_at_row": resumed[-1] if resumed else None,
+        **_shares(legend, np.sum([result.counts for result in results], axis=0)),
         "scenes": scenes,
     }
 
 
-def dry_run_summary(
-    bundle: ModelBundle, engine: Engine, jobs: list[PredictJob], output: str | Path, seconds: float
-) -> dict[str, Any]:
-    """What a prediction would do and take; `seconds` and the memory of the engine come from its probe."""
-    buffers_mb = max(job.buffer_bytes(bundle.num_scores) for job in jobs) / 1e6
-    used_mb = peak_memory_mb()
+def dry_run_summary(ensemble: Ensemble, jobs: list[PredictJob], output: str | Path, seconds: float) -> dict[str, Any]:
+    """What a prediction would do and take; `seconds` come from a probe."""
     return {
         "dry_run": True,
         "output": str(output),
-        **_plan_values(jobs, engine),
-        "output_mb_at_most": round(sum(job.output_bytes(bundle.num_scores) for job in jobs) / 1e6, 1),
-        "memory_mb": None if used_mb is None else round(used_mb + buffers_mb, 1),
+        **_plan_values(jobs, ensemble),
+        "output_mb_at_most": round(sum(_output_bytes(ensemble, job) for job in jobs) / 1e6, 1),
+        "memory_mb": round(max(job.memory_mb for job in jobs), 1),
         "seconds": round(seconds, 3),
-        "mpx_per_s": round(sum(job.plan.megapixels for job in jobs) / seconds, 3),
+        "mpx_per_s": round(sum(job.megapixels for job in jobs) / seconds, 3),
         "scenes": [_job_values(job) for job in jobs],
     }
 
 
-def _plan_values(jobs: list[PredictJob], engine: Engine) -> dict[str, Any]:
-    megapixels = sum(job.plan.megapixels for job in jobs)
-    model_megapixels = sum(job.plan.megapixels * job.plan.redundancy for job in jobs)
+def _plan_values(jobs: list[PredictJob], ensemble: Ensemble) -> dict[str, Any]:
+    megapixels = sum(job.megapixels for job in jobs)
     return {
-        "engine": engine.name,
-        "windows": sum(job.plan.windows for job in jobs),
+        **ensemble.facts,
+        "windows": sum(job.windows for job in jobs),
         "megapixels": round(megapixels, 6),
-        "redundancy": round(model_megapixels / megapixels, 3),
+        "redundancy": round(sum(job.model_megapixels for job in jobs) / megapixels, 3),
     }
 
 
 def _job_values(job: PredictJob) -> dict[str, Any]:
     return {
         "input": job.source,
-        "output": str(job.output),
-        "scores": None if job.scores is None else str(job.scores),
+        "output": str(job.mask),
+        **{kind: str(job.outputs[kind]) if kind in job.outputs else None for kind in ("scores", "confidence")},
         "bands": list(job.bands),
-        "height": job.plan.rows.length,
-        "width": job.plan.cols.length,
-        "windows": job.plan.windows,
+        "height": job.grid.height,
+        "width": job.grid.width,
+        "windows": job.windows,
         "chip_size": [job.plan.rows.chip, job.plan.cols.chip],
         "overlap": 2 * job.plan.rows.halo,
-        "redundancy": round(job.plan.redundancy, 3),
+        "redundancy": round(job.model_megapixels / job.megapixels, 3),
     }
+
+
+def _output_bytes(ensemble: Ensemble, job: PredictJob) -> int:
+    pixels = job.grid.height * job.grid.width
+    return sum(output_bytes(kind, ensemble.bundle, pixels) for kind in job.outputs)
 
 
 def _shares(legend: Legend, counts: npt.NDArray[np.int64]) -> dict[str, Any]:

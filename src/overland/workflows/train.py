@@ -30,6 +30,7 @@ from overland.report.curves import write_training_figures
 from overland.training import TrainedModel, fit
 from overland.workflows.card import model_card
 from overland.workflows.evaluate import evaluate_dataset
+from overland.workflows.measure import measured_bundle
 from overland.workflows.output_folder import free_folder
 
 __all__ = ["train"]
@@ -37,7 +38,6 @@ __all__ = ["train"]
 logger = logging.getLogger("overland")
 
 _ARGS = "args.yaml"
-_LEAST_HALO = 32
 
 
 def train(
@@ -190,7 +190,7 @@ def _bundle_of(
         std=statistics.std,
         chip_size=config.imgsz,
         size_divisor=trained.size_divisor,
-        halo=_halo(config.imgsz, trained.size_divisor),
+        halo=config.imgsz // 4,  # until it is measured
         activation="sigmoid" if dataset.legend.is_binary else "softmax",
         resolution_m=_resolution_m(dataset),
         data={
@@ -205,11 +205,6 @@ def _bundle_of(
     )
 
 
-def _halo(chip_size: int, divisor: int) -> int:
-    # A quarter of the training chip: what lies further from a pixel had little say in training.
-    return max(_LEAST_HALO, chip_size // 4 // divisor * divisor)
-
-
 def _resolution_m(dataset: Dataset) -> float | None:
     found = []
     for sample in dataset.splits["train"][:50]:
@@ -220,14 +215,16 @@ def _resolution_m(dataset: Dataset) -> float | None:
 
 
 def _save_scored(bundle: ModelBundle, trained: TrainedModel, run: Path, dataset: Dataset) -> ModelBundle:
-    """Save the bundle, tune its threshold on the validation images, score it, and save it with both."""
+    """Save the bundle, measure its network and tune its threshold on the validation images, score it, save it again."""
 
     def save(bundle: ModelBundle) -> ModelBundle:
         return save_bundle(
             bundle, run / "weights" / "best", weights=trained.weights, graph=trained.graph, card=model_card(bundle)
         )
 
-    bundle = save(bundle)
+    # It has to be on disk to be run.
+    images = [sample.image for sample in dataset.splits["val"]]
+    bundle = save(measured_bundle(save(bundle), images, bundle.bands))
     output = run / "val"
     scores = evaluate_dataset(bundle, dataset, "val", output)
     if "best_threshold" in scores:

@@ -1,0 +1,47 @@
+import pytest
+
+from overland.errors import UsageError
+from overland.workflows.predict_targets import predict_targets
+
+
+def test_one_input_has_the_outputs_that_are_named(tmp_path):
+    (target,) = predict_targets(
+        ["s.tif"], {"mask": tmp_path / "o.png", "scores": tmp_path / "p.tif", "confidence": None}
+    )
+    assert target.mask == tmp_path / "o.png"
+    assert dict(target.outputs) == {"mask": tmp_path / "o.png", "scores": tmp_path / "p.tif"}
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [("a/s.vrt", "s.tif"), ("https://x.org/d/s.tiff?sig=a/b.c", "s.tif"), ("s3://b/k/s.jp2", "s.tif")],
+)
+def test_an_output_folder_gets_a_file_named_after_each_input(tmp_path, source, name):
+    (tmp_path / "out").mkdir()
+    (target,) = predict_targets([source], {"mask": tmp_path / "out"})
+    assert target.mask == tmp_path / "out" / name
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "message"),
+    [
+        ([], {"mask": "o.tif"}, "nothing to predict"),
+        (["a.tif", "b.tif"], {"mask": "o.tif"}, "need a folder"),
+        (["a.tif", "x/a.tif"], {"mask": "out"}, "would be written twice"),
+        (["a.tif"], {"mask": "o.tif", "scores": "o.tif"}, "would be written twice"),
+        (["a.tif"], {"mask": "a.tif"}, "is an input"),
+        (["a.tif"], {"mask": "o.jpg"}, "suffix"),
+        (["a.tif"], {"mask": "o.tif", "confidence": "c.png"}, "suffix"),
+    ],
+)
+def test_outputs_that_make_no_sense_are_refused(tmp_path, monkeypatch, inputs, outputs, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=message):
+        predict_targets(inputs, outputs, overwrite=True)
+
+
+def test_an_output_that_exists_is_refused_unless_told(tmp_path):
+    (tmp_path / "o.tif").write_text("mine")
+    with pytest.raises(UsageError, match="--overwrite"):
+        predict_targets(["s.tif"], {"mask": tmp_path / "o.tif"})
+    assert predict_targets(["s.tif"], {"mask": tmp_path / "o.tif"}, overwrite=True)
