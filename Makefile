@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 BASE_VENV := .venv-base
 BASE_STAMP := $(BASE_VENV)/installed
+INTEROP_VENV := .venv-interop
+INTEROP_STAMP := $(INTEROP_VENV)/installed
 
-.PHONY: demo test check docs bench base clean help
+.PHONY: demo test check docs bench base interop clean help
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -26,7 +28,7 @@ check: $(STAMP) ## format, lint, types, the order of layers, docs in step with t
 
 docs: $(STAMP) ## the documentation site, under site/
 	$(BIN)/python docs/insert_commands.py
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(STAMP) ## speed and memory; prints its figures
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
@@ -35,8 +37,13 @@ base: $(STAMP) $(BASE_STAMP) ## the base install alone, without PyTorch: it must
 	$(BASE_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
 	.ci/base-install $(CURDIR)/$(BASE_VENV)/bin $(CURDIR)/$(BIN)
 
+interop: $(STAMP) $(INTEROP_STAMP) ## exports in the programs that they are for: Deepness's ONNX Runtime, and QGIS where it is installed
+	env OVERLAND_ORT117=$(CURDIR)/$(INTEROP_VENV)/bin/python \
+	$$(/usr/bin/python3 -c "import qgis.core" 2>/dev/null && echo OVERLAND_PYQGIS=/usr/bin/python3) \
+	$(BIN)/python -m pytest -rs tests/export tests/integrations
+
 clean:
-	rm -rf $(VENV) $(BASE_VENV) demo site
+	rm -rf $(VENV) $(BASE_VENV) $(INTEROP_VENV) demo site
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -47,4 +54,10 @@ $(STAMP): pyproject.toml constraints.txt
 $(BASE_STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(BASE_VENV)
 	$(BASE_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt .
+	touch $@
+
+# What the QGIS plugin Deepness 0.6 pins.
+$(INTEROP_STAMP):
+	$(PYTHON) -m venv $(INTEROP_VENV)
+	$(INTEROP_VENV)/bin/pip install --quiet --disable-pip-version-check 'onnxruntime==1.17.0' 'numpy<2'
 	touch $@

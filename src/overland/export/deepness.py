@@ -1,0 +1,132 @@
+"""A bundle as one ONNX file that the QGIS plugin Deepness maps with.
+
+Deepness 0.6 cuts the layer into square tiles, divides the pixels by 255, takes `standardization_mean` off, divides by
+`standardization_std`, runs the network and reads its output as probabilities: with one channel a pixel is class 1 from
+`seg_thresh` up, with several those below it are put to zero and the largest wins. What it needs to know is read from
+the file's metadata. Source: https://github.com/PUTvision/qgis-plugin-deepness, `processing/models`,
+`processing/map_processor`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from overland.bundle import ModelBundle
+from overland.errors import DataError, UsageError, import_extra
+
+__all__ = ["DEEPNESS_DTYPES", "deepness_graph", "deepness_metadata", "overlap_percent_of"]
+
+DEEPNESS_DTYPES = ("uint8", "uint16", "int16")
+"""Pixels that Deepness reads as they are stored; float layers fail in it."""
+
+# What ONNX Runtime 1.17 reads, which Deepness pins.
+_NEWEST_OPSET = 20
+_NEWEST_IR = 9
+_LARGEST_OVERLAP_PERCENT = 90
+
+
+def deepness_graph(
+    bundle: ModelBundle, *, tile_size: int = 512, overlap_percent: int | None = None, graph: Path | None = None
+) -> bytes:
+    """Serialise a bundle's network for Deepness: tiles (batch, bands, tile_size, tile_size) to probabilities.
+
+    `graph` is another ONNX file of the same network (the eight-bit one); the bundle's own by default.
+    `overlap_percent` is what neighbouring tiles share, by default twice the bundle's halo. Raises `DataError` for a
+    model that Deepness would map wrongly, `UsageError` for a tile that the network cannot take, `MissingExtraError`
+    without the package onnx.
+    """
+    _check_served(bundle)
+    _check_tile(bundle, tile_size)
+    metadata = deepness_metadata(bundle, tile_size, overlap_percent)
+    onnx = import_extra("onnx", "train", "Exporting to ONNX")
+    model = onnx.load(graph or bundle.graph_path)
+    _check_opset(model)
+    model.ir_version = min(model.ir_version, _NEWEST_IR)
+    _fix_tile(model.graph, tile_size)
+    _append_activation(onnx, model.graph, bundle)
+    for name, value in metadata.items():
+        model.metadata_props.add(key=name, value=json.dumps(value, ensure_ascii=False))
+    onnx.checker.check_model(model)
+    serialized: bytes = model.SerializeToString()
+    return serialized
+
+
+def deepness_metadata(bundle: ModelBundle, tile_size: int, overlap_percent: int | None = None) -> dict[str, Any]:
+    """What the file tells Deepness, by its keys; the plugin wants every value as JSON."""
+    overlap_percent = overlap_percent_of(bundle, tile_size) if overlap_percent is None else overlap_percent
+    if not 0 <= overlap_percent <= _LARGEST_OVERLAP_PERCENT:
+        raise UsageError(
+            f"Tiles share 0 to {_LARGEST_OVERLAP_PERCENT} percent; got {overlap_percent}. Try a larger --tile-size."
+        )
+    metadata = {
+        "model_type": "Segmentor",
+        "class_names": {str(index): name for index, name in enumerate(bundle.legend.names)},
+        "standardization_mean": [mean / 255 for mean in bundle.mean],
+        "standardization_std": [std / 255 for std in bundle.std],
+        "seg_thresh": _threshold(bundle),
+        "seg_small_segment": 0,
+        "tile_size": tile_size,
+        "tiles_size": tile_size,
+        "tiles_overlap": overlap_percent,
+    }
+    if bundle.resolution_m is not None:
+        metadata["resolution"] = round(100 * bundle.resolution_m, 3)
+    return metadata
+
+
+def overlap_percent_of(bundle: ModelBundle, tile_size: int) -> int:
+    """Whole percent of a tile that neighbours share so that a halo is cut off at each of their sides."""
+    return math.ceil(200 * bundle.halo / tile_size)
+
+
+def _threshold(bundle: ModelBundle) -> float:
+    if bundle.num_scores > 1:
+        return 0.0  # Deepness would put a pixel whose best class is below it to class 0.
+    # Its field holds two decimals, and at 0 it would call every pixel class 1.
+    return max(round(0.5 if bundle.threshold is None else bundle.threshold, 2), 0.01)
+
+
+def _check_served(bundle: ModelBundle) -> None:
+    if bundle.dtype not in DEEPNESS_DTYPES:
+        raise DataError(
+            f"This model maps {bundle.dtype} imagery; Deepness reads layers of {', '.join(DEEPNESS_DTYPES)} alone. "
+            "Map with `overland predict`, which the QGIS Processing script calls."
+        )
+
+
+def _check_tile(bundle: ModelBundle, tile_size: int) -> None:
+    divisor = bundle.size_divisor
+    if tile_size < divisor or tile_size % divisor:
+        nearest = max(divisor, round(tile_size / divisor) * divisor)
+        raise UsageError(f"Tiles of this model are multiples of {divisor} pixels; got {tile_size}, try {nearest}.")
+
+
+def _check_opset(model: Any) -> None:
+    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if opset > _NEWEST_OPSET:
+        raise DataError(
+            f"The graph is of ONNX opset {opset}; Deepness reads at most {_NEWEST_OPSET}. "
+            "Overland's own training writes opset 17."
+        )
+
+
+def _fix_tile(graph: Any, tile_size: int) -> None:
+    # What was inferred of the layers between speaks of free sides; the runtime infers it again.
+    del graph.value_info[:]
+    for value in (graph.input[0], graph.output[0]):
+        for axis in (2, 3):
+            value.type.tensor_type.shape.dim[axis].dim_value = tile_size
+
+
+def _append_activation(onnx: Any, graph: Any, bundle: ModelBundle) -> None:
+    logits, scores = graph.output[0].name, "probabilities"
+    if bundle.activation == "sigmoid":
+        node = onnx.helper.make_node("Sigmoid", [logits], [scores])
+    else:
+        node = onnx.helper.make_node("Softmax", [logits], [scores], axis=1)
+    graph.node.append(node)
+    graph.output[0].name = scores
+    graph.output[0].type.tensor_type.shape.dim[1].dim_value = bundle.num_scores

@@ -1,0 +1,71 @@
+"""A bundle in the layout of the Hugging Face Hub, which stays a bundle.
+
+A network of segmentation_models_pytorch opens with `smp.from_pretrained(folder)` and, as any other, with
+`overland predict folder`: `config.json` names the architecture under the key that smp reads, README.md starts with
+the metadata that the Hub shows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from overland.bundle import ModelBundle, load_weights, save_bundle
+from overland.errors import import_extra
+
+__all__ = ["hub_card", "save_for_hub", "smp_class_of"]
+
+
+def save_for_hub(bundle: ModelBundle, folder: Path) -> ModelBundle:
+    """Write a bundle as a folder to upload to the Hub; one that is there already is replaced.
+
+    Returns the bundle at its new place. Raises `MissingExtraError` without the extra train, `UsageError` for a bundle
+    that is not on disk.
+    """
+    smp_class = smp_class_of(bundle)
+    return save_bundle(
+        dataclasses.replace(bundle, model=_hub_config(bundle, smp_class)),
+        folder,
+        weights=load_weights(bundle),
+        graph=bundle.graph_path.read_bytes(),
+        int8_graph=None if bundle.int8_path is None else bundle.int8_path.read_bytes(),
+        card=hub_card(bundle, smp_class),
+    )
+
+
+def smp_class_of(bundle: ModelBundle) -> str | None:
+    """The class of segmentation_models_pytorch that builds the network, None where the network is another's.
+
+    Raises `MissingExtraError` without the extra train.
+    """
+    # overland.models first: it makes torchvision importable beside a PyTorch without CUDA.
+    importlib.import_module("overland.models")
+    smp = import_extra("segmentation_models_pytorch", "train", "The Hugging Face layout")
+    known = smp.MODEL_ARCHITECTURES_MAPPING
+    found = known.get(str(bundle.model.get("architecture")).lower())
+    return None if found is None else str(found.__name__)
+
+
+def hub_card(bundle: ModelBundle, smp_class: str | None) -> str:
+    """The model card with the Hub's metadata on top; `smp_class` is what `smp_class_of` gives."""
+    card = (bundle.graph_path.parent / "README.md").read_text(encoding="utf-8")
+    body = card.split("---\n", 2)[2].lstrip("\n") if card.startswith("---\n") else card
+    metadata = {
+        "library_name": "overland" if smp_class is None else "segmentation-models-pytorch",
+        "pipeline_tag": "image-segmentation",
+        "tags": ["semantic-segmentation", "remote-sensing", "geospatial", "onnx", "overland"],
+    }
+    header = yaml.safe_dump(metadata, sort_keys=False)
+    return f"---\n{header}---\n\n{body}"
+
+
+def _hub_config(bundle: ModelBundle, smp_class: str | None) -> dict[str, Any]:
+    if smp_class is None:
+        return dict(bundle.model)
+    config = {key: value for key, value in bundle.model.items() if key != "architecture"}
+    # The weights are in the folder; with a name here smp would fetch the encoder's first.
+    return {"_model_class": smp_class, **config, "encoder_weights": None}

@@ -1,0 +1,73 @@
+"""Upsampling rewritten: a transposed convolution whose kernel is its stride is a 1x1 convolution and a shuffle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from overland.errors import import_extra
+
+__all__ = ["use_subpixel_convolutions"]
+
+Array = npt.NDArray[Any]
+
+
+def use_subpixel_convolutions(model: Any) -> None:
+    """Replace, in place, each ConvTranspose of an ONNX model whose kernel is its stride by Conv and DepthToSpace.
+
+    The result is the same (Shi et al. 2016, "Is the deconvolution layer the same as a convolutional layer?"), and
+    ONNX Runtime has eight-bit kernels for these two but none for the first. Others are left as they are.
+    """
+    onnx = import_extra("onnx", "train", "Rewriting a graph")
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    nodes = []
+    for node in model.graph.node:
+        if not _is_subpixel(onnx, node, constants):
+            nodes.append(node)
+            continue
+        conv, shuffle, tensors = _subpixel(onnx, node, [constants[name] for name in node.input[1:]])
+        nodes += [conv, shuffle]
+        model.graph.initializer.extend(tensors)
+    _replace_nodes(model.graph, nodes)
+
+
+def _is_subpixel(onnx: Any, node: Any, constants: dict[str, Array]) -> bool:
+    if node.op_type != "ConvTranspose" or not all(name in constants for name in node.input[1:]):
+        return False
+    settings = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+    height, width = constants[node.input[1]].shape[2:]
+    return (
+        height == width
+        and list(settings.get("strides", [1, 1])) == [height, width]
+        and settings.get("group", 1) == 1
+        and set(settings.get("dilations", [1])) == {1}
+        and not any((*settings.get("pads", []), *settings.get("output_padding", [])))
+        and settings.get("auto_pad", b"NOTSET") == b"NOTSET"
+        and "output_shape" not in settings
+    )
+
+
+def _subpixel(onnx: Any, node: Any, constants: list[Array]) -> tuple[Any, Any, list[Any]]:
+    """The two nodes that stand for a transposed convolution of a weight and maybe a bias, and their constants."""
+    weight, biases = constants[0], constants[1:]
+    inputs, outputs, size, _ = weight.shape
+    kernel = np.ascontiguousarray(weight.transpose(1, 2, 3, 0).reshape(outputs * size**2, inputs, 1, 1))
+    arrays = [kernel, *(np.repeat(bias, size**2) for bias in biases)]
+    names = [f"{node.output[0]}/subpixel_{word}" for word in ("weight", "bias")[: len(arrays)]]
+    between = f"{node.output[0]}/channels"
+    conv = onnx.helper.make_node("Conv", [node.input[0], *names], [between], f"{node.name}/Conv", kernel_shape=[1, 1])
+    shuffle = onnx.helper.make_node(
+        "DepthToSpace", [between], node.output, f"{node.name}/DepthToSpace", blocksize=size, mode="CRD"
+    )
+    return conv, shuffle, [onnx.numpy_helper.from_array(*pair) for pair in zip(arrays, names, strict=True)]
+
+
+def _replace_nodes(graph: Any, nodes: list[Any]) -> None:
+    del graph.node[:]
+    graph.node.extend(nodes)
+    used = {name for node in nodes for name in node.input}
+    constants = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(constants)
