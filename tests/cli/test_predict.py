@@ -64,3 +64,36 @@ def test_an_output_that_exists_is_a_usage_error(files):
     (files / "o.tif").write_text("mine")
     assert run(files, "-b", "1,2,3").exit_code == 2
     assert run(files, "-b", "1,2,3", "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize("bounds", [["0 30 20 60"], ["0", "30", "20", "60"], ["0,30,20,60"]])
+def test_bounds_are_one_word_or_four(files, bounds):
+    result = run(files, "-b", "1,2,3", "--bounds", *bounds, "--json")
+    assert result.exit_code == 0, result.stderr
+    values = json.loads(result.stdout)["scenes"][0]
+    assert (values["height"], values["width"]) == (30, 20)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--bounds", "a b c d"),
+        ("--bounds", "1 2 3"),
+        ("--co", "COMPRESS"),
+        ("--co", "COMPRES=ZSTD"),
+        ("--tta", "all"),
+        ("--max-memory", "much"),
+        ("--bounds", "0 0 1 1", "--area", "a.gpkg"),
+    ],
+)
+def test_options_that_make_no_sense_are_usage_errors(files, options):
+    result = run(files, "-b", "1,2,3", *options)
+    assert result.exit_code == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (files / "o.tif").exists()
+
+
+def test_the_end_tells_what_ran_and_how_fast(files):
+    values = json.loads(run(files, "-b", "1,2,3", "--co", "compress=zstd", "--json").stdout)
+    keys = {"windows", "mpx_per_s", "engine", "precision", "device", "streams", "peak_memory_mb", "redundancy"}
+    assert keys | {"resumed_at_row"} <= set(values)

@@ -66,3 +66,7 @@ def test_errors_of_many_classes_are_one_colour_on_the_dimmed_image():
 
     assert tuple(picture[0, 1].tolist()) == WRONG
     assert picture[0, 0].max() < 128
+
+
+def test_a_picture_of_one_pixel():
+    assert display_rgb(np.full((1, 1, 1), 7, np.uint8), np.array([[True]])).tolist() == [[[7, 7, 7]]]

@@ -4,8 +4,15 @@ import shapely
 from affine import Affine
 
 from overland.errors import DataError
+from overland.legend import legend_from_names
 from overland.raster import Grid, open_scene, write_class_map
-from overland.report.overview import lines_to_overview, overview_of_mask, overview_of_scene, overview_step
+from overland.report.overview import (
+    lines_to_overview,
+    overview_of_mask,
+    overview_of_scene,
+    overview_step,
+    shares_of_mask,
+)
 from scenes import ROAD_LEGEND, utm_grid, write_image
 
 
@@ -85,3 +92,16 @@ def test_lines_in_another_crs_are_moved():
 def test_lines_without_a_crs_cannot_lie_on_a_map():
     with pytest.raises(DataError, match="CRS None"):
         lines_to_overview(np.array([shapely.LineString([(0, 0), (1, 1)])]), None, utm_grid(4, 4), 1)
+
+
+def test_shares_of_classes_are_those_of_the_overview(tmp_path):
+    mask = np.array([[0, 0, 1, 1, 2], [0, 1, 1, 255, 2], [2, 2, 2, 2, 2]], np.uint8)
+    legend = legend_from_names(["background", "road", "water"])
+    write_class_map(tmp_path / "mask.tif", mask, utm_grid(3, 5), legend)
+    with open_scene(tmp_path / "mask.tif") as scene:
+        shares = shares_of_mask(scene, 2)
+    assert sorted(shares) == [0, 1, 2]
+    assert shares[0].tolist() == [[191, 0, 0], [0, 0, 0]]
+    assert shares[1].tolist() == [[64, 191, 0], [0, 0, 0]]
+    # What reaches beyond the map counts as nothing.
+    assert shares[2].tolist() == [[0, 0, 128], [128, 128, 64]]

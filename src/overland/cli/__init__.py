@@ -24,6 +24,9 @@ COMMANDS = {
     "areas": "Measure the ground that each class covers.",
     "assess": "Estimate areas and accuracies, with confidence.",
     "report": "Write one HTML page on a run or a model.",
+    "export": "Write a model for QGIS, a catalogue or the Hub.",
+    "app": "See maps in the browser: drop an image, take the files home.",
+    "serve": "Map images over HTTP: a REST service.",
     "doctor": "Print versions, GDAL, devices, engines and disk.",
 }
 

@@ -33,7 +33,7 @@ def display_rgb(pixels: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = 
     bands = pixels[:3] if len(pixels) >= 3 else pixels[:1]
     if bands.dtype != np.uint8:
         bands = np.stack([_stretched(band, valid) for band in bands])
-    picture = np.ascontiguousarray(np.broadcast_to(bands, (3, *bands.shape[1:])).transpose(1, 2, 0))
+    picture = np.array(np.broadcast_to(bands, (3, *bands.shape[1:])).transpose(1, 2, 0), order="C")
     picture[~valid] = _NO_DATA
     return picture
 

@@ -25,6 +25,7 @@ __all__ = [
     "overview_of_mask",
     "overview_of_scene",
     "overview_step",
+    "shares_of_mask",
 ]
 
 _WINDOW = 2048
@@ -86,6 +87,20 @@ def overview_of_mask(mask: Scene, legend: Legend, step: int) -> tuple[npt.NDArra
     overlay[3] *= 255
     picture = np.rint(np.clip(overlay, 0, 255)).astype(np.uint8).transpose(1, 2, 0)
     return picture, _class_areas(legend, counts, areas if mask.grid.is_georeferenced else None)
+
+
+def shares_of_mask(mask: Scene, step: int) -> dict[int, npt.NDArray[np.uint8]]:
+    """For each class of a map how much of `step` x `step` pixels it fills, from 0 to 255: arrays (height, width)."""
+    shape = _reduced_shape(mask.grid, step)
+    shares: dict[int, npt.NDArray[np.uint8]] = {}
+    for window in iter_windows(mask.height, mask.width, _WINDOW // step * step or step):
+        ids, valid = mask.read(window)
+        rows, cols = window.row_off // step, window.col_off // step
+        for index in np.unique(ids[0][valid]).tolist():
+            means = _block_means((valid & (ids[0] == index))[None].astype(np.float32), step)[0]
+            share = shares.setdefault(int(index), np.zeros(shape, np.uint8))
+            share[rows : rows + means.shape[0], cols : cols + means.shape[1]] = np.rint(means * 255)
+    return shares
 
 
 def lines_to_overview(lines: Lines, crs: str | None, grid: Grid, step: int) -> list[npt.NDArray[np.float64]]:

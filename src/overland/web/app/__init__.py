@@ -1,0 +1,1 @@
+"""The web app: a page that parses, submits and shows; what it shows comes from the workflows."""

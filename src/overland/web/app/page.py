@@ -1,0 +1,124 @@
+"""The page: what stands where. It parses, submits and shows; the parts are in the modules beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from overland.web.app.card import card_html, facts_html
+from overland.web.app.controls import ViewOptions, choose_cleanup, choose_mode, choose_threshold, choose_view
+from overland.web.app.downloads import show_downloads
+from overland.web.app.drawing import read_drawing
+from overland.web.app.host import Host, open_host
+from overland.web.app.intake import choose_image, result_of, take_uploads
+from overland.web.app.messages import shown_errors
+from overland.web.app.results import MapState, Result
+from overland.web.app.sections import show_areas, show_clean_ups, show_vectors
+from overland.web.app.session import Session
+from overland.web.app.settings import AppSettings
+from overland.web.app.theme import ICON, PAGE_CSS
+from overland.web.app.truth import show_truth
+from overland.web.app.viewer import show_viewer
+
+__all__ = ["show_page"]
+
+
+def show_page(settings: AppSettings) -> None:
+    """Show the page for one visit."""
+    st.set_page_config("Overland", page_icon=ICON, layout="wide")
+    st.html(PAGE_CSS)
+    st.html("<div class='brand'><b>Overland</b><span>Satellite imagery in, maps out.</span></div>")
+    with shown_errors():
+        host = open_host(settings)
+        session = _session(host)
+        left, right = st.columns([7, 3], gap="large")
+        with right:
+            model, keys = _choose_model(host, session)
+            example = host.example(model)
+            chosen = choose_image(session, keys, has_example=example is not None)
+        with left:
+            result = _result(session, chosen, example)
+        if result is not None:
+            _show_result(result, settings, left, right)
+
+
+def _session(host: Host) -> Session:
+    session: Session | None = st.session_state.get("session")
+    # A page that comes back after a long sleep finds its visit closed; what is in its uploader is handed in again.
+    if session is None or not session.is_open:
+        session = st.session_state["session"] = host.open_session()
+    return session
+
+
+def _choose_model(host: Host, session: Session) -> tuple[str, list[tuple[str, str]]]:
+    model = st.selectbox("Model", list(host.models), format_func=host.label, key="model")
+    with st.popover("About this model", icon=":material/info:", type="tertiary"):
+        st.html(card_html(host.desk.models[model]))
+    return model, take_uploads(host, session, model)
+
+
+def _result(session: Session, chosen: tuple[str, str] | None, example: Result | None) -> Result | None:
+    if chosen is not None:
+        return result_of(session, chosen)
+    if example is not None:
+        return session.example(example)
+    st.html("<div class='empty'><b>Drop an image to see its map.</b><br>This model brings no example of its own.</div>")
+    return None
+
+
+def _show_result(result: Result, settings: AppSettings, left: DeltaGenerator, right: DeltaGenerator) -> None:
+    with left:
+        choose_mode(result)
+        viewer = st.container()
+        facts = st.container()
+    with right, shown_errors():
+        threshold = choose_threshold(result)
+        view = choose_view(result, settings.tiles)
+        cleanup = choose_cleanup(result)
+        state = MapState(result, threshold, cleanup)
+    with viewer, shown_errors():
+        _show_map(state, view)
+    with facts:
+        _show_facts(state)
+    if result.is_empty:
+        st.info("The image holds no data anywhere, so there is nothing to map.", icon=":material/info:")
+    else:
+        _show_sections(state, view, settings)
+
+
+def _show_map(state: MapState, view: ViewOptions) -> None:
+    drawing = None
+    if view.lines:
+        with shown_errors(), st.spinner(f"Drawing {view.lines} …"):
+            drawing = read_drawing(state, view.lines, on_map=view.mode == "map")
+    show_viewer(state, view.shown, mode=view.mode, opacity=view.opacity, drawing=drawing, tiles=view.tiles)
+    if drawing is not None and not drawing.is_whole:
+        st.caption("So many lines that not all are drawn here; the files below hold them all.")
+
+
+def _show_facts(state: MapState) -> None:
+    result, grid = state.result, state.result.grid
+    size = f"{grid.width:,} × {grid.height:,} px"
+    resolution = f"{grid.resolution_m:.3g} m a pixel" if grid.resolution_m else ""
+    place = str(grid.crs) if grid.is_georeferenced and len(str(grid.crs)) < 20 else ""
+    changed = f"clean-up changed {state.changed_share:.2%} of the pixels" if state.changed_share is not None else ""
+    made = bool(result.bundle.data.get("synthetic")) and result.image.name == "scene.tif"
+    st.html(facts_html(result.name, size, resolution, place, changed, made=made))
+
+
+def _show_sections(state: MapState, view: ViewOptions, settings: AppSettings) -> None:
+    sections: dict[str, Callable[[], None]] = {
+        "Areas": lambda: show_areas(state),
+        "Clean-ups compared": lambda: show_clean_ups(state, view.shown),
+        "Roads and polygons": lambda: show_vectors(state),
+        "Check against labels": lambda: show_truth(state, settings.limits),
+        "Download": lambda: show_downloads(state, view),
+    }
+    st.space("small")
+    chosen = st.segmented_control(
+        "Section", list(sections), default="Areas", key="section", label_visibility="collapsed", required=True
+    )
+    with shown_errors():
+        sections[str(chosen)]()

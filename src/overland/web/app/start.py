@@ -1,0 +1,10 @@
+"""The script that Streamlit runs, once for each visit and each touch of a control; the page itself is in `page`."""
+
+from __future__ import annotations
+
+import sys
+
+from overland.web.app.page import show_page
+from overland.web.app.settings import settings_from_arguments
+
+show_page(settings_from_arguments(sys.argv[1:]))

@@ -1,0 +1,137 @@
+"""Labels that a visitor sends, and how well the map agrees with them."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import streamlit as st
+
+from overland.errors import DataError
+from overland.web.app.messages import plain_text, shown_errors
+from overland.web.app.results import MapState, Result
+from overland.web.errors import RefusedError
+from overland.web.hardening import worker_environment
+from overland.web.intake import receive
+from overland.web.limits import Limits
+from overland.workflows.evaluate_masks import evaluate_masks
+
+__all__ = ["compare_with_truth", "show_truth", "take_truth"]
+
+
+def show_truth(state: MapState, limits: Limits) -> None:
+    """Let the visitor send labels, and show the IoU of each class and what was taken for what."""
+    file = st.file_uploader(
+        "Labels of the same pixels",
+        key=f"truth {state.result.name} {state.result.model}",
+        max_upload_size=max(1, round(limits.max_bytes / 1e6)),
+        help="Class ids, 0 and 255, or the colours of the legend; 255 and nodata mean no label.",
+    )
+    if file is None:
+        st.html("<p class='caption'>PNG or GeoTIFF of the same size: ids, black and white, colours or a palette.</p>")
+        return
+    with shown_errors(), st.spinner("Comparing …"):
+        path, notes = state.result.made.once(
+            f"truth {file.file_id}", lambda: take_truth(state.result, file, file.file_id, limits)
+        )
+        values = state.result.made.once(f"scores {file.file_id} {state.key}", lambda: compare_with_truth(state, path))
+        for note in notes:
+            st.info(plain_text(note), icon=":material/info:")
+        _show_scores(values, state)
+
+
+def take_truth(result: Result, file: BinaryIO, name: str, limits: Limits) -> tuple[Path, list[str]]:
+    """Receive labels, have them read by a process of its own, and give the class map and what was decided by rule.
+
+    Raises `RefusedError` for what is no image, is too large or takes too long, `DataError` for what are no labels.
+    """
+    upload, output = result.file(".upload", "labels", name), result.file(".tif", "labels", name)
+    try:
+        upload.unlink(missing_ok=True)
+        file.seek(0)
+        request = {
+            "upload": str(upload),
+            "driver": receive(file, upload, limits.max_bytes),
+            "model": str(result.bundle.graph_path.parent),
+            "mask": str(result.mask),
+            "output": str(output),
+            "memory_mb": limits.memory_mb,
+        }
+        return output, _asked(request, limits.timeout_s)
+    finally:
+        upload.unlink(missing_ok=True)
+
+
+def compare_with_truth(state: MapState, truth: Path) -> dict[str, Any]:
+    """What `evaluate_masks` says of a class map and labels on its grid."""
+    folder = state.result.file("", "scores", str(truth.name), state.key)
+    return evaluate_masks(state.mask, truth, names=state.result.legend.names, output=folder, overwrite=True)
+
+
+def _asked(request: Mapping[str, Any], timeout_s: float) -> list[str]:
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "overland.web.app.truth_reader"],
+            input=json.dumps(request),
+            capture_output=True,
+            encoding="utf-8",
+            env=worker_environment(),
+            timeout=timeout_s,
+            check=False,
+        )
+        answer = json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        raise RefusedError(504, "Too slow", "Reading the labels took longer than is allowed here.") from None
+    except ValueError:
+        raise RefusedError(422, "Labels cannot be read", "The file is damaged or needs too much memory.") from None
+    if "error" in answer:
+        raise DataError(str(answer["error"]))
+    return [str(note) for note in answer["notes"]]
+
+
+def _show_scores(values: Mapping[str, Any], state: MapState) -> None:
+    pooled = values["pooled"]
+    left, right = st.columns([2, 3], gap="large")
+    headline = values["headline"]
+    with left:
+        what = f"IoU of {headline['class']}" if headline.get("class") else "Mean IoU"
+        st.metric(plain_text(what), _percent(headline["value"]))
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{_percent(found['iou'])}</td><td>{_percent(found['precision'])}</td>"
+            f"<td>{_percent(found['recall'])}</td></tr>"
+            for name, found in pooled["classes"].items()
+        )
+        head = "<tr><th>Class</th><th>IoU</th><th>Precision</th><th>Recall</th></tr>"
+        st.html(f"<div class='scroll'><table class='areas'>{head}{rows}</table></div>")
+    with right:
+        st.html(_confusion_html(values["confusion"], state))
+
+
+def _confusion_html(confusion: list[list[int]], state: MapState) -> str:
+    names = state.result.legend.names
+    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    rows = []
+    for name, counts in zip(names, confusion, strict=True):
+        total = sum(counts)
+        cells = "".join(_cell(count / total if total else math.nan) for count in counts)
+        rows.append(f"<tr><td>{escape(name)}</td>{cells}</tr>")
+    title = "<p class='caption'>What became of each class of the labels (rows) on the map (columns)</p>"
+    table = f"<table class='areas'><tr><th></th>{head}</tr>{''.join(rows)}</table>"
+    return f"{title}<div class='scroll'>{table}</div>"
+
+
+def _cell(share: float) -> str:
+    if math.isnan(share):
+        return "<td class='cell'>–</td>"
+    shade = f"color-mix(in srgb, #4fb8a8 {share:.0%}, transparent)"
+    return f"<td class='cell' style='background:{shade}'>{share:.1%}</td>"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None or math.isnan(value) else f"{value:.1%}"

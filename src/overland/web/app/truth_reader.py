@@ -1,0 +1,85 @@
+"""A process of its own that reads a visitor's labels: `python -m overland.web.app.truth_reader`, JSON in and out.
+
+What a stranger sends is decoded here, with GDAL hardened and memory limited as in the worker, never in the server.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from overland.bundle import load_bundle
+from overland.datasets.codec_choice import codec_from_masks
+from overland.datasets.masks import RawMask, read_mask
+from overland.errors import DataError, OverlandError
+from overland.legend import Color, Legend
+from overland.raster import Grid, open_scene, write_class_map
+from overland.raster.plain import read_facts
+from overland.web.hardening import harden_process, limit_memory
+
+__all__ = ["main", "read_truth"]
+
+
+def main() -> None:
+    """Answer the request on stdin with one JSON object on stdout."""
+    harden_process()
+    request = json.loads(sys.stdin.read())
+    limit_memory(int(request.pop("memory_mb")))
+    sys.stdout.write(json.dumps(_answer(request)))
+
+
+def _answer(request: dict[str, str]) -> dict[str, Any]:
+    try:
+        return {"notes": read_truth(**request)}
+    except MemoryError:
+        return {"error": "The labels need more memory than is allowed here."}
+    except OverlandError as error:
+        return {"error": str(error).replace(request["upload"], "The label file")}
+
+
+def read_truth(upload: str, driver: str, model: str, mask: str, output: str) -> list[str]:
+    """Read labels (ids, 0 and 255, colours, palettes) and write them as a class map on the mask's grid.
+
+    Gives what was decided by rule on the way. Raises `DataError` for labels of another size or place, and for values
+    and colours that are no classes of the model.
+    """
+    legend = load_bundle(model).legend
+    with open_scene(mask) as scene:
+        grid = scene.grid
+    facts = read_facts(Path(upload), driver)
+    if (facts.height, facts.width) != (grid.height, grid.width):
+        raise DataError(
+            f"The labels have {facts.width} x {facts.height} pixels and the image {grid.width} x {grid.height}; "
+            "both must show the same pixels."
+        )
+    raw = read_mask(upload)
+    _check_place(raw.grid, grid)
+    choice = codec_from_masks([Path(upload)], legend, colors=_colors(raw, legend))
+    ids = choice.codec.ids_from_mask(raw)
+    write_class_map(output, np.ascontiguousarray(ids), grid, legend, overwrite=True)
+    return [*choice.notes]
+
+
+def _colors(raw: RawMask, legend: Legend) -> list[tuple[Color, int]] | None:
+    if not raw.has_colors and raw.palette is None:
+        return None
+    return [(color, index) for index, color in enumerate(legend.colors)]
+
+
+def _check_place(labels: Grid, image: Grid) -> None:
+    if not (labels.is_georeferenced and image.is_georeferenced):
+        return
+    near = 0.01 * abs(image.transform.a)
+    if labels.crs != image.crs or not labels.transform.almost_equals(image.transform, near):
+        raise DataError(
+            f"The labels do not lie where the image lies: {labels.crs} at {labels.bounds}, {image.crs} at "
+            f"{image.bounds}. Warp them to the image's grid."
+        )
+
+
+if __name__ == "__main__":
+    main()

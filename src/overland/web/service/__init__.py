@@ -1,0 +1,1 @@
+"""The REST service: HTTP in, `Desk` behind it, files and JSON out."""

@@ -1,0 +1,89 @@
+"""A process that serves: opens the desk and the port, and stops without losing what it has accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from overland.errors import UsageError
+from overland.web.desk import Desk
+from overland.web.jobs import ENDED
+from overland.web.limits import Limits
+from overland.web.service.app import make_app
+from overland.web.service.segment import GRACE_S
+
+__all__ = ["serve"]
+
+logger = logging.getLogger("overland")
+
+# Answers on their way to slow clients may take so much longer than the maps that they wait for.
+_SENDING_S = 5.0
+
+
+def serve(
+    models: Path | Sequence[Path],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    api_key: str | None = None,
+    jobs_folder: Path | None = None,
+    limits: Limits | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT comes.
+
+    `models` are folders that are bundles or hold them. `jobs_folder` keeps accepted jobs over restarts; without one
+    they end with the process. Raises `UsageError` when the port or the folder is taken, or where there is no model.
+    """
+    with _listening(host, port) as listener, Desk(models, limits, folder=jobs_folder) as desk:
+        logger.info("Models: %s", ", ".join(sorted(desk.models)))
+        # Whoever starts us with port 0 reads here which one it became.
+        logger.info("Listening on http://%s:%d", *listener.getsockname()[:2])
+        asyncio.run(_serve(desk, listener, api_key))
+        unfinished = sum(job.state not in ENDED for job in desk.jobs)
+        logger.info("Stopped; %d jobs are %s.", unfinished, "kept for the next start" if jobs_folder else "given up")
+
+
+async def _serve(desk: Desk, listener: socket.socket, api_key: str | None) -> None:
+    stop = asyncio.Event()
+    app = make_app(desk, api_key=api_key, stop=stop)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=round(GRACE_S + _SENDING_S),
+    )
+    server = uvicorn.Server(config)
+    server.handle_exit = _signal_handler(server, stop.set)
+    await server.serve(sockets=[listener])
+
+
+def _signal_handler(server: Any, on_stop: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
+    """What is done at SIGTERM and SIGINT; uvicorn's own would raise the signal again before the desk is closed."""
+    loop = asyncio.get_running_loop()
+
+    def handle_exit(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(on_stop)
+        server.force_exit = server.should_exit and number == signal.SIGINT
+        server.should_exit = True
+
+    return handle_exit
+
+
+def _listening(host: str, port: int) -> Any:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=256)
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"{host}:{port} cannot be listened on ({error}). Choose another --port, or stop who has it."
+        ) from error

@@ -1,0 +1,86 @@
+"""Jobs and models as JSON: what is told, and nothing of where it lies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from overland.bundle import ModelBundle
+from overland.web.jobs import Job
+from overland.web.products import PRODUCTS
+
+__all__ = ["FILES", "MEDIA_TYPES", "job_view", "model_view", "plain", "summary_view"]
+
+FILES = ("mask.tif", "scores.tif", "image.tif", *PRODUCTS)
+MEDIA_TYPES = {
+    "tif": "image/tiff",
+    "png": "image/png",
+    "geojson": "application/geo+json",
+    "gpkg": "application/geopackage+sqlite3",
+    "json": "application/json",
+}
+_SUMMARY = ("image", "class_shares", "nodata_share", "areas", "megapixels", "seconds")
+
+
+def summary_view(job: Job) -> dict[str, Any]:
+    """What a map says: size and place of the image, shares and areas of the classes."""
+    return {"model": job.record.model, **{name: plain(job.values.get(name)) for name in _SUMMARY}}
+
+
+def job_view(job: Job, keep_s: float) -> dict[str, Any]:
+    """A job's state, with links to what can be fetched."""
+    record = job.record
+    path = f"/v1/jobs/{job.id}"
+    is_done = record.state == "done"
+    names = [name for name in FILES if name != "scores.tif" or record.options.scores] if is_done else []
+    links = {name: f"{path}/{name}" for name in names}
+    if is_done and job.values["image"]["crs"] is not None:
+        links["tiles"] = f"{path}/cog/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}.png"
+        links["info"] = f"{path}/cog/info"
+    return {
+        "id": job.id,
+        "state": record.state,
+        "progress": round(job.progress, 4),
+        "model": record.model,
+        "filename": record.filename,
+        "created": _time(record.created_s),
+        "ended": _time(record.ended_s),
+        "expires": _time(None if record.ended_s is None else record.ended_s + keep_s),
+        "error": record.error,
+        "summary": summary_view(job) if is_done else None,
+        "links": {"self": path, **links},
+    }
+
+
+def model_view(name: str, bundle: ModelBundle) -> dict[str, Any]:
+    """What a client needs to know of a model."""
+    legend = bundle.legend
+    classes = [
+        {"id": index, "name": class_name, "color": "#{:02x}{:02x}{:02x}".format(*color)}
+        for index, (class_name, color) in enumerate(zip(legend.names, legend.colors, strict=True))
+    ]
+    return {
+        "name": name,
+        "classes": classes,
+        "nodata": legend.ignore_index,
+        "bands": bundle.in_channels,
+        "dtype": bundle.dtype,
+        "resolution_m": bundle.resolution_m,
+        "threshold": bundle.threshold,
+        "links": {"self": f"/v1/models/{name}"},
+    }
+
+
+def plain(value: Any) -> Any:
+    """The value for JSON, which has no NaN: a figure that does not exist is null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
