@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def provenance() -> dict[str, str]:
-    """Commit (with + when the tree has changes), date and cores."""
+    """Commit (with + when the tree has changes, results of benchmarks aside), date and cores."""
     commit = _git("rev-parse", "--short", "HEAD")
-    changed = "+" if _git("status", "--porcelain") else ""
+    changed = "+" if _git("status", "--porcelain", "--", ".", ":!benchmarks/results") else ""
     cores = f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}"
     return {"commit": commit + changed, "date": datetime.date.today().isoformat(), "machine": cores}
 

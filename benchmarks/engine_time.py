@@ -1,0 +1,72 @@
+"""The pure time of an engine: its windows cut and scaled beforehand, and as many at once as it wants."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from overland.bundle import load_bundle, scale_pixels
+from overland.inference import Engine, open_engine, wants_palette_colors
+from overland.raster import Scene, Window, open_scene
+
+__all__ = ["chips_of_scene", "engine_seconds", "seconds_per_window"]
+
+Chips = npt.NDArray[np.float32]
+
+_DIFFERENT = 4
+
+
+def engine_seconds(
+    model: Path, scene: Path, engine: str, precision: str, chip: tuple[int, int], calls: int
+) -> dict[str, Any]:
+    """Seconds of the machine that a window takes: the median of so many calls, divided by those that go on at once.
+
+    Also gives the engine's name, precision and streams, and the processor seconds of a window.
+    """
+    bundle = load_bundle(model)
+    runner = open_engine(bundle, engine, precision=precision)
+    with open_scene(scene, expand_palette=wants_palette_colors(bundle)) as opened:
+        chips = [scale_pixels(bundle, pixels)[None] for pixels in chips_of_scene(opened, bundle.bands, chip)]
+    return seconds_per_window(runner, chips, calls)
+
+
+def chips_of_scene(scene: Scene, bands: tuple[int, ...], chip: tuple[int, int]) -> list[npt.NDArray[Any]]:
+    """A few chips (bands, height, width) spread over a scene."""
+    height, width = chip
+    places = np.linspace(0, 1, _DIFFERENT)
+    windows = [
+        Window(int(at * max(0, scene.height - height)), int(at * max(0, scene.width - width)), height, width)
+        for at in places
+    ]
+    return [scene.read_padded(window, bands)[0] for window in windows]
+
+
+def seconds_per_window(engine: Engine, chips: list[Chips], calls: int) -> dict[str, Any]:
+    """As `engine_seconds`, of an engine that is open."""
+    calls = max(calls, 2) * engine.streams
+
+    def timed(index: int) -> float:
+        started = time.perf_counter()
+        engine.run(chips[index % len(chips)])
+        return time.perf_counter() - started
+
+    with ThreadPoolExecutor(engine.streams) as threads:
+        # The first call of each thread sets the engine up.
+        list(threads.map(timed, range(engine.streams)))
+        processor = time.process_time()
+        times = list(threads.map(timed, range(calls)))
+        processor = time.process_time() - processor
+    return {
+        "engine": engine.name,
+        "precision": engine.precision,
+        "streams": engine.streams,
+        # The last calls have more of the machine to themselves.
+        "seconds": statistics.median(times[: calls - engine.streams + 1]) / engine.streams,
+        "processor_seconds": processor / calls,
+    }

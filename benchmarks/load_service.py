@@ -1,0 +1,201 @@
+"""Load on the REST service: many clients at once, then a stop in the middle; is anything lost, does memory stay?
+
+Starts `overland serve` on this machine, lets CLIENTS post images for SECONDS (half of them wait for the map, half hand
+in jobs), prints what was answered and how long it took; then hands in jobs, sends SIGTERM at once, starts the server
+again on the same folder and looks at every job that was accepted.
+
+    python benchmarks/load_service.py --models MODELS --image scene.tif --clients 32 --seconds 60
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+START_S = 120
+END_S = 300
+
+
+@dataclass
+class Tally:
+    """What the clients saw."""
+
+    statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {"/v1/segment": [], "/v1/jobs": []})
+    without_retry_after: int = 0
+    broken: Counter[str] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, path: str, answer: httpx.Response, seconds: float) -> None:
+        """Count an answer."""
+        with self.lock:
+            self.statuses[path, answer.status_code] += 1
+            if answer.status_code < 300:
+                self.seconds[path].append(seconds)
+            elif answer.status_code in (429, 503) and "retry-after" not in answer.headers:
+                self.without_retry_after += 1
+
+
+@contextmanager
+def server(models: Path, jobs: Path, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A server process and its address."""
+    words = ["serve", "--models", str(models), "--jobs-folder", str(jobs), "--port", "0", "--queue", "32"]
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from overland.cli import main; main()", *words, "--keep-s", "20"], stderr=stderr
+        )
+    try:
+        yield process, _ready_address(process, log)
+    finally:
+        process.terminate()
+        process.wait(END_S)
+
+
+def _ready_address(process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        urls = [line.removeprefix("Listening on ") for line in log.read_text().splitlines() if "Listening" in line]
+        if urls and httpx.get(f"{urls[0]}/readyz").status_code == 200:
+            return urls[0]
+        time.sleep(0.1)
+    raise SystemExit(f"The server does not start: {log.read_text()}")
+
+
+def client(url: str, image: bytes, path: str, until: float, tally: Tally) -> None:
+    """Post images until the time is over; wait as long as the server says when it is busy."""
+    with httpx.Client(timeout=120) as session:
+        while time.monotonic() < until:
+            started = time.perf_counter()
+            try:
+                answer = session.post(f"{url}{path}", content=image)
+            except httpx.HTTPError as error:
+                tally.broken[type(error).__name__] += 1
+                continue
+            tally.add(path, answer, time.perf_counter() - started)
+            if answer.status_code in (429, 503):
+                # A fraction of what is asked for, so that the queue stays under pressure.
+                time.sleep(min(0.2 * float(answer.headers.get("retry-after", 1)), max(0.0, until - time.monotonic())))
+
+
+def load(url: str, image: bytes, clients: int, seconds: float) -> Tally:
+    """Let the clients loose."""
+    tally, until = Tally(), time.monotonic() + seconds
+    threads = [
+        threading.Thread(target=client, args=(url, image, ("/v1/segment", "/v1/jobs")[number % 2], until, tally))
+        for number in range(clients)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return tally
+
+
+class Memory(threading.Thread):
+    """The resident memory of a process and its children, looked at five times a second."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.pid = pid
+        self.samples_mb: list[float] = []
+
+    def run(self) -> None:
+        """Look until the process is gone."""
+        while (found := _resident_mb(self.pid)) > 0:
+            self.samples_mb.append(found)
+            time.sleep(0.2)
+
+
+def _resident_mb(pid: int) -> float:
+    children = Path(f"/proc/{pid}/task")
+    try:
+        pids = [pid, *(int(child) for path in children.glob("*/children") for child in path.read_text().split())]
+        pages = [int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in pids]
+    except (OSError, IndexError):
+        return 0.0
+    return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def stop_in_the_middle(models: Path, image: bytes, folder: Path, count: int) -> Counter[str]:
+    """Hand in jobs, stop the server while it works on them, start it again, and look at each."""
+    jobs = folder / "jobs-kept"
+    with server(models, jobs, folder / "first.log") as (process, url):
+        answers = [httpx.post(f"{url}/v1/jobs", content=image, timeout=60) for _ in range(count)]
+        accepted = [answer.headers["location"] for answer in answers if answer.status_code == 202]
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(END_S)
+    print(f"stopped with exit code {code}; {len(accepted)} jobs had been accepted")
+    with server(models, jobs, folder / "second.log") as (_, url):
+        return Counter(_final_state(url + location) for location in accepted)
+
+
+def _final_state(url: str) -> str:
+    deadline = time.monotonic() + END_S
+    while time.monotonic() < deadline:
+        answer = httpx.get(url)
+        if answer.status_code != 200 or answer.json()["state"] not in ("queued", "running"):
+            return answer.json().get("state", f"lost ({answer.status_code})")
+        time.sleep(0.05)
+    return "not ended"
+
+
+def report(tally: Tally, memory: Memory, seconds: float) -> dict[str, object]:
+    """The figures as plain values."""
+    timings = {
+        path: {
+            "answers": len(values),
+            "p50_s": round(float(np.percentile(values, 50)), 3) if values else None,
+            "p99_s": round(float(np.percentile(values, 99)), 3) if values else None,
+        }
+        for path, values in tally.seconds.items()
+    }
+    half = len(memory.samples_mb) // 2
+    return {
+        "seconds": seconds,
+        "statuses": {f"{path} {status}": count for (path, status), count in sorted(tally.statuses.items())},
+        "timings": timings,
+        "busy_without_retry_after": tally.without_retry_after,
+        "broken_connections": dict(tally.broken),
+        "peak_memory_first_half_mb": round(max(memory.samples_mb[:half], default=0)),
+        "peak_memory_second_half_mb": round(max(memory.samples_mb[half:], default=0)),
+    }
+
+
+def main() -> None:
+    """Run both parts and print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("--image", type=Path, required=True)
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--jobs", type=int, default=12, help="how many are handed in before the stop")
+    options = parser.parse_args()
+    image = options.image.read_bytes()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with server(options.models, folder / "jobs", folder / "load.log") as (process, url):
+            memory = Memory(process.pid)
+            memory.start()
+            tally = load(url, image, options.clients, options.seconds)
+        figures = report(tally, memory, options.seconds)
+        figures["states_after_restart"] = dict(stop_in_the_middle(options.models, image, folder, options.jobs))
+    print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()
