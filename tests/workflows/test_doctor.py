@@ -1,4 +1,5 @@
 from overland import __version__
+from overland.inference.machine import cpu_features
 from overland.workflows.doctor import doctor
 
 
@@ -9,3 +10,10 @@ def test_what_the_doctor_finds():
     assert found["engines"]["onnx"]
     assert found["versions"]["numpy"]
     assert found["disk_free_gb"] > 0
+
+
+def test_the_doctor_names_every_engine_and_no_more_features_than_there_are():
+    found = doctor()
+    assert list(found["engines"]) == ["openvino", "onnx", "torch"]
+    assert found["machine"]["cpus"] >= 1
+    assert set(found["machine"]["features"]) <= cpu_features()

@@ -58,6 +58,10 @@ def test_the_bundle_carries_everything(run):
     assert bundle.data["images"] == {"train": 4, "val": 2}
     assert bundle.metrics["val"]["headline"]["value"] == run["val"]["headline"]["value"]
     assert not bundle.data["synthetic"]
+    assert bundle.halo in range(0, 13, 4)
+    assert bundle.bytes_per_pixel is None or 8 * 4 <= bundle.bytes_per_pixel < 2000
+    last = load_bundle(Path(run["run"]) / "weights" / "last")
+    assert (last.halo, last.bytes_per_pixel) == (bundle.halo, bundle.bytes_per_pixel)
 
 
 def test_the_model_learned_and_says_so(run):
