@@ -139,3 +139,10 @@ def test_masks_with_one_class_only_are_refused(tmp_path):
         write_class_map(mask, np.zeros((96, 96), np.uint8), utm_grid(96, 96), ROAD_LEGEND, overwrite=True)
     with pytest.raises(DataError, match="only background, so there is nothing to learn"):
         train(folder, project=str(tmp_path), **SETTINGS)
+
+
+def test_a_folder_that_holds_something_else_is_no_place_for_a_run(roads):
+    before = sorted(path for path in roads.rglob("*") if path.is_file())
+    with pytest.raises(UsageError, match="masks holds something that is no run"):
+        train(roads, project=str(roads), name="masks", exist_ok=True, **SETTINGS)
+    assert sorted(path for path in roads.rglob("*") if path.is_file()) == before

@@ -117,6 +117,9 @@ def _run_to_resume(
 def _new_run(config: TrainConfig, data: str | Path, dataset: Dataset, synthetic: bool) -> Path:
     run = Path(config.project) / config.name
     run = run if config.exist_ok else free_folder(run)
+    if run.is_dir() and any(run.iterdir()) and not (run / _ARGS).is_file():
+        # Parts of a run replace what is there under their names.
+        raise UsageError(f"{run} holds something that is no run, so it is not written to; choose another --name.")
     run.mkdir(parents=True, exist_ok=True)
     values = {"data": str(data), **({"synthetic": True} if synthetic else {}), **config.to_dict()}
     (run / _ARGS).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
