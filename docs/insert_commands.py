@@ -1,12 +1,14 @@
 """Insert what the code says of itself into README and docs, between `<!-- insert: NAME -->` and `<!-- end -->`.
 
-NAME is a command ("train", "data check"), "overland" for the list of commands, or "settings" for those of a training
-run. With --check nothing is written and a page that is out of step is an error.
+NAME is a command ("train", "data check"), "overland" for the list of commands, "settings" for those of a training run,
+or "benchmarks" for what benchmarks/results/*.json hold. With --check nothing is written and a page that is out of step
+is an error.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from dataclasses import fields
@@ -18,6 +20,10 @@ from overland.cli import overland
 from overland.config import TrainConfig
 
 ROOT = Path(__file__).resolve().parent.parent
+
+sys.path.append(str(ROOT / "benchmarks"))
+from results import RESULTS, section  # noqa: E402 - what a benchmark prints and what the page shows are made alike
+
 PLACE = re.compile(r"(<!-- insert: (?P<name>[a-z -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -35,6 +41,9 @@ def _content(name: str) -> str:
     if name == "settings":
         rows = [f"| `{item.name}` | {item.metadata['help']} |" for item in fields(TrainConfig)]
         return "\n".join(["", "| setting | meaning |", "|---|---|", *rows, "", ""])
+    if name == "benchmarks":
+        found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
+        return "\n".join(["", "## Results", "", *map(section, found), ""]) if found else ""
     words = [] if name == "overland" else name.split()
     return f"\n```text\n{_help_of(words)}\n```\n\n"
 

@@ -7,6 +7,7 @@ FOLDER holds the bundle `m` and the scene `s.tif`. KILL is `window:3` (SIGKILL a
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -27,15 +28,16 @@ def _die() -> None:
 
 
 def _die_at(owner: Any, name: str, number: int, *, pause_s: float = 0.0, after: bool = False) -> None:
-    real, calls = getattr(owner, name), []
+    real, calls = getattr(owner, name), itertools.count(1)
 
     def call(*arguments: Any, **options: Any) -> Any:
-        calls.append(1)
+        # Two threads may call at once: each keeps the number that it drew.
+        drawn = next(calls)
         time.sleep(pause_s)
-        if len(calls) == number and not after:
+        if drawn == number and not after:
             _die()
         result = real(*arguments, **options)
-        if len(calls) == number:
+        if drawn == number:
             _die()
         return result
 

@@ -68,7 +68,7 @@ def run_until_killed(folder, kill):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_killed_at_ten_moments_the_result_is_the_same_bytes(files):
     rng = random.Random(4)
-    write_scene(files / "s.tif", height=12 * 512 - 100, width=96)
+    write_scene(files / "s.tif", height=24 * 512 - 100, width=96)
     (files / "whole").mkdir()
     predict(files / "m", files / "s.tif", files / "whole" / "o.tif", scores=files / "whole" / "p.tif", **ONNX)
     kills = [f"window:{rng.randint(6, 14)}" for _ in range(3)]
@@ -219,7 +219,7 @@ def test_an_error_in_the_model_keeps_what_is_finished(files, monkeypatch, error)
 
     def fail(self, chips):
         runs.append(1)
-        if len(runs) == 20:
+        if len(runs) == 12:
             raise error
         return run(self, chips)
 

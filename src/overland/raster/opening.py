@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,24 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from overland.errors import AccessError, DataError
 from overland.raster.remote import access_error, is_remote, remote_settings, vsi_path
 
-__all__ = ["open_dataset", "reading_error"]
+__all__ = ["open_dataset", "open_or_create", "reading_error", "without_place_warnings"]
+
+# The filters of warnings belong to the whole process: two threads that change them at once leave them changed.
+_FILTERS = threading.Lock()
+
+
+@contextmanager
+def without_place_warnings() -> Iterator[None]:
+    """Do without rasterio's warnings of files that lie nowhere on the ground. For short work: other threads wait."""
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
+
+
+def open_or_create(path: Path | str, mode: str = "r", **profile: Any) -> Any:
+    """Open or create a dataset of rasterio, quietly where it lies nowhere on the ground; it is a context manager."""
+    with without_place_warnings():
+        return rasterio.open(path, mode, **profile)
 
 
 def open_dataset(path: str, driver: str | None = None) -> Any:
@@ -22,10 +41,9 @@ def open_dataset(path: str, driver: str | None = None) -> Any:
     Raises `DataError` when it does not exist or is no raster, `AccessError` when its server does not give it.
     """
     _check_place(path)
-    with warnings.catch_warnings(), remote_settings() if is_remote(path) else nullcontext():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with remote_settings() if is_remote(path) else nullcontext():
         try:
-            dataset = rasterio.open(vsi_path(path), driver=driver)
+            dataset = open_or_create(vsi_path(path), driver=driver)
         except RasterioIOError as error:
             refused = access_error(path, _cause(error)) if is_remote(path) else None
             raise refused or DataError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import shutil
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,12 +16,13 @@ import rasterio
 import rasterio.shutil
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 
 from overland.errors import DataError, OverlandError, ResourceError
 from overland.legend import Legend
 from overland.raster.durable import replace_durably, sync_file
 from overland.raster.grid import Grid
+from overland.raster.opening import open_or_create
 
 __all__ = [
     "BLOCK",
@@ -31,7 +31,6 @@ __all__ = [
     "copy_to_output",
     "create_dataset",
     "disk_errors",
-    "open_quietly",
     "put_in_place",
     "remove_leftovers",
     "tiling",
@@ -83,7 +82,7 @@ def create_dataset(path: Path | str, profile: RasterProfile, driver: str = "GTif
         values["crs"] = CRS.from_user_input(grid.crs)
     if not grid.transform.is_identity:
         values["transform"] = grid.transform
-    with _quiet(), rasterio.open(path, "w", **values) as dataset:
+    with open_or_create(path, "w", **values) as dataset:
         if grid.gcps and grid.gcps_crs:
             dataset.gcps = (list(grid.gcps), CRS.from_user_input(grid.gcps_crs))
         if profile.legend is not None:
@@ -113,8 +112,7 @@ def copy_to_output(source: Path | str, target: Path | str, path: Path, profile: 
             **({} if "COMPRESS" in profile.creation or not profile.is_measured else _MEASURED),
             **profile.creation,
         }
-    with _quiet():
-        rasterio.shutil.copy(source, target, driver=driver, **options)
+    rasterio.shutil.copy(source, target, driver=driver, **options)
 
 
 def put_in_place(made: Path, path: Path, legend: Legend | None) -> None:
@@ -163,17 +161,3 @@ def disk_errors(path: Path, advice: str = "Free some space, or write to another 
         if full or shutil.disk_usage(path.parent).free < 1 << 20:
             raise ResourceError(f"{path}: the disk is full. {advice}") from error
         raise DataError(f"{path} cannot be written ({error}).") from error
-
-
-@contextmanager
-def open_quietly(path: Path) -> Iterator[Any]:
-    """Open a raster of our own, which may lie nowhere on the ground."""
-    with _quiet(), rasterio.open(path) as dataset:
-        yield dataset
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield

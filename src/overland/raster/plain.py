@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,12 @@ from typing import Any
 import numpy as np
 import rasterio
 from rasterio.crs import CRS
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.errors import RasterioIOError
 from rasterio.windows import Window as RasterioWindow
 
 from overland.errors import DataError
 from overland.raster.grid import Window
+from overland.raster.opening import open_or_create
 from overland.raster.scene import Scene
 
 __all__ = ["ImageFacts", "read_facts", "write_plain_copy"]
@@ -39,12 +38,11 @@ class ImageFacts:
 
 def read_facts(path: str | Path, driver: str) -> ImageFacts:
     """Read the header of a file that may have one format only. Raises `DataError` for what is not one."""
-    with _quiet():
-        try:
-            with rasterio.open(path, driver=driver) as dataset:
-                return _facts(dataset)
-        except RasterioIOError as error:
-            raise DataError(f"{path} cannot be opened as {driver} ({error}). Is it complete?") from error
+    try:
+        with open_or_create(path, driver=driver) as dataset:
+            return _facts(dataset)
+    except RasterioIOError as error:
+        raise DataError(f"{path} cannot be opened as {driver} ({error}). Is it complete?") from error
 
 
 def _facts(dataset: Any) -> ImageFacts:
@@ -90,11 +88,7 @@ def write_plain_copy(scene: Scene, path: str | Path, bands: Sequence[int]) -> No
     }
     if grid.transform.is_identity:
         del profile["transform"]
-    with (
-        _quiet(),
-        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
-        rasterio.open(path, "w", **profile) as copy,
-    ):
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), open_or_create(path, "w", **profile) as copy:
         if grid.gcps and grid.gcps_crs:
             copy.gcps = (list(grid.gcps), CRS.from_user_input(grid.gcps_crs))
         for row in range(0, grid.height, _rows_at_once(scene)):
@@ -109,10 +103,3 @@ def _rows_at_once(scene: Scene) -> int:
     # Whole blocks of both files, so that none is decoded twice.
     rows, _ = scene.block_shape
     return _BLOCK * max(1, min(rows, 4096) // _BLOCK)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield

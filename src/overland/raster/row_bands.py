@@ -22,13 +22,13 @@ from overland.errors import ResourceError
 from overland.raster.durable import replace_durably, sync_file
 from overland.raster.grid import Grid, Window
 from overland.raster.journal import Entry, Journal, recorded_run
+from overland.raster.opening import open_or_create
 from overland.raster.output import (
     BLOCK,
     RasterProfile,
     copy_to_output,
     create_dataset,
     disk_errors,
-    open_quietly,
     put_in_place,
     remove_leftovers,
     tiling,
@@ -139,7 +139,7 @@ class RowBands:
     def _file_matches(self, name: str, row: int, entry: Entry) -> bool:
         path = self._band_path(name, row)
         try:
-            with open_quietly(path) as dataset:
+            with open_or_create(path) as dataset:
                 return bool(_file_checksum(dataset, 0, entry["rows"]) == entry["crc32"].get(name))
         except RasterioError:
             return False
@@ -155,7 +155,7 @@ class RowBands:
         band = RasterProfile(Grid(rows, width), count, profile.dtype)
         with create_dataset(new, band, **_compression(profile), **tiling(self._height, self._width)) as dataset:
             dataset.write(pixels)
-        with open_quietly(new) as dataset:
+        with open_or_create(new) as dataset:
             if _file_checksum(dataset, 0, rows) != checksum:
                 # GDAL tells nobody of a disk that fills up as a file is closed.
                 raise ResourceError(f"{new}: what was written does not read back. Is the disk full or failing?")
@@ -171,7 +171,7 @@ class RowBands:
             for band in range(1, output.profile.count + 1):
                 dataset.update_tags(band, ns="new_vrt_sources", **self._sources(name, band))
         copy_to_output(mosaic, final, output.path, output.profile)
-        with open_quietly(final) as dataset:
+        with open_or_create(final) as dataset:
             for row, entry in self._finished.items():
                 if _file_checksum(dataset, row, entry["rows"]) != entry["crc32"][name]:
                     raise ResourceError(

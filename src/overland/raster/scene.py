@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from affine import Affine
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from overland.errors import DataError, UsageError
 from overland.legend import Legend, legend_from_names
 from overland.raster.grid import Grid, Window
 from overland.raster.identity import file_identity
-from overland.raster.opening import open_dataset, reading_error
+from overland.raster.opening import open_dataset, reading_error, without_place_warnings
 
 __all__ = ["Scene", "open_scene", "read_image"]
 
@@ -222,8 +221,7 @@ def read_image(path: str | Path, *, expand_palette: bool = True) -> tuple[Pixels
 
 def _grid_of(dataset: Any) -> Grid:
     gcps, gcps_crs = dataset.gcps
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with without_place_warnings():
         transform: Affine = dataset.transform
     return Grid(
         height=dataset.height,

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from affine import Affine
 from rasterio.enums import Resampling
-from rasterio.errors import NotGeoreferencedWarning
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 
 from overland.errors import DataError
+from overland.raster.opening import open_or_create
 
 __all__ = ["MAX_ZOOM", "read_class_tile", "tile_bounds", "web_extent"]
 
@@ -73,9 +71,7 @@ def web_extent(path: str | Path) -> tuple[tuple[float, float, float, float], int
 
 
 def _open_georeferenced(path: str | Path) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        dataset = rasterio.open(path)
+    dataset = open_or_create(path)
     if dataset.crs is None:
         dataset.close()
         raise DataError("The map has no CRS, so it lies nowhere on the web's grid. Fetch mask.png instead.")

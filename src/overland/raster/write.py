@@ -15,13 +15,13 @@ from rasterio.windows import Window as RasterioWindow
 from overland.errors import ResourceError, UsageError
 from overland.legend import Legend
 from overland.raster.grid import Grid, Window
+from overland.raster.opening import open_or_create
 from overland.raster.output import (
     OUTPUT_DRIVERS,
     RasterProfile,
     copy_to_output,
     create_dataset,
     disk_errors,
-    open_quietly,
     put_in_place,
     remove_leftovers,
     tiling,
@@ -46,7 +46,7 @@ class RasterWriter:
 
     def matches(self, path: Path) -> bool:
         """Whether a file holds exactly the pixels that were written."""
-        with open_quietly(path) as dataset:
+        with open_or_create(path) as dataset:
             return all(zlib.crc32(dataset.read(window=where)) == checksum for where, checksum in self._checksums)
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from overland.legend import Legend
 from overland.web.app.results import CleanUpOptions, Result
 
-__all__ = ["CLEAN_UPS", "ViewOptions", "choose_cleanup", "choose_threshold", "choose_view"]
+__all__ = ["CLEAN_UPS", "ViewOptions", "choose_cleanup", "choose_mode", "choose_threshold", "choose_view"]
 
 CLEAN_UPS: dict[str, CleanUpOptions] = {
     "Raw": {},

@@ -10,7 +10,7 @@ from overland.errors import UsageError, import_extra
 from overland.web.app.settings import AppSettings, settings_to_arguments
 from overland.web.app.theme import theme_options
 
-__all__ = ["find_models", "launch", "streamlit_arguments"]
+__all__ = ["find_models", "launch", "streamlit_arguments", "upload_mb"]
 
 _MEGA = 1e6
 

@@ -7,4 +7,7 @@ import sys
 from overland.web.app.page import show_page
 from overland.web.app.settings import settings_from_arguments
 
-show_page(settings_from_arguments(sys.argv[1:]))
+__all__: list[str] = []
+
+if __name__ == "__main__":
+    show_page(settings_from_arguments(sys.argv[1:]))
