@@ -65,7 +65,7 @@ def quantize_bundle(
     if bundle.bytes_per_pixel is None:
         bundle = measured_bundle(bundle, scenes, bands)
     card = model_card(replace(bundle, int8=report))
-    saved = save_quantized(bundle, output, int8_graph=graph, report=report, card=card)
+    save_quantized(bundle, output, int8_graph=graph, report=report, card=card)
     logger.info("Eight bits give %.2f %% of the labels of fp32.", 100 * report["agreement"])
     return report
 
