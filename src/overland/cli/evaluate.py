@@ -30,7 +30,7 @@ _TITLES = {"iou": "IoU", "f1": "F1", "precision": "Precision", "recall": "Recall
 @click.option("--data", type=click.Path(), help="Dataset: its YAML file or its folder.")
 @click.option("--split", default="val", show_default=True, help="The split whose images are scored.")
 @click.option("--threshold", type=float, help="Score from which on a pixel is the class; the bundle's without it.")
-@click.option("--engine", default="auto", show_default=True, help="What runs the network: auto, onnx or torch.")
+@click.option("--engine", default="auto", show_default=True, help="What runs it: auto, openvino, onnx or torch.")
 @click.option("--prediction", type=click.Path(), help="Instead of a model: a class map that was predicted before.")
 @click.option("--target", type=click.Path(), help="The raster of labels on the grid of --prediction.")
 @click.option("--names", help="Class names in the order of the ids, if --prediction carries none: background,road")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -78,9 +79,11 @@ def _text(result: Mapping[str, Any]) -> str:
     headline = result["val"]["headline"]
     what = f"IoU of {headline['class']}" if headline["class"] else "mean IoU"
     synthetic = " on synthetic scenes" if result["val"]["synthetic"] else ""
+    interval = f" ({headline['confidence']:.0%} interval {headline['low']:.4f} to {headline['high']:.4f})"
+    # Of one image there is none.
+    known = interval if math.isfinite(headline["low"]) else ""
     lines = [
-        f"Validation {what}{synthetic}, pooled: {headline['value']:.4f} "
-        f"({headline['confidence']:.0%} interval {headline['low']:.4f} to {headline['high']:.4f})",
+        f"Validation {what}{synthetic}, pooled: {headline['value']:.4f}{known}",
         f"Model: {result['model']}",
         f"Look at it: overland report {result['run']}",
     ]
