@@ -14,14 +14,13 @@ from overland.errors import UsageError
 from overland.export.deepness import deepness_graph, deepness_metadata
 from overland.export.hugging_face import save_for_hub, smp_class_of
 from overland.export.stac import stac_item
+from overland.workflows.output_folder import check_model_folder, check_outside
 from overland.workflows.quantize import quantize_bundle
 
 __all__ = ["EXPORT_FORMATS", "export"]
 
 EXPORT_FORMATS = {"onnx": ".onnx", "stac": ".json", "hf": "", "bundle": ""}
 """The formats, each with the suffix of its file; those without one are folders."""
-
-_SETTINGS = "overland.json"
 
 
 def export(
@@ -99,16 +98,14 @@ def _check_precision(bundle: ModelBundle, format: str, precision: str, calibrate
 
 
 def _check_output(model: Path, output: Path, format: str, overwrite: bool) -> None:
-    if output.resolve() == model.resolve() or model.resolve() in output.resolve().parents:
-        raise UsageError(f"{output} is the model itself, or in it; choose another output.")
-    if not output.exists() or (output.is_dir() and not any(output.iterdir()) and not EXPORT_FORMATS[format]):
+    if not EXPORT_FORMATS[format]:
+        check_model_folder(model, output, overwrite=overwrite)
         return
-    if not overwrite:
+    check_outside(model, output)
+    if output.exists() and not overwrite:
         raise UsageError(f"{output} exists already. Add --overwrite to replace it, or choose another name.")
-    if EXPORT_FORMATS[format] and output.is_dir():
+    if output.is_dir():
         raise UsageError(f"{output} is a folder; --format {format} writes a file. Choose another name.")
-    if not EXPORT_FORMATS[format] and not (output / _SETTINGS).is_file():
-        raise UsageError(f"{output} holds something that is no model, so it is not replaced. Choose another name.")
 
 
 def _write(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from overland.errors import UsageError
 
-__all__ = ["check_folder", "free_folder", "write_folder"]
+__all__ = ["check_folder", "check_model_folder", "check_outside", "free_folder", "write_folder"]
 
 
 def check_folder(folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -31,6 +31,30 @@ def check_folder(folder: str | Path, *, overwrite: bool = False) -> Path:
             f"{folder} holds something that is no evaluation, so it is not replaced. Choose another --output."
         )
     return folder
+
+
+def check_model_folder(model: str | Path, output: str | Path, *, overwrite: bool = False) -> Path:
+    """Make sure that a folder may be written that is made of a model and is one itself.
+
+    Raises `UsageError` when it is the model itself or in it, when it holds something already and `overwrite` is not
+    given, and when it holds something that is no model.
+    """
+    output = check_outside(model, output)
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return output
+    if not overwrite:
+        raise UsageError(f"{output} exists already. Add --overwrite to replace it, or choose another name.")
+    if not (output / "overland.json").is_file():
+        raise UsageError(f"{output} holds something that is no model, so it is not replaced. Choose another name.")
+    return output
+
+
+def check_outside(model: str | Path, output: str | Path) -> Path:
+    """Make sure that an output is not the model that it is made of, nor in it; raises `UsageError`."""
+    output = Path(output)
+    if Path(model).resolve() in (output.resolve(), *output.resolve().parents):
+        raise UsageError(f"{output} is the model itself, or in it; choose another output.")
+    return output
 
 
 def free_folder(folder: str | Path) -> Path:

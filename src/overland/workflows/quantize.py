@@ -18,6 +18,7 @@ from overland.inference.samples import Chip, sample_chips
 from overland.inference.scorers import network_input
 from overland.workflows.card import model_card
 from overland.workflows.measure import measured_bundle
+from overland.workflows.output_folder import check_model_folder
 from overland.workflows.quantize_compare import Images, compare, labelled_images, window_images
 
 __all__ = ["quantize_bundle"]
@@ -55,7 +56,7 @@ def quantize_bundle(
     not fit the model or are too small; `UsageError` for an output that exists; `MissingExtraError` without onnx.
     """
     bundle = load_bundle(model)
-    output = _check_output(Path(model), Path(output), overwrite)
+    output = check_model_folder(model, output, overwrite=overwrite)
     calibration, held_out = _windows(bundle, scenes, bands)
     images = window_images(held_out) if data is None else labelled_images(bundle, data, split)
     graph, found = _first_that_holds(bundle, calibration, images, is_measured=data is not None)
@@ -68,18 +69,6 @@ def quantize_bundle(
     save_quantized(bundle, output, int8_graph=graph, report=report, card=card)
     logger.info("Eight bits give %.2f %% of the labels of fp32.", 100 * report["agreement"])
     return report
-
-
-def _check_output(model: Path, output: Path, overwrite: bool) -> Path:
-    if output.resolve() == model.resolve() or model.resolve() in output.resolve().parents:
-        raise UsageError(f"{output} is the model itself, or in it; choose another output.")
-    if not output.exists():
-        return output
-    if not overwrite:
-        raise UsageError(f"{output} exists already. Add --overwrite to replace it, or choose another name.")
-    if not (output / "overland.json").is_file():
-        raise UsageError(f"{output} holds something that is no model, so it is not replaced. Choose another name.")
-    return output
 
 
 def _windows(
