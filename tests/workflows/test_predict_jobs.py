@@ -81,3 +81,10 @@ def test_a_chip_size_that_is_no_multiple_is_rounded_up_and_told(tmp_path, ensemb
     with caplog.at_level(logging.INFO, logger="overland"):
         jobs_of([scene()], tmp_path / "o.tif", ensemble, chip_size=25)
     assert "at most 32 pixels" in caplog.text
+
+
+def test_a_small_scene_keeps_every_stream_busy(tmp_path, scene):
+    bundle = threshold_bundle(tmp_path / "two")
+    ensemble = open_ensemble(bundle, (), open_engine(bundle, "onnx", streams=2), "auto", None)
+    (job,) = jobs_of([scene(grid=Grid(900, 900))], tmp_path / "o.tif", ensemble)
+    assert job.windows == 2
