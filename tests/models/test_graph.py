@@ -11,7 +11,20 @@ from overland.models import build_model, graph_from_model, model_settings, size_
     "settings",
     [
         {"architecture": "PlainUnet", "width": 8, "depth": 2, "stem_stride": 2},
+        {"architecture": "PlainUnet", "width": 4, "depth": 2, "stem_stride": 4, "stem_up": "bilinear"},
+        {
+            "architecture": "PlainUnet",
+            "width": 4,
+            "depth": 2,
+            "norm": "none",
+            "second_activation": "clipped_relu(0.2)",
+            "up": "resize",
+            "concat": "skip_up",
+            "input_stage": "grey_l2",
+        },
         {"architecture": "DeepLabV3Plus", "encoder": "resnet18"},
+        {"architecture": "PSPNet", "encoder": "resnet18"},
+        {"architecture": "UPerNet", "encoder": "resnet18", "decoder_channels": 16},
     ],
 )
 def test_the_graph_gives_what_the_network_gives_at_any_size(settings):

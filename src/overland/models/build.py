@@ -1,21 +1,30 @@
-"""From settings to a network: our plain U-Net, or any architecture of segmentation_models_pytorch."""
+"""From settings to a network: our plain U-Net, torchvision's FCN, or any of segmentation_models_pytorch."""
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import inspect
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
 
-from overland.errors import AccessError, UsageError
+from overland.config import closest_name
+from overland.errors import AccessError, UsageError, import_extra
+from overland.models.encoder_weights import is_weights_file, load_encoder_weights
+from overland.models.fcn import Fcn
+from overland.models.keras import KerasNetwork
+from overland.models.pooling import make_pools_exportable
+from overland.models.squash import Squashed
 from overland.models.unet import PlainUnet
 
 __all__ = ["build_model", "model_settings", "size_divisor_of"]
 
+logger = logging.getLogger("overland")
+
 _PLAIN = "PlainUnet"
+_KERAS = "KerasNetwork"
+_OURS: dict[str, Callable[..., nn.Module]] = {_PLAIN: PlainUnet, "FCN": Fcn, _KERAS: KerasNetwork}
 _SMP_DIVISOR = 32
 
 
@@ -35,51 +44,81 @@ def model_settings(settings: Mapping[str, Any], *, in_channels: int, classes: in
 def build_model(settings: Mapping[str, Any], *, pretrained: bool = False) -> nn.Module:
     """Build the network that `model_settings` describes: scaled chips (n, c, h, w) to logits (n, classes, h, w).
 
-    `encoder_weights` of the settings are fetched only with `pretrained`, for training; a bundle brings its own.
-    Raises `UsageError` for an unknown architecture or option, `AccessError` when weights cannot be fetched.
+    `encoder_weights` of the settings, a file or a name on the hub, are used only with `pretrained`, for training; a
+    bundle brings its own. Raises `UsageError` for an unknown architecture or option, `AccessError` when weights cannot
+    be fetched, and what `load_encoder_weights` raises for a file.
     """
     options = dict(settings)
+    if side := options.pop("squash", 0):
+        nearest = bool(options.pop("squash_nearest", False))
+        return Squashed(build_model(options, pretrained=pretrained), int(side), nearest=nearest)
+    options.pop("squash_nearest", None)
     architecture = options.pop("architecture")
-    if architecture == _PLAIN:
-        return _build_plain(options)
-    return _build_from_smp(architecture, options, pretrained)
+    named = options.pop("encoder_weights", None)
+    weights = named if pretrained and named != "none" else None
+    if not is_weights_file(weights):
+        return _build(architecture, options, weights)
+    model = _build(architecture, options, None)
+    for note in load_encoder_weights(model, str(weights)):
+        logger.info("%s", note)
+    return model
 
 
 def size_divisor_of(model: nn.Module) -> int:
     """The number that the sides of a chip must be multiples of."""
-    return int(getattr(model, "size_divisor", _SMP_DIVISOR))
+    # smp's networks have it in their encoder, and dilated ones need less than the others.
+    stride = getattr(getattr(model, "encoder", None), "output_stride", _SMP_DIVISOR)
+    return int(getattr(model, "size_divisor", stride))
 
 
-def _build_plain(options: dict[str, Any]) -> nn.Module:
-    known = inspect.signature(PlainUnet).parameters
-    for name in options:
-        if name not in known:
-            raise UsageError(f"{_PLAIN} has no option {name!r}{_closest(name, known)}. It has {', '.join(known)}.")
-    return PlainUnet(**options)
-
-
-def _build_from_smp(architecture: str, options: dict[str, Any], pretrained: bool) -> nn.Module:
-    smp = importlib.import_module("segmentation_models_pytorch")
-    architectures = [_PLAIN, *(model.__name__ for model in smp.MODEL_ARCHITECTURES_MAPPING.values())]
-    if architecture.lower() not in smp.MODEL_ARCHITECTURES_MAPPING:
-        raise UsageError(
-            f"There is no architecture {architecture!r}{_closest(architecture, architectures)}. "
-            f"There are {', '.join(architectures)}."
-        )
-    named_weights = options.pop("encoder_weights", None)
-    weights = named_weights if pretrained else None
+def _build(architecture: str, options: dict[str, Any], weights: str | None) -> nn.Module:
+    build = _OURS.get(architecture) or _smp_architecture(architecture)
+    _check_options(architecture, build, options)
+    if architecture not in (_PLAIN, _KERAS):
+        options = options | {"encoder_weights": _hub_name(options, weights)}
+    elif weights is not None:
+        raise UsageError(f"encoder_weights were given, but {architecture} has no encoder that can be pretrained.")
     try:
-        model: nn.Module = smp.create_model(architecture, encoder_weights=weights, **options)
-    except (KeyError, TypeError, ValueError) as error:
+        network = build(**options)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"{architecture} cannot be built from {options}: {error}") from error
     except OSError as error:
         raise AccessError(
-            f"The weights {weights!r} of {options.get('encoder_name')} cannot be fetched ({error}). "
-            "Check the network, or set encoder_weights: null to train from scratch."
+            f"The weights {weights!r} of {options.get('encoder_name')} cannot be fetched ({error}). Check the network; "
+            "or give a file (.safetensors, .pth, .npz) with --encoder-weights; or train from scratch with "
+            "--encoder-weights none."
         ) from error
-    return model
+    if architecture not in _OURS:
+        make_pools_exportable(network)
+    return network
 
 
-def _closest(name: str, known: Any) -> str:
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {matches[0]}?" if matches else ""
+def _smp_architecture(architecture: str) -> Callable[..., nn.Module]:
+    smp = import_extra("segmentation_models_pytorch", "train", f"The architecture {architecture}")
+    by_name: dict[str, Callable[..., nn.Module]] = smp.MODEL_ARCHITECTURES_MAPPING
+    if architecture.lower() not in by_name:
+        known = [*_OURS, *(model.__name__ for model in by_name.values())]
+        raise UsageError(
+            f"There is no architecture {architecture!r}{closest_name(architecture, known)}. "
+            f"There are {', '.join(known)}."
+        )
+    return by_name[architecture.lower()]
+
+
+def _check_options(architecture: str, build: Callable[..., nn.Module], options: Mapping[str, Any]) -> None:
+    # timm takes more than smp lists; smp's own encoders would take anything and say nothing.
+    if str(options.get("encoder_name", "")).startswith("tu-"):
+        return
+    known = [name for name in inspect.signature(build).parameters if name not in ("kwargs", "encoder_weights")]
+    for name in options:
+        if name not in known:
+            raise UsageError(
+                f"{architecture} has no option {name!r}{closest_name(name, known)}. It has {', '.join(known)}."
+            )
+
+
+def _hub_name(options: Mapping[str, Any], weights: str | None) -> str | bool | None:
+    # In smp a timm encoder is asked for by true; which of its weights is part of its name.
+    if weights is not None and str(options.get("encoder_name", "")).startswith("tu-"):
+        return True
+    return weights

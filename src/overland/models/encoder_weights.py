@@ -1,0 +1,161 @@
+"""Pretrained encoders from files: names and shapes checked, the first convolution adapted to the bands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from overland.errors import DataError, UsageError
+from overland.models.folded_norms import fold_into_norms, numbered_as_named
+
+__all__ = ["encoder_of", "is_weights_file", "load_encoder_weights", "read_weights"]
+
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".npz")
+_WRAPPERS = ("state_dict", "model", "model_state_dict")  # what a training checkpoint keeps the weights under
+_ITS_PREFIXES = ("", "module.", "encoder.", "model.", "backbone.", "network.encoder.", "encoder.model.")
+_OUR_PREFIXES = ("", "model.", "features.")  # timm encoders in smp hold theirs under `model.`
+_HEAD = re.compile(r"(^|\.)(classifier|fc|head|head_fc|last_linear)(\.|$)|num_batches_tracked$")
+
+
+def is_weights_file(name: object) -> bool:
+    """Whether `encoder_weights` names a file; any other text is a name on the hub."""
+    return isinstance(name, str | Path) and Path(name).suffix.lower() in _SUFFIXES
+
+
+def load_encoder_weights(model: nn.Module, path: str | Path) -> list[str]:
+    """Put pretrained weights from a file into the encoder of a network; returns notes on what was adapted.
+
+    Takes .safetensors, .pth (plain tensors only) and .npz (no pickles), in the layout of torchvision, timm or
+    segmentation_models_pytorch, with or without a classifier, and convolutions with batch normalisation folded in
+    (`calibrate_folded_norms` prepares those for training). A first convolution for another number of bands is
+    repeated over ours and scaled. Raises `UsageError` when the file is missing or the network has no encoder,
+    `DataError` when its names or shapes are not those of this encoder; the network is then unchanged.
+    """
+    encoder = encoder_of(model)
+    theirs = numbered_as_named(read_weights(path), encoder, str(path))
+    ours = {name: value for name, value in encoder.state_dict().items() if not _HEAD.search(name)}
+    theirs, folded = fold_into_norms(_renamed(theirs, ours), encoder)
+    theirs, notes = _adapted_to_bands(theirs, ours)
+    _check(theirs, ours, str(path))
+    # smp's encoders replace load_state_dict by one that wants a classifier too; this is the one below it.
+    nn.Module.load_state_dict(encoder, {name: theirs[name] for name in ours}, strict=False)
+    if folded:
+        notes.append(f"{folded} convolutions came with batch normalisation folded in; it was unfolded.")
+    return [f"{len(ours)} arrays of {Path(path).name} were put into the encoder.", *notes]
+
+
+def encoder_of(model: nn.Module) -> nn.Module:
+    """The part of a network that can be pretrained: `encoder` in smp, `backbone` in torchvision.
+
+    Raises `UsageError` without one.
+    """
+    for name in ("encoder", "backbone"):
+        encoder = getattr(model, name, None)
+        if isinstance(encoder, nn.Module):
+            return encoder
+    raise UsageError(
+        f"encoder_weights were given, but {type(model).__name__} has no encoder that can be pretrained. "
+        "Choose an architecture of segmentation_models_pytorch with `encoder`, or leave encoder_weights out."
+    )
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """Read named arrays from .safetensors, .pth or .npz; nothing in the file is executed.
+
+    Raises `UsageError` when it does not exist or is of another kind, `DataError` when it cannot be read.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"{path} is no file of weights that Overland reads: {', '.join(_SUFFIXES)}.")
+    if not path.is_file():
+        raise UsageError(f"The weights {path} do not exist. Give the path of a {', '.join(_SUFFIXES)} file.")
+    try:
+        weights = _read(path)
+    # A damaged file raises what its reader happens to stumble over.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"The weights {path} cannot be read ({type(error).__name__}: {reason}). "
+            "Overland reads plain arrays only, no pickled objects: save the state dict as .safetensors."
+        ) from error
+    return {name: value for name, value in weights.items() if isinstance(value, Tensor)}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.suffix.lower() == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: torch.from_numpy(np.array(arrays[name])) for name in arrays.files}
+    if path.suffix.lower() == ".safetensors":
+        # Here, because it belongs to training and most runs start without a file of weights.
+        from safetensors.torch import load_file
+
+        return dict(load_file(path))
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    for wrapper in _WRAPPERS:
+        if isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    return dict(content)
+
+
+def _renamed(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Their arrays under our names, by the pair of prefixes that matches the most."""
+    known = {_canonical(name): name for name in ours}
+
+    def matched(theirs_prefix: str, our_prefix: str) -> dict[str, Tensor]:
+        names = {
+            name: _canonical(our_prefix + name.removeprefix(theirs_prefix))
+            for name in theirs
+            if name.startswith(theirs_prefix)
+        }
+        return {_our_name(new, known): theirs[name] for name, new in names.items()}
+
+    candidates = [matched(a, b) for a in _ITS_PREFIXES for b in _OUR_PREFIXES]
+    return max(candidates, key=lambda candidate: sum(name in ours for name in candidate))
+
+
+def _our_name(name: str, known: Mapping[str, str]) -> str:
+    return known.get(name, name)
+
+
+def _canonical(name: str) -> str:
+    # timm flattens `stages.0.blocks` to `stages_0.blocks` in its feature extractors.
+    return re.sub(r"_(\d+)(?=\.)", r".\1", name)
+
+
+def _adapted_to_bands(theirs: dict[str, Tensor], ours: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    first = next((name for name, value in ours.items() if value.ndim == 4), None)
+    if first is None or first not in theirs:
+        return theirs, []
+    given, wanted = theirs[first].shape, ours[first].shape
+    if given == wanted or len(given) != 4 or (given[0], *given[2:]) != (wanted[0], *wanted[2:]):
+        return theirs, []
+    note = f"The first convolution was adapted from {given[1]} to {wanted[1]} bands."
+    return {**theirs, first: _repeated(theirs[first], wanted[1])}, [note]
+
+
+def _repeated(weight: Tensor, bands: int) -> Tensor:
+    """A filter (out, given, k, k) over other bands, so that grey imagery gives the same answer as before."""
+    given = weight.shape[1]
+    if bands == 1:
+        return weight.sum(dim=1, keepdim=True)
+    return weight[:, torch.arange(bands) % given] * (given / bands)
+
+
+def _check(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], path: str) -> None:
+    named = [name for name in ours if name in theirs]
+    unequal = [name for name in named if theirs[name].shape != ours[name].shape]
+    if len(named) == len(ours) and not unequal:
+        return
+    example = unequal[0] if unequal else next(name for name in ours if name not in theirs)
+    found = tuple(theirs[example].shape) if example in theirs else "nothing"
+    raise DataError(
+        f"The weights {path} are of another encoder: of the {len(ours)} arrays that it needs, {len(named)} are there "
+        f"by name and {len(named) - len(unequal)} by shape ({example} should be {tuple(ours[example].shape)}, found "
+        f"{found}). Give weights of the encoder that the recipe names, or change `encoder`."
+    )

@@ -1,0 +1,190 @@
+"""From the configuration of one Keras layer to layers of a `KerasNetwork`, with the weights in PyTorch's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from overland.errors import DataError
+from overland.models.keras.activations import ACTIVATION_LAYERS, activation_from_layer
+from overland.models.keras.convolutions import CONVOLUTIONS
+from overland.models.keras.steps import Arrays, Source, Step, padding_of, pair_of
+from overland.models.keras.topology import Layer
+
+__all__ = ["steps_of_layer"]
+
+
+def steps_of_layer(layer: Layer, source: Source) -> list[Step]:
+    """Translate a layer; what does nothing when predicting gives no step.
+
+    Raises `DataError`, which names the layer, for one that is not known, holds code, or is used in a way that is not
+    supported.
+    """
+    if layer.class_name in _CODE:
+        raise DataError(
+            f"Layer {layer.name!r} ({layer.class_name}) holds Python code, which is not executed. Replace it by layers "
+            "of Keras (Rescaling, Activation, UpSampling2D, ...) and save the model again."
+        )
+    if layer.class_name in _IDENTITIES:
+        return []
+    kind = layer.class_name.removesuffix("V1").removesuffix("V2")
+    if kind not in _TRANSLATORS:
+        raise DataError(
+            f"Layer {layer.name!r} is a {layer.class_name}, which is not supported. "
+            f"Supported are {', '.join(sorted([*_TRANSLATORS, *_IDENTITIES]))}."
+        )
+    try:
+        return _TRANSLATORS[kind](layer, source)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise DataError(f"The configuration of layer {layer.name!r} cannot be read ({error!r}).") from error
+
+
+def _batch_norm(layer: Layer, source: Source) -> list[Step]:
+    _check_channel_axis(layer, source)
+    if layer.config.get("renorm") or layer.config.get("virtual_batch_size"):
+        raise DataError(f"Layer {layer.name!r} normalises with renorm or virtual batches, which is not supported.")
+    roles = {"gamma": layer.config.get("scale", True), "beta": layer.config.get("center", True)}
+    arrays = source.store(
+        layer, [name for name, is_there in roles.items() if is_there] + ["moving_mean", "moving_variance"]
+    )
+    mean = arrays["moving_mean"]
+    weights: Arrays = {
+        "weight": arrays.get("gamma", np.ones_like(mean)),
+        "bias": arrays.get("beta", np.zeros_like(mean)),
+        "running_mean": mean,
+        "running_var": arrays["moving_variance"],
+        "num_batches_tracked": np.zeros((), np.int64),
+    }
+    options = {
+        "channels": len(mean),
+        "epsilon": float(layer.config.get("epsilon", 1e-3)),
+        "momentum": float(layer.config.get("momentum", 0.99)),
+    }
+    return [Step("BatchNormalization", options, weights)]
+
+
+def _activation(layer: Layer, source: Source) -> list[Step]:
+    options = activation_from_layer(layer.class_name, layer.config, layer.name, keras=source.keras)
+    if options.get("function") == "softmax" and layer.class_name == "Softmax":
+        _check_channel_axis(layer, source)
+    return [Step("Activation", options)] if options else []
+
+
+def _prelu(layer: Layer, source: Source) -> list[Step]:
+    alpha = source.store(layer, ("alpha",))["alpha"]
+    channels = alpha.shape[0] if source.channels_first else alpha.shape[-1]
+    if alpha.size != channels:
+        raise DataError(
+            f"Layer {layer.name!r} has a slope for each pixel, so that it works at one size of image only. "
+            "Train it with shared_axes=[1, 2]."
+        )
+    return [Step("PReLU", {"channels": channels}, {"weight": alpha.reshape(-1)})]
+
+
+def _pooling(layer: Layer, source: Source) -> list[Step]:
+    size = pair_of(layer.config["pool_size"], 1)
+    strides = layer.config.get("strides")
+    options = {
+        "kernel_size": size,
+        "strides": size if strides is None else pair_of(strides, 1),
+        "padding": padding_of(layer),
+    }
+    return [Step(layer.class_name, options)]
+
+
+def _upsampling(layer: Layer, source: Source) -> list[Step]:
+    interpolation = layer.config.get("interpolation", "nearest")
+    if interpolation not in ("nearest", "bilinear"):
+        raise DataError(f"Layer {layer.name!r} enlarges by {interpolation}; supported are nearest and bilinear.")
+    return [Step("UpSampling2D", {"size": pair_of(layer.config.get("size", 2), 1), "interpolation": interpolation})]
+
+
+def _zero_padding(layer: Layer, source: Source) -> list[Step]:
+    return [Step("Pad2D", {"pixels": _sides(layer.config["padding"], 1)})]
+
+
+def _cropping(layer: Layer, source: Source) -> list[Step]:
+    return [Step("Pad2D", {"pixels": _sides(layer.config["cropping"], -1)})]
+
+
+def _concatenate(layer: Layer, source: Source) -> list[Step]:
+    _check_channel_axis(layer, source)
+    return [Step("Concatenate")]
+
+
+def _rescaling(layer: Layer, source: Source) -> list[Step]:
+    scale, offset = (np.asarray(layer.config[name], np.float64).ravel() for name in ("scale", "offset"))
+    return [Step("Rescaling", {"scale": scale.tolist(), "offset": offset.tolist()})]
+
+
+def _normalization(layer: Layer, source: Source) -> list[Step]:
+    _check_channel_axis(layer, source)
+    if layer.config.get("mean") is not None:
+        mean, variance = layer.config["mean"], layer.config["variance"]
+    else:
+        arrays = source.store(layer, ("mean", "variance"))
+        mean, variance = arrays["mean"], arrays["variance"]
+    mean, deviation = np.ravel(mean), np.maximum(np.sqrt(np.ravel(np.asarray(variance, np.float64))), 1e-7)
+    if layer.config.get("invert"):
+        return [Step("Rescaling", {"scale": deviation.tolist(), "offset": mean.tolist()})]
+    return [Step("Rescaling", {"scale": (1 / deviation).tolist(), "offset": (-mean / deviation).tolist()})]
+
+
+def _reshape(layer: Layer, source: Source) -> list[Step]:
+    shape = list(layer.config["target_shape"])
+    pixels = shape[1:] if source.channels_first else shape[:2]
+    if len(shape) != 3 or pixels != [1, 1]:
+        raise DataError(
+            f"Layer {layer.name!r} reshapes to {shape}, which is not supported. Leave it out and save again."
+        )
+    return [Step("Vector")]
+
+
+def _check_channel_axis(layer: Layer, source: Source) -> None:
+    axis = layer.config.get("axis", -1)
+    axes = axis if isinstance(axis, list) else [axis]
+    if axes not in ([[1], [-3]] if source.channels_first else [[3], [-1]]):
+        raise DataError(f"Layer {layer.name!r} works along axis {axis}, which is not that of the channels.")
+
+
+def _sides(value: Any, sign: int) -> list[list[int]]:
+    axes = value if isinstance(value, Sequence) else (value, value)
+    return [[sign * pixels for pixels in pair_of(axis)] for axis in axes]
+
+
+_Translator = Callable[[Layer, Source], list[Step]]
+
+
+def _plain(layer: Layer, source: Source) -> list[Step]:
+    return [Step(layer.class_name)]
+
+
+def _dropout(layer: Layer, source: Source) -> list[Step]:
+    return [Step(layer.class_name, {"rate": float(layer.config.get("rate", 0.5))})]
+
+
+_CODE = {"Lambda", "TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer", "ClassMethod", "InstanceMethod"}
+_IDENTITIES = {
+    *("GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization", "Identity"),
+    *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness"),
+}
+_TRANSLATORS: dict[str, _Translator] = {
+    **CONVOLUTIONS,
+    "BatchNormalization": _batch_norm,
+    "PReLU": _prelu,
+    "MaxPooling2D": _pooling,
+    "AveragePooling2D": _pooling,
+    "UpSampling2D": _upsampling,
+    "ZeroPadding2D": _zero_padding,
+    "Cropping2D": _cropping,
+    "Concatenate": _concatenate,
+    "Rescaling": _rescaling,
+    "Normalization": _normalization,
+    "Reshape": _reshape,
+    **dict.fromkeys(ACTIVATION_LAYERS, _activation),
+    **dict.fromkeys(("Dropout", "SpatialDropout2D"), _dropout),
+    **dict.fromkeys(("GlobalAveragePooling2D", "GlobalMaxPooling2D"), _plain),
+    **dict.fromkeys(("Add", "Average", "Subtract", "Multiply", "Maximum", "Minimum"), _plain),
+}
