@@ -40,7 +40,7 @@ def test_an_unknown_recipe_names_the_closest():
         ({"flip": 1}, "flip must be true or false"),
         ({"lr": -1.0}, "lr must be above 0"),
         ({"scale": 0.5}, "scale must be at least 1"),
-        ({"device": "gpu"}, "device must be auto, cpu, cuda or mps; got gpu"),
+        ({"device": "gpu"}, "device is one of auto, cpu, cuda, mps; got gpu"),
         ({"bands": ["red"]}, "bands must be a whole number"),
     ],
 )

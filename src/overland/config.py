@@ -28,6 +28,15 @@ __all__ = [
 ]
 
 _DEFAULT_RECIPE = "unet-small"
+_TOLD_OF_RECIPES = ("description", "source", "system", "task", "assumes")
+_CHOICES = {
+    "device": ("auto", "cpu", "cuda", "mps"),
+    "chips": ("random", "grid"),
+    "normalize": ("data", "unit", "imagenet", "none"),
+    "optimizer": ("adamw", "adam", "sgd", "nag", "rmsprop", "adagrad"),
+    "schedule": ("cosine", "poly", "onecycle", "step", "plateau", "constant"),
+    "monitor": ("iou", "loss", "none"),
+}
 
 
 def _setting(default: Any, help_text: str) -> Any:
@@ -44,18 +53,52 @@ class TrainConfig:
         {"architecture": "PlainUnet", "width": 24, "stem_stride": 2},
         "Architecture and its options: PlainUnet, or any of segmentation_models_pytorch with its encoder.",
     )
+    encoder: str | None = _setting(None, "Encoder in place of the recipe's, such as resnet101.")
+    encoder_weights: str | None = _setting(
+        None, "Weights that the encoder starts from: a file (.safetensors, .pth, .npz), or a name such as imagenet."
+    )
     epochs: int = _setting(40, "Passes over the training set; an epoch has as many chips as cover its images once.")
+    minutes: float = _setting(
+        0.0, "Minutes of training after which the run ends, its schedule with it; 0 for no limit."
+    )
     batch: int = _setting(8, "Chips in a batch.")
     imgsz: int = _setting(256, "Side of a training chip in pixels, cut at native resolution.")
-    lr: float = _setting(2e-3, "Highest learning rate of AdamW; warm-up, then a cosine to zero.")
-    weight_decay: float = _setting(1e-2, "Weight decay of AdamW.")
-    warmup: float = _setting(0.05, "Share of the run in which the learning rate rises.")
-    dice: float = _setting(1.0, "Weight of the Dice loss beside the cross entropy.")
+    chips: str = _setting(
+        "random", "random draws chips anywhere; grid cuts each image side by side, padded with zeros at its edges."
+    )
+    min_foreground: float = _setting(0.0, "Share of foreground below which a chip of the grid is left out.")
+    squash: int = _setting(
+        0, "Side of the square that every image is resized to before the network, as published systems do; 0: never."
+    )
+    squash_nearest: bool = _setting(False, "Resize images by their nearest pixel, as one published system does.")
+    normalize: str = _setting(
+        "data",
+        "Scaling of pixels: data (mean and deviation of the training set), unit (0 to 1), imagenet or none.",
+    )
+    void_class: bool = _setting(False, "Train ignored pixels as one more class, the fault of a published system.")
+    loss: dict[str, Any] = _setting({"cross_entropy": 1.0, "dice": 1.0}, "Losses and their weights, summed.")
     class_weights: bool = _setting(False, "Weigh the cross entropy by the inverse square root of each class's share.")
+    optimizer: str = _setting("adamw", "adamw, adam, sgd, nag, rmsprop or adagrad.")
+    lr: float = _setting(2e-3, "Highest learning rate.")
+    weight_decay: float = _setting(1e-2, "Weight decay.")
+    momentum: float = _setting(0.9, "Momentum of sgd, nag and rmsprop.")
+    schedule: str = _setting(
+        "cosine", "Learning rate after the warm-up: cosine, poly, onecycle, step, plateau or constant."
+    )
+    warmup: float = _setting(0.05, "Share of the run in which the learning rate rises.")
+    lr_factor: float = _setting(0.1, "Factor of the learning rate at each step of the schedules step and plateau.")
+    lr_patience: int = _setting(4, "Epochs without progress after which the schedule plateau takes a step.")
+    lr_epochs: tuple[int, ...] | None = _setting(None, "Epochs after which the schedule step takes its steps.")
     ema: float = _setting(
         0.999, "Decay of the moving average of the weights, shorter in short runs; 0 switches it off."
     )
-    patience: int = _setting(15, "Epochs without a better validation IoU after which training stops; 0 never stops.")
+    monitor: str = _setting(
+        "iou",
+        "What makes an epoch the best: validation iou or loss; none keeps the last, as one published system does.",
+    )
+    patience: int = _setting(15, "Epochs without a better one after which training stops; 0 never stops.")
+    min_epochs: int = _setting(0, "Epochs before which training does not stop early.")
+    min_delta: float = _setting(0.0, "Least progress that counts as a better epoch.")
     flip: bool = _setting(True, "Mirror chips upside down as well; false for street scenes, which have an up.")
     mirror: bool = _setting(True, "Mirror chips left to right.")
     rotate: float = _setting(180.0, "Largest rotation of a chip in degrees, to either side, by any angle.")
@@ -73,17 +116,24 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "imgsz"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        for name in ("squash", "minutes", "patience", "min_epochs", "weight_decay", "rotate", "color"):
+            _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
+        for name in ("ema", "warmup", "min_foreground", "momentum"):
+            _require(0 <= getattr(self, name) < 1, name, "from 0 to below 1", getattr(self, name))
         _require(self.lr > 0, "lr", "above 0", self.lr)
         _require(self.scale >= 1, "scale", "at least 1", self.scale)
-        _require(0 <= self.ema < 1, "ema", "from 0 to below 1", self.ema)
-        _require(0 <= self.warmup < 1, "warmup", "from 0 to below 1", self.warmup)
-        _require(self.device in ("auto", "cpu", "cuda", "mps"), "device", "auto, cpu, cuda or mps", self.device)
+        _require(bool(self.loss), "loss", "at least one loss with its weight", self.loss)
+        _require(
+            self.min_foreground == 0 or self.chips == "grid", "min_foreground", "0 unless chips is grid", self.chips
+        )
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise UsageError(f"{name} is one of {', '.join(choices)}; got {value}{closest_name(value, choices)}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for YAML and for the bundle."""
-        values = asdict(self)
-        values["bands"] = None if self.bands is None else list(self.bands)
-        return values
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 def recipe_names() -> list[str]:
@@ -108,9 +158,8 @@ def train_config_from_source(source: str | Path | None, overrides: Mapping[str, 
             f"There is no recipe {source!r}{closest_name(source, recipe_names())}. "
             f"Recipes: {', '.join(recipe_names())}; or name a YAML file."
         )
-    values.pop("description", None)
-    values.pop("source", None)
-    return train_config_from_mapping({**values, **overrides}, source)
+    settings = {name: value for name, value in values.items() if name not in _TOLD_OF_RECIPES}
+    return train_config_from_mapping({**settings, **overrides}, source)
 
 
 def train_config_from_mapping(values: Mapping[str, Any], where: str) -> TrainConfig:

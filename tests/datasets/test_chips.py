@@ -7,7 +7,7 @@ pytest.importorskip("cv2")
 
 from overland.datasets import chips, dataset_from_path
 from overland.datasets.augment import Augmentation
-from overland.datasets.chips import ChipCutter, band_statistics, validation_windows
+from overland.datasets.chips import ChipCutter, ChipSettings, band_statistics, validation_windows
 from overland.errors import DataError
 from overland.raster import write_class_map
 
@@ -19,9 +19,7 @@ def dataset(tmp_path):
 
 def cutter(dataset, **options):
     statistics = band_statistics(dataset, "train")
-    return ChipCutter(
-        dataset, "train", **{"chip_size": 32, "statistics": statistics, "augmentation": Augmentation(), **options}
-    )
+    return ChipCutter(dataset, "train", ChipSettings(**{"size": 32, **options}), statistics)
 
 
 def test_an_epoch_covers_the_images_once(dataset):
@@ -40,13 +38,13 @@ def test_a_chip_depends_on_seed_epoch_and_index_alone(dataset):
 
 def test_every_image_is_seen_in_every_epoch(dataset):
     # Chips as large as the images: one of each, told apart by their masks.
-    whole = cutter(dataset, chip_size=96)
+    whole = cutter(dataset, size=96)
     seen = {whole.cut(epoch, index)[1].tobytes() for epoch in (0,) for index in range(len(whole))}
     assert len(seen) == 4
 
 
 def test_chips_are_scaled(dataset):
-    whole = cutter(dataset, chip_size=96)
+    whole = cutter(dataset, size=96)
     pixels = np.concatenate([whole.cut(0, index)[0].reshape(3, -1) for index in range(4)], axis=1)
     np.testing.assert_allclose(pixels.mean(axis=1), 0, atol=1e-3)
     np.testing.assert_allclose(pixels.std(axis=1), 1, atol=1e-3)
@@ -109,8 +107,37 @@ def test_a_pixel_without_data_enters_as_the_mean(tmp_path):
         write_image(tmp_path / "images" / f"{name}.tif", image, utm_grid(32, 32))
         (tmp_path / "masks").mkdir(exist_ok=True)
         write_class_map(tmp_path / "masks" / f"{name}.tif", mask, utm_grid(32, 32), ROAD_LEGEND)
-    chip, target = cutter(dataset_from_path(tmp_path), chip_size=32).cut(0, 0)
+    chip, target = cutter(dataset_from_path(tmp_path), size=32).cut(0, 0)
     assert np.isfinite(chip).all()
     np.testing.assert_allclose(chip[0, :8], 0, atol=1e-6)
     assert (target[:8] == 255).all()
     assert (target[8:] != 255).all()
+
+
+def test_the_grid_covers_each_image_once_and_pads_its_edges_without_labels(dataset):
+    grid = cutter(dataset, size=64, grid=True)
+    assert len(grid) == 4 * 4
+    targets = [grid.cut(0, index)[1] for index in range(len(grid))]
+    assert sum((target != 255).sum() for target in targets) == 4 * 96 * 96
+    # The corner chips hold 32 x 32 pixels of the image, and zeros beside it.
+    corner = next(index for index, target in enumerate(targets) if (target != 255).sum() == 32 * 32)
+    chip, target = grid.cut(0, corner)
+    beside = chip[:, target == 255]
+    np.testing.assert_allclose(beside, np.broadcast_to(beside[:, :1], beside.shape))
+
+
+def test_chips_of_the_grid_with_little_foreground_are_left_out(dataset):
+    every = cutter(dataset, size=32, grid=True)
+    some = cutter(dataset, size=32, grid=True, min_foreground=0.05)
+    shares = [(every.cut(0, index)[1] == 1).mean() for index in range(len(every))]
+    assert 0 < len(some) == sum(share >= 0.05 for share in shares) < len(every)
+    with pytest.raises(DataError, match="Set min_foreground lower"):
+        cutter(dataset, size=32, grid=True, min_foreground=0.99)
+
+
+def test_squashed_images_are_one_chip_each(dataset):
+    squashed = cutter(dataset, size=32, squash=32, nearest=True)
+    assert len(squashed) == 4
+    whole = cutter(dataset, size=96)
+    thinned = {whole.cut(0, index)[1][::3, ::3].tobytes() for index in range(4)}
+    assert {squashed.cut(0, index)[1].tobytes() for index in range(4)} == thinned

@@ -69,3 +69,14 @@ def test_without_the_class_there_is_no_best():
 
     with pytest.raises(DataError, match="does not occur"):
         curve.best()
+
+
+def test_the_confusion_at_a_threshold_is_that_of_the_mask():
+    rng = np.random.default_rng(1)
+    scores, target = rng.random((20, 30)), rng.integers(0, 2, (20, 30))
+    curve = ThresholdCurve()
+    curve.add(scores, target)
+    for threshold in (0.0, 0.25, 0.5):
+        mask = scores >= threshold
+        expected = [[np.sum((target == truth) & (mask == answer)) for answer in (0, 1)] for truth in (0, 1)]
+        np.testing.assert_array_equal(curve.confusion(threshold), expected)

@@ -1,4 +1,5 @@
 import numpy as np
+import onnxruntime
 import pytest
 
 from scenes import write_road_dataset
@@ -113,3 +114,40 @@ def test_nothing_to_resume(dataset, tmp_path):
 def test_a_chip_size_that_does_not_fit_the_network(dataset, tmp_path):
     with pytest.raises(UsageError, match="imgsz must be a multiple of 4"):
         run(dataset, tmp_path / "odd", imgsz=30)
+
+
+def test_minutes_end_the_run_within_an_epoch_and_its_model_is_saved(dataset, tmp_path):
+    models = run(dataset, tmp_path / "short", epochs=10_000, minutes=1e-4)
+    rows = read_history(tmp_path / "short" / "results.csv")
+    assert len(rows) == 1
+    assert rows[0]["val/iou"] >= 0
+    assert models["best"].graph
+
+
+def test_without_a_monitor_the_last_epoch_is_kept(dataset, tmp_path):
+    models = run(dataset, tmp_path / "last", monitor="none", patience=1, epochs=2, ema=0)
+    assert len(read_history(tmp_path / "last" / "results.csv")) == 2
+    assert_same_weights(models["best"], models["last"])
+
+
+def test_no_early_stop_within_the_least_number_of_epochs(dataset, tmp_path):
+    # Nothing counts as progress, so that without min_epochs the second epoch would be the last.
+    run(dataset, tmp_path / "patient", patience=1, min_delta=10.0, min_epochs=3, epochs=9)
+    assert len(read_history(tmp_path / "patient" / "results.csv")) == 4
+
+
+@pytest.mark.parametrize(("optimizer", "schedule"), [("sgd", "poly"), ("rmsprop", "plateau"), ("nag", "step")])
+def test_optimisers_and_schedules_run(dataset, tmp_path, optimizer, schedule):
+    run(dataset, tmp_path / "run", optimizer=optimizer, schedule=schedule, lr_epochs=(1,), epochs=2, lr=0.001)
+    rows = read_history(tmp_path / "run" / "results.csv")
+    assert rows[-1]["lr"] <= rows[0]["lr"] <= 0.001
+
+
+def test_a_squashed_network_takes_images_of_any_size(dataset, tmp_path):
+    config = TrainConfig(**SETTINGS | {"squash": 32, "epochs": 1})
+    model = model_settings(config.model | {"squash": 32}, in_channels=3, classes=1)
+    (tmp_path / "run").mkdir()
+    trained = fit(dataset, config, model, band_statistics(dataset, "train"), tmp_path / "run")["best"]
+    assert trained.size_divisor == 1
+    session = onnxruntime.InferenceSession(trained.graph)
+    assert session.run(None, {"image": np.zeros((1, 3, 50, 71), np.float32)})[0].shape == (1, 1, 50, 71)

@@ -146,3 +146,29 @@ def test_a_folder_that_holds_something_else_is_no_place_for_a_run(roads):
     with pytest.raises(UsageError, match="masks holds something that is no run"):
         train(roads, project=str(roads), name="masks", exist_ok=True, **SETTINGS)
     assert sorted(path for path in roads.rglob("*") if path.is_file()) == before
+
+
+def test_the_fault_of_a_class_void_is_trained_but_scored_without_it(tmp_path):
+    data = write_road_dataset(tmp_path / "set")
+    for mask in data.rglob("masks/**/*.tif"):
+        with open_scene(mask) as scene:
+            ids, _ = scene.read()
+            grid = scene.grid
+        ids[0, :20] = 255
+        write_class_map(mask, ids[0], grid, ROAD_LEGEND, overwrite=True)
+    trained = train(data, project=str(tmp_path / "runs"), void_class=True, **SETTINGS | {"epochs": 1})
+    bundle = load_bundle(trained["model"])
+    assert bundle.legend.names == ("background", "road", "void")
+    assert bundle.num_scores == 3
+    assert "void" not in trained["val"]["pooled"]["classes"]
+
+
+def test_two_outputs_may_decide_between_two_classes(roads, tmp_path):
+    trained = train(roads, project=str(tmp_path), **SETTINGS | {"model": {"width": 4, "depth": 2, "classes": 2}})
+    bundle = load_bundle(trained["model"])
+    assert (bundle.activation, bundle.num_scores, trained["threshold"]) == ("softmax", 2, None)
+
+
+def test_a_number_of_classes_that_is_not_the_datas_is_refused(roads, tmp_path):
+    with pytest.raises(UsageError, match="The model has 5 classes and"):
+        train(roads, project=str(tmp_path), **SETTINGS | {"model": {"width": 4, "classes": 5}})

@@ -19,10 +19,26 @@ __all__ = ["command"]
 _PLACEHOLDERS = {int: "N", float: "X", str: "TEXT"}
 
 
+class _Numbers(click.ParamType[list[int]]):
+    """Whole numbers with commas between them."""
+
+    name = "N,N,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        """The numbers of a text."""
+        try:
+            return [int(part) for part in str(value).split(",")]
+        except ValueError:
+            self.fail(f"whole numbers with commas between them are wanted, such as 1,2,3; got {value!r}.", param, ctx)
+
+
+_NUMBERS = _Numbers()
+
+
 def _setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """One option for each setting of a training run; `model` is a mapping and lives in the YAML file."""
+    """One option for each setting of a training run; `model` and `loss` are mappings and live in the YAML file."""
     hints = typing.get_type_hints(TrainConfig)
-    for setting in reversed([item for item in fields(TrainConfig) if item.name != "model"]):
+    for setting in reversed([item for item in fields(TrainConfig) if hints[item.name] != dict[str, Any]]):
         function = _option(setting.name, hints[setting.name], setting.metadata["help"], setting.default)(function)
     return function
 
@@ -31,7 +47,10 @@ def _option(name: str, kind: Any, help_text: str, default: Any) -> Callable[[Cal
     flag = "--" + name.replace("_", "-")
     note = "" if default is None else f" [{str(default).lower() if isinstance(default, bool) else default}]"
     if isinstance(kind, types.UnionType):
-        return click.option("-b", flag, name, default=None, metavar="N,N,...", help=help_text)
+        kind = kind.__args__[0]
+    if typing.get_origin(kind) is tuple:
+        short = ["-b"] if name == "bands" else []
+        return click.option(*short, flag, name, type=_NUMBERS, default=None, help=help_text)
     if kind is bool:
         return click.option(f"{flag}/--no-{name.replace('_', '-')}", name, default=None, help=help_text + note)
     return click.option(flag, name, type=kind, default=None, metavar=_PLACEHOLDERS[kind], help=help_text + note)
@@ -41,7 +60,8 @@ def _option(name: str, kind: Any, help_text: str, default: Any) -> Callable[[Cal
     "train",
     epilog=examples(
         "overland train --data my-dataset.yaml",
-        "overland train street-small --data camvid --epochs 60",
+        "overland train road-unet --data deepglobe-road",
+        "overland train street-mobilenet --data camvid --encoder-weights mobilenet_v2.npz --minutes 45",
         "overland train own.yaml --data roads --imgsz 512 --name wide",
         "overland train --resume runs/segment/train",
     ),
@@ -54,25 +74,16 @@ def _option(name: str, kind: Any, help_text: str, default: Any) -> Callable[[Cal
 def command(recipe: str | None, data: str | None, resume: str | None, **settings: Any) -> Outcome:
     """Train a model on labelled imagery.
 
-    RECIPE is unet-small (the default), street-small or demo; CONFIG.yaml holds settings of your own. A setting on the
-    command line wins over the file. Values in brackets are defaults where no recipe says otherwise.
+    RECIPE is one of `overland recipes`, unet-small where none is named; CONFIG.yaml holds settings of your own. A
+    setting on the command line wins over the file. Values in brackets are defaults where no recipe says otherwise.
     """
     given = {name: value for name, value in settings.items() if value is not None}
-    if "bands" in given:
-        given["bands"] = _bands(given["bands"])
     if resume is not None and recipe is not None:
         raise click.UsageError("--resume takes the recipe from the run; give it alone.")
     from overland.workflows.train import train
 
     result = train(data, recipe, resume=resume, **given)
     return Outcome(result, _text(result))
-
-
-def _bands(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise click.BadParameter(f"bands are numbers from 1, such as 1,2,3; got {text!r}.", param_hint="-b") from None
 
 
 def _text(result: Mapping[str, Any]) -> str:

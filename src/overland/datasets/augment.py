@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.errors import import_extra
+from overland.legend import IGNORE_INDEX
 
-__all__ = ["Augmentation", "chip_matrix", "color_matrix", "cut_chip"]
+__all__ = ["Augmentation", "chip_matrix", "color_matrix", "cut_chip", "fixed_chip_matrix", "squash_pair"]
 
 _BANDS_A_WARP = 4  # OpenCV's border handling takes at most four channels at once.
 
@@ -38,30 +39,41 @@ def chip_matrix(
 
     The centre is drawn so that an upright chip stays inside the image where the image is large enough.
     """
-    angle = math.radians(rng.uniform(-augmentation.rotate, augmentation.rotate))
-    zoom = math.exp(rng.uniform(-1, 1) * math.log(augmentation.scale))
-    signs = [-1.0 if allowed and rng.random() < 0.5 else 1.0 for allowed in (augmentation.mirror, augmentation.flip)]
-    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    linear = turn @ np.diag(signs) / zoom
+    linear, zoom = _draw_linear(rng, augmentation)
     center = np.array([_draw_center(rng, side, chip_size / zoom) for side in (width, height)])
-    middle = np.full(2, (chip_size - 1) / 2)
-    return np.column_stack([linear, center - linear @ middle])
+    return _matrix_around(center, linear, chip_size)
+
+
+def fixed_chip_matrix(
+    rng: np.random.Generator, augmentation: Augmentation, row_off: int, col_off: int, height: int, width: int
+) -> npt.NDArray[np.float64]:
+    """As `chip_matrix`, for a square chip on a window: only its turn, size and mirroring are drawn."""
+    linear, _ = _draw_linear(rng, augmentation)
+    center = np.array([col_off + (width - 1) / 2, row_off + (height - 1) / 2])
+    return _matrix_around(center, linear, height)
 
 
 def cut_chip(
-    image: npt.NDArray[Any], target: npt.NDArray[np.uint8], matrix: npt.NDArray[np.float64], chip_size: int
+    image: npt.NDArray[Any],
+    target: npt.NDArray[np.uint8],
+    matrix: npt.NDArray[np.float64],
+    chip_size: int,
+    *,
+    pad: bool = False,
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
     """Cut a chip out of an image (height, width, bands) and its target (height, width) by a `chip_matrix`.
 
-    The image is interpolated, ids never are; beyond the border both are mirrored. Returns (chip_size, chip_size, bands)
-    and (chip_size, chip_size). Raises `MissingExtraError` without OpenCV.
+    The image is interpolated, ids never are; beyond the border both are mirrored, or with `pad` the image is zero and
+    without a label. Returns (chip_size, chip_size, bands) and (chip_size, chip_size).
+    Raises `MissingExtraError` without OpenCV.
     """
     cv2 = import_extra("cv2", "train", "Augmentation")
 
-    def warp(pixels: npt.NDArray[Any], interpolation: int) -> npt.NDArray[Any]:
-        flags = interpolation | cv2.WARP_INVERSE_MAP
+    def warp(pixels: npt.NDArray[Any], interpolation: int, beyond: int = 0) -> npt.NDArray[Any]:
+        border = cv2.BORDER_CONSTANT if pad else cv2.BORDER_REFLECT_101
+        flags, size = interpolation | cv2.WARP_INVERSE_MAP, (chip_size, chip_size)
         return np.asarray(
-            cv2.warpAffine(pixels, matrix, (chip_size, chip_size), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+            cv2.warpAffine(pixels, matrix, size, flags=flags, borderMode=border, borderValue=(beyond,) * 4)
         )
 
     bands = image.shape[2]
@@ -70,7 +82,25 @@ def cut_chip(
         for first in range(0, bands, _BANDS_A_WARP)
     ]
     chip = np.concatenate([group.reshape(chip_size, chip_size, -1) for group in groups], axis=2)
-    return chip, warp(target, cv2.INTER_NEAREST)
+    return chip, warp(target, cv2.INTER_NEAREST, IGNORE_INDEX)
+
+
+def squash_pair(
+    image: npt.NDArray[Any], target: npt.NDArray[np.uint8], side: int, *, nearest: bool
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+    """Resize an image (height, width, bands) and its target (height, width) to a square, whatever their shape.
+
+    The image bilinearly without a filter against aliasing, or by its nearest pixels; ids always by the nearest. Raises
+    `MissingExtraError` without OpenCV.
+    """
+    cv2 = import_extra("cv2", "train", "Resizing")
+    bands = [
+        cv2.resize(
+            np.ascontiguousarray(band), (side, side), interpolation=cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
+        )
+        for band in np.moveaxis(image, 2, 0)
+    ]
+    return np.stack(bands, axis=2), cv2.resize(target, (side, side), interpolation=cv2.INTER_NEAREST)
 
 
 def color_matrix(
@@ -86,6 +116,20 @@ def color_matrix(
     matrix = contrast * (saturation * np.eye(bands) + (1 - saturation) * grey)
     offset = rng.uniform(-strength, strength) + rng.uniform(-strength, strength, size=bands) / 5
     return matrix.astype(np.float32), offset.astype(np.float32)
+
+
+def _draw_linear(rng: np.random.Generator, augmentation: Augmentation) -> tuple[npt.NDArray[np.float64], float]:
+    angle = math.radians(rng.uniform(-augmentation.rotate, augmentation.rotate))
+    zoom = math.exp(rng.uniform(-1, 1) * math.log(augmentation.scale))
+    signs = [-1.0 if allowed and rng.random() < 0.5 else 1.0 for allowed in (augmentation.mirror, augmentation.flip)]
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    return turn @ np.diag(signs) / zoom, zoom
+
+
+def _matrix_around(
+    center: npt.NDArray[np.float64], linear: npt.NDArray[np.float64], chip_size: int
+) -> npt.NDArray[np.float64]:
+    return np.column_stack([linear, center - linear @ np.full(2, (chip_size - 1) / 2)])
 
 
 def _draw_center(rng: np.random.Generator, side: int, reach: float) -> float:

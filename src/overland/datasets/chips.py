@@ -11,13 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overland.datasets.augment import Augmentation, chip_matrix, color_matrix, cut_chip
+from overland.datasets.augment import (
+    Augmentation,
+    chip_matrix,
+    color_matrix,
+    cut_chip,
+    fixed_chip_matrix,
+    squash_pair,
+)
 from overland.datasets.dataset import Dataset, Sample, read_sample
 from overland.errors import DataError
 from overland.legend import IGNORE_INDEX
 from overland.raster import Window, open_scene
+from overland.raster.grid import iter_windows
 
-__all__ = ["BandStatistics", "ChipCutter", "band_statistics", "sample_sizes", "validation_windows"]
+__all__ = ["BandStatistics", "ChipCutter", "ChipSettings", "band_statistics", "sample_sizes", "validation_windows"]
 
 Pixels = npt.NDArray[Any]
 Target = npt.NDArray[np.uint8]
@@ -37,69 +45,111 @@ class BandStatistics:
     dtype: str
 
 
+@dataclass(frozen=True)
+class ChipSettings:
+    """How chips are taken from images.
+
+    Drawn anywhere at native resolution by default. With `grid` they lie side by side, padded with zeros that have no
+    label beyond the edges; those whose share of foreground is below `min_foreground`, or that hold one value only, are
+    left out. With `squash` every image is first resized to a square of that side, by its `nearest` pixels where told.
+    """
+
+    size: int
+    augmentation: Augmentation = Augmentation()  # noqa: RUF009 - frozen
+    bands: Sequence[int] | None = None
+    seed: int = 0
+    grid: bool = False
+    min_foreground: float = 0.0
+    squash: int = 0
+    nearest: bool = False
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """One chip of an epoch: its image, and its place where that is fixed."""
+
+    sample: Sample
+    window: Window | None = None
+
+
 class ChipCutter:
     """Cuts the chips of a split; chip `index` of epoch `epoch` is always the same for a seed.
 
     An epoch has as many chips as are needed to cover the images once, each image in proportion to its area.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        split: str,
-        *,
-        chip_size: int,
-        statistics: BandStatistics,
-        augmentation: Augmentation,
-        bands: Sequence[int] | None = None,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, dataset: Dataset, split: str, settings: ChipSettings, statistics: BandStatistics) -> None:
         self._dataset = dataset
-        self._bands = bands
-        self._chip_size = chip_size
-        self._augmentation = augmentation
-        self._seed = seed
+        self._settings = settings
         self._mean = statistics.mean
         scale = 1 / np.asarray(statistics.std, np.float32)
         self._scale, self._offset = np.diag(scale), -np.asarray(statistics.mean, np.float32) * scale
-        self._sizes = sample_sizes(dataset, split)
-        self._turns = [
-            sample
-            for sample, (height, width) in self._sizes.items()
-            for _ in range(max(1, round(height * width / chip_size**2)))
-        ]
         self._cache: dict[str, tuple[Pixels, Target]] = {}
         self._cached_bytes = 0
+        self._sizes = sample_sizes(dataset, split)
+        if settings.squash:
+            self._sizes = dict.fromkeys(self._sizes, (settings.squash, settings.squash))
+        self._turns = self._grid_turns(split) if settings.grid else self._random_turns()
 
     def __len__(self) -> int:
         return len(self._turns)
 
     def cut(self, epoch: int, index: int) -> tuple[npt.NDArray[np.float32], Target]:
         """One chip: scaled pixels (bands, size, size) and ids (size, size)."""
-        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._turns))
-        sample = self._turns[order[index]]
-        rng = np.random.default_rng([self._seed, epoch, index])
-        for _ in range(_TRIES):
-            chip, target = self._cut_from(sample, rng)
+        order = np.random.default_rng([self._settings.seed, epoch]).permutation(len(self._turns))
+        turn = self._turns[order[index]]
+        rng = np.random.default_rng([self._settings.seed, epoch, index])
+        for _ in range(1 if self._settings.grid else _TRIES):
+            chip, target = self._cut_from(turn, rng)
             if (target != IGNORE_INDEX).mean() >= _LEAST_LABELLED:
                 break
         return self._recolored(chip, rng), target
 
-    def _cut_from(self, sample: Sample, rng: np.random.Generator) -> tuple[Pixels, Target]:
+    def _random_turns(self) -> list[_Turn]:
+        return [
+            _Turn(sample)
+            for sample, (height, width) in self._sizes.items()
+            for _ in range(max(1, round(height * width / self._settings.size**2)))
+        ]
+
+    def _grid_turns(self, split: str) -> list[_Turn]:
+        turns = []
+        for sample, (height, width) in self._sizes.items():
+            image, target = self._whole(sample)
+            turns += [
+                _Turn(sample, window)
+                for window in iter_windows(height, width, self._settings.size)
+                if _is_worth_a_chip(image, target, window, self._settings.min_foreground)
+            ]
+        if not turns:
+            raise DataError(
+                f"{self._dataset.root}: no chip of split {split!r} has {self._settings.min_foreground:.1%} foreground. "
+                "Set min_foreground lower, or look at the masks with `overland data check`."
+            )
+        return turns
+
+    def _cut_from(self, turn: _Turn, rng: np.random.Generator) -> tuple[Pixels, Target]:
+        size, sample = self._settings.size, turn.sample
         height, width = self._sizes[sample]
-        matrix = chip_matrix(rng, self._augmentation, height, width, self._chip_size)
+        if turn.window is not None:
+            area = (turn.window.row_off, turn.window.col_off, size, size)
+            matrix = fixed_chip_matrix(rng, self._settings.augmentation, *area)
+        else:
+            matrix = chip_matrix(rng, self._settings.augmentation, height, width, size)
         if height * width <= _WHOLE_IMAGE_PIXELS:
             image, target = self._whole(sample)
         else:
-            window = _window_around(matrix, self._chip_size, height, width)
-            image, target = _read_labelled(self._dataset, sample, self._bands, self._mean, window)
+            window = _window_around(matrix, size, height, width)
+            image, target = _read_labelled(self._dataset, sample, self._settings.bands, self._mean, window)
             matrix[:, 2] -= (window.col_off, window.row_off)
-        return cut_chip(image, target, matrix, self._chip_size)
+        return cut_chip(image, target, matrix, size, pad=self._settings.grid)
 
     def _whole(self, sample: Sample) -> tuple[Pixels, Target]:
         if sample.key in self._cache:
             return self._cache[sample.key]
-        image, target = _read_labelled(self._dataset, sample, self._bands, self._mean)
+        image, target = _read_labelled(self._dataset, sample, self._settings.bands, self._mean)
+        if self._settings.squash:
+            image, target = squash_pair(image, target, self._settings.squash, nearest=self._settings.nearest)
         size = image.nbytes + target.nbytes
         # What fits is kept for good: with chips drawn at random, evicting the oldest would only churn.
         if self._cached_bytes + size <= _CACHE_BYTES:
@@ -109,8 +159,8 @@ class ChipCutter:
 
     def _recolored(self, chip: Pixels, rng: np.random.Generator) -> npt.NDArray[np.float32]:
         matrix, offset = self._scale, self._offset
-        if self._augmentation.color > 0:
-            change, shift = color_matrix(rng, self._augmentation.color, len(offset))
+        if self._settings.augmentation.color > 0:
+            change, shift = color_matrix(rng, self._settings.augmentation.color, len(offset))
             matrix, offset = change @ matrix, change @ offset + shift
         pixels = chip.reshape(-1, chip.shape[2]).astype(np.float32) @ matrix.T + offset
         return np.ascontiguousarray(pixels.reshape(chip.shape).transpose(2, 0, 1), dtype=np.float32)
@@ -177,6 +227,13 @@ def _read_labelled(
     # As in prediction: a pixel without data enters the network as the mean of its band, not as -9999 or NaN.
     pixels[~valid] = np.asarray(empty).round().astype(pixels.dtype)
     return pixels, target
+
+
+def _is_worth_a_chip(image: Pixels, target: Target, window: Window, min_foreground: float) -> bool:
+    rows, cols = slice(window.row_off, window.row_end), slice(window.col_off, window.col_end)
+    known = target[rows, cols]
+    foreground = ((known != 0) & (known != IGNORE_INDEX)).mean()
+    return bool(foreground >= min_foreground and (image[rows, cols] != image[window.row_off, window.col_off]).any())
 
 
 def _window_around(matrix: npt.NDArray[np.float64], chip_size: int, height: int, width: int) -> Window:

@@ -43,6 +43,11 @@ class ThresholdCurve:
         for kind in (0, 1):
             self._counts[kind] += np.bincount(index[positive == kind], minlength=bins)
 
+    @property
+    def has_positives(self) -> bool:
+        """Whether class 1 occurred in the truth."""
+        return bool(self._counts[1].any())
+
     def iou(self) -> Values:
         """Pooled IoU of class 1 at each of `thresholds`; NaN where nothing is true and nothing predicted."""
         false_alarms, hits = self._at_least()
@@ -54,6 +59,12 @@ class ThresholdCurve:
         false_alarms, hits = self._at_least()
         positives = np.full_like(hits, self._counts[1].sum())
         return _ratio(hits, hits + false_alarms), _ratio(hits, positives)
+
+    def confusion(self, threshold: float) -> npt.NDArray[np.int64]:
+        """The confusion matrix (truth, prediction) at one of `thresholds`."""
+        false_alarms, hits = (int(counts[int(threshold * len(self.thresholds))]) for counts in self._at_least())
+        rest, positives = (int(counts.sum()) for counts in self._counts)
+        return np.array([[rest - false_alarms, false_alarms], [positives - hits, hits]], np.int64)
 
     def best(self) -> tuple[float, float]:
         """The threshold with the largest IoU and that IoU; of equals, the one nearest to 0.5.

@@ -1,4 +1,4 @@
-"""Callbacks: progress with rate and ETA, the history in results.csv, and the moving average of the weights."""
+"""Callbacks: progress and ETA, the history in results.csv, early stopping, and the moving average of the weights."""
 
 from __future__ import annotations
 
@@ -11,35 +11,50 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import Callback, WeightAveraging
+from lightning.pytorch.callbacks import Callback, EarlyStopping, WeightAveraging
 from torch import Tensor
 
 from overland.progress import track
+from overland.training.clock import RunClock
 
-__all__ = ["History", "MovingAverage", "ShowProgress", "read_history"]
+__all__ = ["History", "MovingAverage", "PatientStopping", "ShowProgress", "read_history"]
 
 logger = logging.getLogger("overland")
 
 
 class ShowProgress(Callback):
-    """Shows images/s and the time left over the whole run, and a line for each epoch."""
+    """Shows the rate and the time left over the whole run, and a line for each epoch.
 
-    def __init__(self, images: int) -> None:
+    Counts images, or seconds where the run is limited by its minutes.
+    """
+
+    def __init__(self, images: int, clock: RunClock) -> None:
         self._images = images
+        self._clock = clock
         self._stack = ExitStack()
         self._best = -math.inf
+        self._shown_s = 0.0
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Start the bar; a resumed run starts with what is left."""
         assert trainer.max_epochs is not None
-        images = self._images * (trainer.max_epochs - trainer.current_epoch)
-        self._advance = self._stack.enter_context(track("Training", images, "images"))
+        if self._clock.limit_s:
+            self._shown_s = self._clock.elapsed_s
+            bar = track("Training", self._clock.limit_s - self._shown_s, "s")
+        else:
+            bar = track("Training", self._images * (trainer.max_epochs - trainer.current_epoch), "images")
+        self._advance = self._stack.enter_context(bar)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Count a batch."""
-        self._advance(len(batch[0]))
+        if self._clock.limit_s:
+            elapsed_s = self._clock.elapsed_s
+            self._advance(elapsed_s - self._shown_s)
+            self._shown_s = elapsed_s
+        else:
+            self._advance(len(batch[0]))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Say how the epoch went."""
@@ -74,12 +89,18 @@ class History(Callback):
         self._started = time.monotonic()
         self._write(rows)
 
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Note the learning rate; at the end of the epoch it may be the next one's already."""
+        self._lr = trainer.optimizers[0].param_groups[0]["lr"]
+
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Add the epoch's row."""
         row = {
             "epoch": float(trainer.current_epoch + 1),
             "time_s": round(self._earlier_s + time.monotonic() - self._started, 1),
-            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "lr": self._lr,
         }
         row |= {name: round(float(value), 6) for name, value in trainer.callback_metrics.items()}
         self._write([*read_history(self._path), row])
@@ -92,6 +113,25 @@ class History(Callback):
                 writer.writeheader()
                 writer.writerows({**row, "epoch": int(row["epoch"])} for row in rows)
         part.replace(self._path)
+
+
+class PatientStopping(EarlyStopping):
+    """Stops a run that no longer gets better, but never within its first `min_epochs` epochs.
+
+    Epochs before that set the mark that later ones have to beat; waiting starts after them.
+    """
+
+    def __init__(self, monitor: str, *, mode: str, patience: int, min_delta: float, min_epochs: int) -> None:
+        super().__init__(monitor, mode=mode, patience=patience, min_delta=min_delta, check_on_train_epoch_end=True)
+        self._min_epochs = min_epochs
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Look at the epoch's score."""
+        stopping = trainer.should_stop
+        super().on_train_epoch_end(trainer, module)
+        if trainer.current_epoch + 1 <= self._min_epochs:
+            self.wait_count = 0
+            trainer.should_stop = stopping
 
 
 class MovingAverage(WeightAveraging):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -12,13 +12,14 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from overland.config import TrainConfig
 from overland.datasets import Dataset as LabelledDataset
 from overland.datasets import read_sample
-from overland.datasets.augment import Augmentation
-from overland.datasets.chips import BandStatistics, ChipCutter, validation_windows
+from overland.datasets.augment import Augmentation, squash_pair
+from overland.datasets.chips import BandStatistics, ChipCutter, ChipSettings, validation_windows
 from overland.legend import IGNORE_INDEX
 
 __all__ = ["EpochSampler", "training_loader", "validation_loader"]
 
 _VALIDATION_SIDE = 1024
+_LARGEST_SIDE = 1 << 30
 
 Batch = tuple[Tensor, Tensor]
 
@@ -62,35 +63,27 @@ def training_loader(
 
 
 def validation_loader(
-    dataset: LabelledDataset,
-    split: str,
-    statistics: BandStatistics,
-    *,
-    bands: Sequence[int] | None,
-    size_divisor: int,
+    dataset: LabelledDataset, split: str, config: TrainConfig, statistics: BandStatistics, *, size_divisor: int
 ) -> DataLoader[Batch]:
-    """Windows of the split one by one, padded by reflection to a multiple of `size_divisor`; padding is ignored."""
-    return DataLoader(_WindowDataset(dataset, split, statistics, bands, size_divisor), batch_size=1)
+    """Windows of the split one by one, padded by reflection to a multiple of `size_divisor`; padding is ignored.
+
+    A network that sees whole images squashed gets them so.
+    """
+    return DataLoader(_WindowDataset(dataset, split, config, statistics, size_divisor), batch_size=1)
 
 
 class _ChipDataset(Dataset[Batch]):
     def __init__(self, dataset: LabelledDataset, config: TrainConfig, statistics: BandStatistics) -> None:
-        augmentation = Augmentation(config.mirror, config.flip, config.rotate, config.scale, config.color)
-        self._cutter = ChipCutter(
-            dataset,
-            "train",
-            chip_size=config.imgsz,
-            statistics=statistics,
-            augmentation=augmentation,
-            bands=config.bands,
-            seed=config.seed,
-        )
+        self._cutter = ChipCutter(dataset, "train", _chip_settings(config), statistics)
+        self._void = dataset.legend.num_classes - 1 if config.void_class else None
 
     def __len__(self) -> int:
         return len(self._cutter)
 
     def __getitem__(self, epoch_and_index: tuple[int, int]) -> Batch:
         chip, target = self._cutter.cut(*epoch_and_index)
+        if self._void is not None:
+            target = np.where(target == IGNORE_INDEX, self._void, target)
         return torch.from_numpy(chip), torch.from_numpy(target.astype(np.int64))
 
 
@@ -99,14 +92,14 @@ class _WindowDataset(Dataset[Batch]):
         self,
         dataset: LabelledDataset,
         split: str,
+        config: TrainConfig,
         statistics: BandStatistics,
-        bands: Sequence[int] | None,
         size_divisor: int,
     ) -> None:
         self._dataset = dataset
-        self._bands = bands
+        self._config = config
         self._divisor = size_divisor
-        self._windows = validation_windows(dataset, split, _VALIDATION_SIDE)
+        self._windows = validation_windows(dataset, split, _LARGEST_SIDE if config.squash else _VALIDATION_SIDE)
         self._mean = np.asarray(statistics.mean, np.float32)[:, None, None]
         self._std = np.asarray(statistics.std, np.float32)[:, None, None]
 
@@ -115,10 +108,27 @@ class _WindowDataset(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         sample, window = self._windows[index]
-        image, target, valid = read_sample(self._dataset, sample, self._bands, window)
-        pad = [(0, -side % self._divisor) for side in target.shape]
+        image, target, valid = read_sample(self._dataset, sample, self._config.bands, window)
         pixels = (image.astype(np.float32) - self._mean) / self._std
         pixels[:, ~valid] = 0
+        if self._config.squash:
+            side, nearest = self._config.squash, self._config.squash_nearest
+            squashed, target = squash_pair(pixels.transpose(1, 2, 0), target, side, nearest=nearest)
+            pixels = np.ascontiguousarray(squashed.transpose(2, 0, 1))
+        pad = [(0, -side % self._divisor) for side in target.shape]
         chip = np.pad(pixels, ((0, 0), *pad), mode="reflect")
         ids = np.pad(target.astype(np.int64), pad, constant_values=IGNORE_INDEX)
         return torch.from_numpy(chip), torch.from_numpy(ids)
+
+
+def _chip_settings(config: TrainConfig) -> ChipSettings:
+    return ChipSettings(
+        size=config.imgsz,
+        augmentation=Augmentation(config.mirror, config.flip, config.rotate, config.scale, config.color),
+        bands=config.bands,
+        seed=config.seed,
+        grid=config.chips == "grid",
+        min_foreground=config.min_foreground,
+        squash=config.squash,
+        nearest=config.squash_nearest,
+    )

@@ -12,22 +12,25 @@ from typing import Any
 import lightning
 import numpy.typing as npt
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from torch import nn
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from overland.config import TrainConfig
 from overland.datasets import Dataset
 from overland.datasets.chips import BandStatistics
 from overland.errors import DataError, ResourceError, UsageError
-from overland.models import build_model, graph_from_model, size_divisor_of
-from overland.training.callbacks import History, MovingAverage, ShowProgress
+from overland.models import build_model, calibrate_folded_norms, graph_from_model, size_divisor_of
+from overland.training.callbacks import History, MovingAverage, PatientStopping, ShowProgress
+from overland.training.clock import RunClock
 from overland.training.data import training_loader, validation_loader
-from overland.training.module import Schedule, SegmentationModule
+from overland.training.loggers import run_loggers
+from overland.training.module import SegmentationModule
 
 __all__ = ["TrainedModel", "fit"]
 
 _LAST, _BEST = "last.ckpt", "best.ckpt"
+_CALIBRATION_CHIPS = 16
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,21 @@ def fit(
         raise UsageError(f"imgsz must be a multiple of {divisor} for this network; got {config.imgsz}.")
     on_gpu = config.device in ("auto", "cuda") and torch.cuda.is_available()
     chips = training_loader(dataset, config, statistics, pin_memory=on_gpu)
-    windows = validation_loader(dataset, "val", statistics, bands=config.bands, size_divisor=divisor)
-    schedule = Schedule(config.lr, config.weight_decay, config.warmup, config.epochs * len(chips))
-    module = SegmentationModule(network, dataset.legend, schedule, dice=config.dice, class_weights=class_weights)
-    module = module.to(memory_format=torch.channels_last)
+    windows = validation_loader(dataset, "val", config, statistics, size_divisor=divisor)
+    if not resume:
+        calibrate_folded_norms(network, _some_chips(chips))
+    clock = RunClock(config.epochs * len(chips), config.minutes)
+    module = SegmentationModule(
+        network,
+        dataset.legend,
+        config,
+        outputs=int(model["classes"]),
+        position=clock.position,
+        class_weights=class_weights,
+    ).to(memory_format=torch.channels_last)
+    callbacks = [clock, *_callbacks(config, run_folder, len(chips) * config.batch, clock)]
+    trainer = _trainer(config, run_folder, callbacks, on_gpu)
     weights_folder = run_folder / "weights"
-    trainer = _trainer(config, weights_folder, run_folder / "results.csv", len(chips) * config.batch, on_gpu)
     _run(trainer, module, chips, windows, weights_folder / _LAST if resume else None)
     return {
         "best": _trained(network, weights_folder / _BEST, model, divisor),
@@ -75,23 +87,38 @@ def fit(
     }
 
 
-def _trainer(config: TrainConfig, weights: Path, results: Path, images: int, on_gpu: bool) -> lightning.Trainer:
-    callbacks: list[Callback] = [ShowProgress(images), History(results)]
+def _some_chips(chips: DataLoader[Any]) -> Tensor:
+    found = [chips.dataset[0, index][0] for index in range(min(_CALIBRATION_CHIPS, len(chips.dataset)))]  # type: ignore[arg-type]
+    return torch.stack(found)
+
+
+def _callbacks(config: TrainConfig, run_folder: Path, images: int, clock: RunClock) -> list[Callback]:
+    callbacks: list[Callback] = [ShowProgress(images, clock), History(run_folder / "results.csv")]
     if config.ema > 0:
         callbacks.append(MovingAverage(config.ema))
-    if config.patience > 0:
-        callbacks.append(EarlyStopping("val/iou", patience=config.patience, mode="max", check_on_train_epoch_end=True))
-    callbacks.append(
-        ModelCheckpoint(
-            weights,
-            filename="best",
-            monitor="val/iou",
-            mode="max",
-            save_last=True,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
+    monitor, mode = {"iou": ("val/iou", "max"), "loss": ("val/loss", "min"), "none": (None, "min")}[config.monitor]
+    if config.patience > 0 and monitor is not None:
+        callbacks.append(
+            PatientStopping(
+                monitor, mode=mode, patience=config.patience, min_delta=config.min_delta, min_epochs=config.min_epochs
+            )
         )
+    # Apart, as one callback for both writes the last epoch only when it is the best.
+    return [*callbacks, _checkpoint(run_folder, "best", monitor, mode), _checkpoint(run_folder, "last", "epoch", "max")]
+
+
+def _checkpoint(run_folder: Path, name: str, monitor: str | None, mode: str) -> ModelCheckpoint:
+    return ModelCheckpoint(
+        run_folder / "weights",
+        filename=name,
+        monitor=monitor,
+        mode=mode,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
     )
+
+
+def _trainer(config: TrainConfig, run_folder: Path, callbacks: list[Callback], on_gpu: bool) -> lightning.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     return lightning.Trainer(
         accelerator={"cuda": "gpu"}.get(config.device, config.device),
@@ -100,11 +127,11 @@ def _trainer(config: TrainConfig, weights: Path, results: Path, images: int, on_
         max_epochs=config.epochs,
         callbacks=callbacks,
         deterministic="warn" if on_gpu else True,
-        logger=False,
+        logger=run_loggers(config, run_folder) or False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        default_root_dir=weights.parent,
+        default_root_dir=run_folder,
     )
 
 

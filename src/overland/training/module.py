@@ -1,9 +1,8 @@
-"""The Lightning module: loss, optimiser, schedule and validation by pooled IoU."""
+"""The Lightning module: loss, optimiser, schedule and validation by pooled scores."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import lightning
@@ -11,47 +10,47 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from overland.config import TrainConfig
 from overland.legend import Legend
 from overland.metrics import ThresholdCurve, confusion_matrix, scores_from_confusion
-from overland.models import segmentation_loss
+from overland.models import loss_from_terms
+from overland.training.optimizers import build_optimizer, build_scheduler
 
-__all__ = ["Schedule", "SegmentationModule", "schedule_factor"]
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Optimiser settings: the highest learning rate, its warm-up and the number of steps of the whole run."""
-
-    lr: float
-    weight_decay: float
-    warmup: float
-    steps: int
+__all__ = ["SegmentationModule"]
 
 
 class SegmentationModule(lightning.LightningModule):
     """Trains a network on chips and scores it on whole validation windows.
 
     A training batch is (chips (n, c, h, w), ids (n, h, w)). A validation batch is one window with the same shapes.
-    `val/iou` is pooled over all windows: for a binary legend the IoU of class 1 at its best threshold, otherwise the
-    mean over the classes that occur in the truth, without the background.
+    `outputs` is the number of logits of the network, 1 for a binary legend that is decided by a threshold.
+    `position` tells how much of the run is done, from 0 to 1. `val/iou` is pooled over all windows: with one output
+    the IoU of class 1 at its best threshold, otherwise the mean over the classes that occur in the truth, without the
+    background.
     """
 
     def __init__(
         self,
         network: nn.Module,
         legend: Legend,
-        schedule: Schedule,
+        config: TrainConfig,
         *,
-        dice: float = 1.0,
+        outputs: int,
+        position: Callable[[], float],
         class_weights: tuple[float, ...] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self._legend = legend
-        self._schedule = schedule
-        self._dice = dice
-        weights = None if class_weights is None else torch.tensor(class_weights)
-        self.register_buffer("class_weights", weights, persistent=False)
+        self._config = config
+        self._outputs = outputs
+        self._position = position
+        self._loss = loss_from_terms(
+            config.loss,
+            num_outputs=outputs,
+            ignore_index=legend.ignore_index,
+            class_weights=None if class_weights is None else torch.tensor(class_weights),
+        )
         self._reset_scores()
 
     def forward(self, chips: Tensor) -> Tensor:
@@ -62,7 +61,7 @@ class SegmentationModule(lightning.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         """Loss of one batch."""
         chips, target = batch
-        loss = self._loss(self(chips.contiguous(memory_format=torch.channels_last)), target)
+        loss: Tensor = self._loss(self(chips.contiguous(memory_format=torch.channels_last)), target)
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(chips))
         return loss
 
@@ -76,7 +75,7 @@ class SegmentationModule(lightning.LightningModule):
         logits = self(chips)
         self.log("val/loss", self._loss(logits, target), on_epoch=True, batch_size=len(chips))
         truth = target.cpu().numpy().astype(np.uint8)
-        if self._legend.is_binary:
+        if self._outputs == 1:
             self._curve.add(torch.sigmoid(logits[:, 0].float()).cpu().numpy(), truth)
         else:
             mask = logits.argmax(dim=1).cpu().numpy()
@@ -88,36 +87,24 @@ class SegmentationModule(lightning.LightningModule):
         self.log_dict(self._pooled_scores(), batch_size=1)
 
     def configure_optimizers(self) -> Any:
-        """AdamW; a linear warm-up and a cosine to zero, step by step."""
-        schedule = self._schedule
-        optimizer = torch.optim.AdamW(self.network.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule_factor(step, schedule))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def _loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        weights = self.class_weights if isinstance(self.class_weights, Tensor) else None
-        return segmentation_loss(
-            logits, target, ignore_index=self._legend.ignore_index, dice_weight=self._dice, class_weights=weights
-        )
+        """The optimiser and the schedule of the settings."""
+        optimizer = build_optimizer(self._config, self.network.parameters())
+        return {"optimizer": optimizer, "lr_scheduler": build_scheduler(self._config, optimizer, self._position)}
 
     def _reset_scores(self) -> None:
         self._curve = ThresholdCurve()
         self._confusion = np.zeros((self._legend.num_classes,) * 2, dtype=np.int64)
 
     def _pooled_scores(self) -> dict[str, float]:
-        if self._legend.is_binary:
-            iou = self._curve.iou()
-            best = float(np.nanmax(iou)) if np.isfinite(iou).any() else 0.0
-            return {"val/iou": best, f"val/iou/{self._legend.names[1]}": best}
-        scores = scores_from_confusion(self._confusion, self._legend)
-        named = {f"val/iou/{name}": values["iou"] for name, values in scores["classes"].items()}
-        return {"val/iou": scores["miou_without_background"], "val/miou": scores["miou"], **named}
-
-
-def schedule_factor(step: int, schedule: Schedule) -> float:
-    """Share of the highest learning rate at a step: up in a line, down in a half cosine."""
-    rise = max(1, round(schedule.warmup * schedule.steps))
-    if step < rise:
-        return (step + 1) / rise
-    position = min(1.0, (step - rise) / max(1, schedule.steps - rise))
-    return 0.5 * (1 + math.cos(math.pi * position))
+        if self._outputs == 1:
+            threshold = self._curve.best()[0] if self._curve.has_positives else 0.5
+            scores = scores_from_confusion(self._curve.confusion(threshold), self._legend)
+            iou = scores["classes"][self._legend.names[1]]["iou"]
+            # A validation set without the class scores 0: NaN would end the search for the best epoch.
+            iou = iou if self._curve.has_positives else 0.0
+            named = {"val/dice": 2 * iou / (1 + iou), f"val/iou/{self._legend.names[1]}": iou}
+        else:
+            scores = scores_from_confusion(self._confusion, self._legend)
+            iou = scores["miou_without_background"]
+            named = {f"val/iou/{name}": values["iou"] for name, values in scores["classes"].items()}
+        return {"val/iou": iou, "val/miou": scores["miou"], "val/pixel_accuracy": scores["pixel_accuracy"], **named}
