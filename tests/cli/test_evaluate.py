@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 from models_made import threshold_bundle
 from overland.cli.evaluate import command
+from overland.legend import legend_from_names
 from overland.raster import write_class_map
 from scenes import ROAD_LEGEND, utm_grid, write_road_dataset
 
@@ -88,6 +89,7 @@ def test_road_graphs(tmp_path):
         ["--graph", "t"],
         ["--graph", "t", "p", "--data", "d"],
         ["--graph", "t", "p", "--roads"],
+        ["--graph", "t", "p", "--patches", "16"],
     ],
 )
 def test_a_model_a_class_map_or_a_graph(arguments):
@@ -103,3 +105,29 @@ def test_bad_input_is_one_sentence(tmp_path):
     assert result.exit_code == 3
     assert "not a model bundle" in json.loads(result.stdout)["error"]
     assert "Traceback" not in result.output
+
+
+def test_outlines_patches_and_a_break_even(model_and_data, tmp_path):
+    model, data = model_and_data
+    wishes = "--roads", "--boundary", "2%", "--patches", "16"
+    result = _run(model, "--data", data, *wishes, "-o", tmp_path / "out", "-q")
+
+    assert result.exit_code == 0
+    assert (
+        "Boundary IoU in a band of 2% of the diagonal, pooled\n  mean 1.0000: background 1.0000, road" in result.stdout
+    )
+    assert "predicted by the mean of the scores: F1 1.0000, accuracy 1.0000" in result.stdout
+    assert "(18 patches)" in result.stdout
+    assert "relaxed precision equals recall (break-even) at 1.0000" in result.stdout
+
+
+def test_a_mean_without_unknown_is_named(tmp_path):
+    mask = np.zeros((16, 16), np.uint8)
+    mask[:4], mask[4:8] = 1, 2
+    legend = legend_from_names(["urban", "water", "unknown"])
+    for name in ("m.tif", "t.tif"):
+        write_class_map(tmp_path / name, mask, utm_grid(16, 16), legend)
+    result = _run("--prediction", tmp_path / "m.tif", "--target", tmp_path / "t.tif", "-o", tmp_path / "out", "-q")
+
+    assert "Mean IoU without unknown, pooled: 1.0000" in result.stdout
+    assert "mean IoU 1.0000, without background 1.0000, without unknown 1.0000, pixel accuracy 1.0000" in result.stdout

@@ -50,3 +50,13 @@ def test_pixels_without_label_are_left_out():
 def test_roads_are_one_class_on_a_background():
     with pytest.raises(UsageError, match="these are 3"):
         road_counts_for(legend_from_names(["background", "road", "river"]))
+
+
+def test_scores_give_the_break_even_of_all_images():
+    counts = RoadCounts()
+    for _ in range(2):
+        counts.add(ROAD, ROAD, 255, 0.7 * ROAD)
+
+    assert counts.scores()["relaxed_break_even_3px"] == 1
+    assert 0 < counts.scores()["relaxed_break_even_3px_threshold"] <= 0.7
+    assert "relaxed_break_even_3px" not in scores((ROAD, ROAD))

@@ -111,3 +111,13 @@ def test_torchmetrics_finds_the_same():
     for key, metric in metrics.items():
         expected = metric(4, average=None, ignore_index=255)(torch.tensor(mask), torch.tensor(target))
         assert [scores["classes"][name][key] for name in LAND.names] == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def test_the_mean_without_what_nobody_knows_is_named_apart():
+    legend = legend_from_names(["urban", "water", "Unknown"])
+    confusion = np.array([[8, 0, 2], [0, 5, 5], [0, 0, 10]])
+    scores = scores_from_confusion(confusion, legend)
+
+    assert scores["miou"] == pytest.approx((8 / 10 + 5 / 10 + 10 / 17) / 3)
+    assert scores["miou_without_unknown"] == pytest.approx((8 / 10 + 5 / 10) / 2)
+    assert "miou_without_unknown" not in scores_from_confusion(np.diag([1, 1]), legend_from_names(["a", "b"]))

@@ -47,3 +47,15 @@ def test_a_row_of_one_image_is_flat():
 
     assert row["iou/road"] == row["pixel_accuracy"] == 1
     assert all(isinstance(value, float) for value in row.values())
+
+
+def test_a_class_called_unknown_is_no_part_of_the_headline():
+    legend = legend_from_names(["urban", "water", "unknown"])
+    summary = summary_from_confusions([np.diag([5, 5, 90]), np.array([[0, 5, 0], [0, 5, 0], [0, 0, 90]])], legend)
+
+    assert summary["headline"]["key"] == "miou_without_unknown"
+    assert (
+        summary["headline"]["value"] == summary["pooled"]["miou_without_unknown"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    )
+    assert summary["per_image"]["miou_without_unknown"] == pytest.approx((1 + (0 + 1 / 2) / 2) / 2)
+    assert summary["pooled"]["miou"] > summary["headline"]["value"]

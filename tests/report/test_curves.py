@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from overland.errors import DataError
-from overland.report.curves import read_results, training_figure, write_training_figures
+from overland.report.curves import dice_figure, read_results, training_figure, write_training_figures
 
 HEAD = "epoch,time_s,lr,train/loss,val/loss,val/iou,val/miou,val/iou/background,val/iou/road\n"
 
@@ -59,3 +59,23 @@ def test_a_file_without_numbers_is_named(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         write_training_figures(tmp_path)
+
+
+def _labels_of(path, head, row):
+    path.write_text(f"epoch,lr,{head}\n1,.1,{row}\n2,.1,{row}\n")
+    axes = dice_figure(read_results(path)).axes[0]
+    return axes.get_title(loc="left"), axes.get_legend_handles_labels()[1]
+
+
+def test_the_dice_plot_shows_the_dice_loss_where_it_was_written(tmp_path):
+    path = tmp_path / "results.csv"
+
+    assert _labels_of(path, "train/loss,train/dice_loss,val/dice_loss", "2,.5,.6") == (
+        "Dice loss",
+        ["Training", "Validation"],
+    )
+    assert _labels_of(path, "train/loss,val/loss,val/dice", "2,2.1,.6") == (
+        "Loss",
+        ["Validation, 1 - Dice", "Training", "Validation"],
+    )
+    assert _labels_of(path, "train/loss,val/loss", "2,2.1") == ("Loss", ["Training", "Validation"])

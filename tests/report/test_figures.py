@@ -63,3 +63,12 @@ def test_the_threshold_figure_names_the_used_and_the_best():
 @pytest.mark.parametrize(("count", "text"), [(812, "812"), (45_210, "45.2 k"), (3_100_000, "3.1 M"), (2e9, "2 G")])
 def test_counts_are_short(count, text):
     assert format_count(count) == text
+
+
+def test_the_figure_of_the_classes_may_show_their_outlines():
+    classes = scores_from_confusion(np.diag([5, 5, 0]), LAND)["classes"]
+    axes = class_figure(classes, {"field": 0.25, "forest": 0.5, "water": float("nan")}).axes[0]
+
+    drawn = {line.get_label(): line.get_xdata() for line in axes.lines}
+    assert np.asarray(drawn["Boundary IoU"])[:2].tolist() == [0.25, 0.5]
+    assert "Boundary IoU" not in {line.get_label() for line in class_figure(classes).axes[0].lines}

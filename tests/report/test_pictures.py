@@ -4,6 +4,7 @@ from PIL import Image
 
 from overland.errors import UsageError
 from overland.legend import legend_from_names
+from overland.report.heat import heat_picture
 from overland.report.pictures import PictureItem, picture_grid, write_pictures
 
 ROADS = legend_from_names(["background", "road"])
@@ -59,3 +60,15 @@ def test_the_suffix_decides_the_format(tmp_path, name, kind):
 def test_nothing_to_show_is_an_error():
     with pytest.raises(UsageError, match="no picture"):
         picture_grid([], ROADS)
+
+
+def test_scores_give_a_heat_map_and_its_bar():
+    scores = np.zeros((40, 60), np.float32)
+    scores[:20] = 1
+    item = _item(target=np.zeros((40, 60), np.uint8), scores=scores)
+    grid = picture_grid([item], ROADS)
+    plain = picture_grid([_item(target=np.zeros((40, 60), np.uint8))], ROADS)
+
+    assert grid.width == plain.width + 370
+    assert grid.height == plain.height + 30
+    assert {tuple(color) for color in heat_picture(np.array([[0.0, 1.0]]))[0].tolist()} <= _colors(grid)

@@ -138,3 +138,61 @@ def test_an_output_is_not_replaced_unasked(model, data, tmp_path):
     with pytest.raises(UsageError, match="--overwrite"):
         evaluate(model, data, output=tmp_path)
     assert (tmp_path / "mine").exists()
+
+
+def test_more_scores_are_counted_when_asked_for(model, data, tmp_path, without_figures):
+    values = evaluate(model, data, roads=True, boundary=2, patches=16, output=tmp_path / "out")
+
+    assert values["roads"]["relaxed_break_even_3px"] == values["roads"]["cldice"] == 1
+    assert values["boundary"]["iou"] == values["boundary"]["miou"] == 1
+    assert values["patches"]["from_mask"]["f1"] == 1
+    assert values["patches"]["from_mask"]["patches"] == 3 * 16
+    # The mean over bands of a road pixel is 160 to 210, far above the limit: scores are 0 and 1.
+    assert values["patches"]["from_scores"] == values["patches"]["from_mask"]
+    with pytest.raises(UsageError, match="2%"):
+        evaluate(model, data, boundary="wide", output=tmp_path / "never")
+
+
+def test_a_run_folder_stands_for_its_best_model(model, data, tmp_path, monkeypatch, without_figures):
+    shutil.copytree(model, tmp_path / "run/weights/best")
+    monkeypatch.chdir(tmp_path)
+    values = evaluate("run", data)
+
+    assert values["model"] == "run/weights/best"
+    assert values["output"].startswith("evaluations/run-best-")
+
+
+def _dataset_with_gaps(folder):
+    """Three columns of 16 pixels: class a, class b, no label; the brightest of three bands would be a, b and void."""
+    labels = np.repeat(np.array([0, 1, 255], np.uint8), 16)[None].repeat(16, axis=0)
+    bright = np.array([[1, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [0, 1, 0, 0, 1, 1]])
+    image = np.repeat(200 * bright, 8, axis=1)[:, None].repeat(16, axis=1).astype(np.uint8)
+    for split in ("train", "val"):
+        write_image(folder / "images" / split / "i.tif", image)
+        write_image(folder / "masks" / split / "i.tif", labels[None])
+    (folder / "data.yaml").write_text(
+        "path: .\ntrain: images/train\nval: images/val\nmasks_dir: masks\nnames: [a, b]\n"
+    )
+    return folder
+
+
+def test_the_answer_void_is_wrong_and_no_class_of_the_mean(tmp_path, without_figures):
+    model = ranking_bundle(tmp_path / "m", legend=legend_from_names(["a", "b", "void"])).path
+    values = evaluate(model, _dataset_with_gaps(tmp_path / "data"), boundary=1, output=tmp_path / "out")
+
+    # Half of a is called void, b is right, the pixels without a label are called void.
+    assert values["confusion"] == [[128, 0, 128], [0, 256, 0], [0, 0, 0]]
+    assert values["headline"]["value"] == values["pooled"]["miou"] == pytest.approx((0.5 + 1) / 2)
+    assert values["pooled"]["pixel_accuracy"] == 0.75
+    assert values["with_void"] == {
+        "averaging": "pooled",
+        "miou": pytest.approx((0.5 + 1 + 256 / 384) / 3),
+        "pixel_accuracy": pytest.approx(640 / 768),
+    }
+
+
+def test_another_class_more_is_not_void(tmp_path):
+    model = ranking_bundle(tmp_path / "m", legend=legend_from_names(["a", "b", "c"])).path
+
+    with pytest.raises(DataError, match=r"a, b, c.*a, b\."):
+        evaluate(model, _dataset_with_gaps(tmp_path / "data"), output=tmp_path / "out")

@@ -129,3 +129,21 @@ def test_real_labels_against_themselves_are_right_everywhere(tmp_path):
 
     assert values["pooled"]["iou"] == 1
     assert np.sum(values["confusion"]) == valid.sum()
+
+
+def test_outlines_and_patches_are_scored_when_asked_for(tmp_path, truth):
+    mask = np.zeros_like(truth)
+    mask[10:16] = 1
+    values = evaluate_masks(
+        _mask(tmp_path / "m.tif", mask),
+        _labels(tmp_path / "t.tif", truth),
+        boundary="1",
+        patches=10,
+        output=tmp_path / "out",
+    )
+
+    # Rims of 60 x 10 and 60 x 6: the upper row and four more rows of two ends each are in both.
+    rims, both = (136, 128), 60 + 2 * 5
+    assert values["boundary"]["iou"] == pytest.approx(both / (sum(rims) - both))
+    assert values["patches"]["from_mask"]["f1"] == 1
+    assert "from_scores" not in values["patches"]

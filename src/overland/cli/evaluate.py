@@ -9,19 +9,22 @@ from typing import Any
 import click
 
 from overland.cli.console import Outcome, common_options, examples
+from overland.cli.mask_scores import boundary_lines, patch_lines
 from overland.cli.road_scores import graph_text, road_lines
 
 __all__ = ["command"]
 
+_EXTRA_LINES = {"roads": road_lines, "boundary": boundary_lines, "patches": patch_lines}
 _COLUMNS = ("iou", "f1", "precision", "recall", "accuracy")
-_TITLES = {"iou": "IoU", "f1": "F1", "precision": "Precision", "recall": "Recall", "accuracy": "Accuracy"}
+_TITLES = {"iou": "IoU", "f1": "Dice/F1", "precision": "Precision", "recall": "Recall", "accuracy": "Accuracy"}
 
 
 @click.command(
     "evaluate",
     epilog=examples(
-        "overland evaluate runs/segment/roads/weights/best --data roads.yaml --split val",
+        "overland evaluate runs/segment/roads --data roads.yaml --split val",
         "overland evaluate model --data roads.yaml --threshold 0.4 --output scores --overwrite",
+        "overland evaluate model --data roads.yaml --roads --boundary 2% --patches 16",
         "overland evaluate --prediction mask.tif --target labels.tif",
         "overland evaluate --graph truth.geojson roads.gpkg --form cosmiq",
     ),
@@ -35,6 +38,8 @@ _TITLES = {"iou": "IoU", "f1": "F1", "precision": "Precision", "recall": "Recall
 @click.option("--target", type=click.Path(), help="The raster of labels on the grid of --prediction.")
 @click.option("--names", help="Class names in the order of the ids, if --prediction carries none: background,road")
 @click.option("--roads", is_flag=True, help="Add scores of lines: relaxed precision and recall, clDice, broken roads.")
+@click.option("--boundary", metavar="BAND", help="Add boundary IoU in a band of 3 (pixels) or 2% (of the diagonal).")
+@click.option("--patches", type=int, metavar="SIZE", help="Add F1 and accuracy of patches of SIZE x SIZE pixels: 16.")
 @click.option("--graph", type=click.Path(), help="Instead of masks: the true road graph, for that of PROPOSAL.")
 @click.option("--form", default="both", show_default=True, help="APLS and TOPO of cosmiq, of sat2graph, or both.")
 @click.option("--seed", default=0, show_default=True, help="What draws nodes of graphs that have over 1,000.")
@@ -51,6 +56,8 @@ def command(
     target: str | None,
     names: str | None,
     roads: bool,
+    boundary: str | None,
+    patches: int | None,
     graph: str | None,
     form: str,
     seed: int,
@@ -59,12 +66,14 @@ def command(
 ) -> Outcome:
     """Score MODEL on the labelled images of a dataset, a class map against labels, or road graphs.
 
-    Prints IoU, F1, precision, recall and accuracy for each class, over all pixels (pooled) and as a mean over images,
-    with a 95 % interval from drawing images again (bootstrap). Pixels without a label are left out. Of road graphs,
-    which are lines in vector files, it prints APLS and TOPO.
+    MODEL is a model or the folder of a run. Prints IoU, F1 (which is Dice), precision, recall and accuracy for each
+    class, over all pixels (pooled) and as a mean over images, with a 95 % interval from drawing images again
+    (bootstrap). Pixels without a label are left out. Of road graphs, which are lines in vector files, it prints APLS
+    and TOPO.
     """
     written: dict[str, Any] = {"output": output, "overwrite": overwrite}
-    if graph and model and not (data or prediction or target or names or roads):
+    extras: dict[str, Any] = {"roads": roads, "boundary": boundary, "patches": patches}
+    if graph and model and not (data or prediction or target or names or any(extras.values())):
         from overland.workflows.evaluate_graphs import evaluate_graphs
 
         values = evaluate_graphs(graph, model, form=form, seed=seed, **written)
@@ -72,12 +81,12 @@ def command(
     if model and data and not (graph or prediction or target or names):
         from overland.workflows.evaluate import evaluate
 
-        values = evaluate(model, data, split=split, threshold=threshold, engine=engine, roads=roads, **written)
+        values = evaluate(model, data, split=split, threshold=threshold, engine=engine, **extras, **written)
     elif prediction and target and not (graph or model or data):
         from overland.workflows.evaluate_masks import evaluate_masks
 
         listed = names.split(",") if names else None
-        values = evaluate_masks(prediction, target, names=listed, roads=roads, **written)
+        values = evaluate_masks(prediction, target, names=listed, **extras, **written)
     else:
         raise click.UsageError("Give MODEL and --data, or --prediction and --target, or --graph and PROPOSAL.")
     return Outcome(values, _text(values))
@@ -86,15 +95,20 @@ def command(
 def _text(values: Mapping[str, Any]) -> str:
     count = f"{values['images']} {values['unit']}{'' if values['images'] == 1 else 's'}"
     headline = values["headline"]
-    what = f"IoU of {headline['class']}" if headline["class"] else "Mean IoU"
     synthetic = ", synthetic scenes" if values.get("synthetic") else ""
-    lines = [f"{what}, pooled: {headline['value']:.4f}{_interval(headline)} ({count}{synthetic})", ""]
+    lines = [f"{_name(headline)}, pooled: {headline['value']:.4f}{_interval(headline)} ({count}{synthetic})", ""]
     lines += [*_table("Pooled over all pixels", values["pooled"]), ""]
     lines += [*_table(f"Mean over {values['unit']}s where the score exists", values["per_image"]), ""]
-    if "roads" in values:
-        lines += [*road_lines(values["roads"]), ""]
+    for block, to_lines in _EXTRA_LINES.items():
+        lines += [*to_lines(values[block]), ""] if block in values else []
     lines += [*_remarks(values), f"Scores, figures and pictures are in {values['output']}"]
     return "\n".join(lines)
+
+
+def _name(headline: Mapping[str, Any]) -> str:
+    if headline["class"]:
+        return f"IoU of {headline['class']}"
+    return "Mean IoU" if headline["key"] == "miou" else "Mean IoU without unknown"
 
 
 def _interval(headline: Mapping[str, Any]) -> str:
@@ -112,12 +126,16 @@ def _table(title: str, scores: Mapping[str, Any]) -> list[str]:
         cells = "".join(f"{_number(row[key]):>11}" for key in _COLUMNS)
         support = f"{row['support']:>15,}" if "support" in row else ""
         lines.append(f"  {name:{width}}{cells}{support}")
+    return [*lines, f"  {_means(scores)}"]
+
+
+def _means(scores: Mapping[str, Any]) -> str:
+    names = {"miou": "mean IoU"}
     # With one class of interest, the mean without background is its IoU once more.
-    without = f", without background {_number(scores['miou_without_background'])}" if len(scores["classes"]) > 2 else ""
-    return [
-        *lines,
-        f"  mean IoU {_number(scores['miou'])}{without}, pixel accuracy {_number(scores['pixel_accuracy'])}",
-    ]
+    if len(scores["classes"]) > 2:
+        names["miou_without_background"] = "without background"
+    names |= {"miou_without_unknown": "without unknown", "pixel_accuracy": "pixel accuracy"}
+    return ", ".join(f"{name} {_number(scores[key])}" for key, name in names.items() if key in scores)
 
 
 def _remarks(values: Mapping[str, Any]) -> list[str]:
@@ -126,6 +144,9 @@ def _remarks(values: Mapping[str, Any]) -> list[str]:
         best = values.get("best_threshold")
         better = f"; best on this split {best['threshold']:.3f} (IoU {best['iou']:.4f})" if best else ""
         lines.append(f"Threshold {values['threshold']:.3f}{better}")
+    if "with_void" in values:
+        miou, accuracy = (_number(values["with_void"][key]) for key in ("miou", "pixel_accuracy"))
+        lines.append(f"With unlabelled pixels as the class void: mean IoU {miou}, pixel accuracy {accuracy}, pooled.")
     if "block_size" in values:
         lines.append(f"A block is {values['block_size']} x {values['block_size']} pixels.")
     if values.get("unpredicted_share"):

@@ -18,10 +18,19 @@ def road_lines(scores: Mapping[str, Any]) -> list[str]:
     return [
         "Lines of class 1, pooled over all images",
         f"  relaxed precision {precision} and recall {recall} (3 pixels), clDice {_number(scores['cldice'])}",
+        *_break_even_lines(scores),
         f"  {scores['components_prediction']:,} components predicted, {scores['components_truth']:,} in the truth",
         f"  of {scores['roads']:,} roads between junctions {_percent(scores['broken'])} are broken and "
         f"{_percent(scores['missed'])} missed",
     ]
+
+
+def _break_even_lines(scores: Mapping[str, Any]) -> list[str]:
+    if "relaxed_break_even_3px" not in scores:
+        return []
+    value, threshold = _number(scores["relaxed_break_even_3px"]), scores["relaxed_break_even_3px_threshold"]
+    at = f" at the threshold {threshold:.3f}" if math.isfinite(threshold) else ""
+    return [f"  relaxed precision equals recall (break-even) at {value}{at}"]
 
 
 def graph_text(values: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from overland.legend import Legend
 from overland.metrics.cldice import cldice_counts
 from overland.metrics.connectivity import connectivity_counts
 from overland.metrics.relaxed import relaxed_counts
+from overland.metrics.relaxed_curve import RelaxedCurve
 
 __all__ = ["RoadCounts", "road_counts_for"]
 
@@ -25,18 +26,34 @@ def _zeros(size: int) -> npt.NDArray[np.int64]:
 
 @dataclass
 class RoadCounts:
-    """Counts of relaxed precision and recall (3 pixels), clDice and connectivity, summed over the images added."""
+    """Counts of relaxed precision and recall (3 pixels), clDice and connectivity, summed over the images added.
+
+    `curve` has counts once scores were added.
+    """
 
     relaxed: npt.NDArray[np.int64] = field(default_factory=lambda: _zeros(4))
     cldice: npt.NDArray[np.int64] = field(default_factory=lambda: _zeros(4))
     connectivity: npt.NDArray[np.int64] = field(default_factory=lambda: _zeros(5))
+    curve: RelaxedCurve | None = None
 
-    def add(self, target: npt.NDArray[Any], mask: npt.NDArray[Any], ignore_index: int) -> None:
-        """Count one image: class ids (height, width) where 1 is road; targets of `ignore_index` are left out."""
+    def add(
+        self,
+        target: npt.NDArray[Any],
+        mask: npt.NDArray[Any],
+        ignore_index: int,
+        scores: npt.NDArray[Any] | None = None,
+    ) -> None:
+        """Count one image: class ids (height, width) where 1 is road; targets of `ignore_index` are left out.
+
+        With `scores` of road, of the same shape, the break-even of relaxed precision and recall is known as well.
+        """
         truth, prediction, valid = target == 1, mask == 1, target != ignore_index
         self.relaxed += relaxed_counts(truth, prediction, buffer=_BUFFER, valid=valid)
         self.cldice += cldice_counts(truth, prediction, valid=valid)
         self.connectivity += connectivity_counts(truth, prediction, buffer=_BUFFER, valid=valid)
+        if scores is not None:
+            self.curve = self.curve or RelaxedCurve(_BUFFER)
+            self.curve.add(scores, truth, valid)
 
     def scores(self) -> dict[str, Any]:
         """Scores of all images together (pooled): every pixel, and every road, counts the same; NaN where undefined."""
@@ -46,6 +63,7 @@ class RoadCounts:
             "averaging": "pooled",
             f"relaxed_precision_{_BUFFER}px": _share(right, predicted),
             f"relaxed_recall_{_BUFFER}px": _share(found, true),
+            **self._break_even(),
             "cldice": _cldice(*self.cldice.tolist()),
             "components_truth": components_truth,
             "components_prediction": components_prediction,
@@ -53,6 +71,12 @@ class RoadCounts:
             "broken": _share(broken, roads),
             "missed": _share(missed, roads),
         }
+
+    def _break_even(self) -> dict[str, float]:
+        if self.curve is None:
+            return {}
+        names = f"relaxed_break_even_{_BUFFER}px", f"relaxed_break_even_{_BUFFER}px_threshold"
+        return dict(zip(names, self.curve.break_even(), strict=True))
 
 
 def road_counts_for(legend: Legend) -> RoadCounts:

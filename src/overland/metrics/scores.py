@@ -16,9 +16,11 @@ from overland.errors import DataError
 from overland.legend import Legend
 from overland.metrics.confusion import Confusion
 
-__all__ = ["CLASS_SCORES", "scores_from_confusion"]
+__all__ = ["CLASS_SCORES", "UNKNOWN_NAMES", "scores_from_confusion"]
 
 CLASS_SCORES = ("iou", "f1", "precision", "recall", "accuracy")
+# Classes of pixels of which nobody could say what they are: a model gains nothing by telling them.
+UNKNOWN_NAMES = {"unknown", "void", "unlabelled", "unlabeled", "ignore"}
 
 Values = npt.NDArray[np.float64]
 
@@ -29,6 +31,7 @@ def scores_from_confusion(confusion: Confusion, legend: Legend) -> dict[str, Any
     `classes` maps each name to `iou`, `f1` (which is Dice), `precision`, `recall`, `accuracy` (of that class against
     the rest) and `support` (true pixels). `miou` and `f1_macro` are means over the classes that occur in the truth,
     `miou_without_background` the same without the background, `pixel_accuracy` the share of pixels that are right.
+    Where a class is called unknown, void or the like, `miou_without_unknown` is the mean without it.
     With a binary legend the scores of class 1 stand at the top level as well. What does not exist is NaN.
     Raises `DataError` when the matrix does not fit the legend.
     """
@@ -45,6 +48,7 @@ def scores_from_confusion(confusion: Confusion, legend: Legend) -> dict[str, Any
     scores: dict[str, Any] = {
         "miou": _mean(columns["iou"], present),
         "miou_without_background": _mean(columns["iou"], of_interest),
+        **_miou_without_unknown(columns["iou"], present, legend),
         "f1_macro": _mean(columns["f1"], present),
         "pixel_accuracy": _share(np.trace(confusion), confusion.sum()),
         "classes": classes,
@@ -52,6 +56,11 @@ def scores_from_confusion(confusion: Confusion, legend: Legend) -> dict[str, Any
     if legend.is_binary:
         scores |= {key: classes[legend.names[1]][key] for key in CLASS_SCORES}
     return scores
+
+
+def _miou_without_unknown(iou: Values, present: Sequence[int], legend: Legend) -> dict[str, float]:
+    known = [name.lower() not in UNKNOWN_NAMES for name in legend.names]
+    return {} if all(known) else {"miou_without_unknown": _mean(iou, [index for index in present if known[index]])}
 
 
 def _class_scores(confusion: Confusion) -> dict[str, Values]:

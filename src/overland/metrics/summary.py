@@ -10,11 +10,12 @@ import numpy as np
 from overland.legend import Legend
 from overland.metrics.bootstrap import bootstrap_interval
 from overland.metrics.confusion import Confusion
-from overland.metrics.scores import CLASS_SCORES, scores_from_confusion
+from overland.metrics.scores import CLASS_SCORES, UNKNOWN_NAMES, scores_from_confusion
 
 __all__ = ["headline_score", "image_scores", "summary_from_confusions"]
 
 _CONFIDENCE = 0.95
+_MEANS = ("miou", "miou_without_background")
 
 
 def summary_from_confusions(confusions: Sequence[Confusion], legend: Legend, *, unit: str = "image") -> dict[str, Any]:
@@ -38,8 +39,8 @@ def summary_from_confusions(confusions: Sequence[Confusion], legend: Legend, *, 
 
 
 def headline_score(confusion: Confusion, legend: Legend) -> float:
-    """The one number to quote: IoU of class 1 with a binary legend, mean IoU otherwise."""
-    return float(scores_from_confusion(confusion, legend)["iou" if legend.is_binary else "miou"])
+    """The one number to quote: IoU of class 1 with a binary legend, else the mean IoU, of known classes only."""
+    return float(scores_from_confusion(confusion, legend)[_headline_key(legend)])
 
 
 def image_scores(confusion: Confusion, legend: Legend) -> dict[str, float]:
@@ -49,10 +50,16 @@ def image_scores(confusion: Confusion, legend: Legend) -> dict[str, float]:
     return row | {f"{key}/{name}": scores["classes"][name][key] for name in legend.names for key in CLASS_SCORES}
 
 
+def _headline_key(legend: Legend) -> str:
+    if legend.is_binary:
+        return "iou"
+    return "miou" if UNKNOWN_NAMES.isdisjoint(name.lower() for name in legend.names) else "miou_without_unknown"
+
+
 def _headline(stack: Confusion, pooled: Confusion, legend: Legend) -> dict[str, Any]:
     low, high = bootstrap_interval(stack, lambda confusion: headline_score(confusion, legend), confidence=_CONFIDENCE)
     return {
-        "key": "iou" if legend.is_binary else "miou",
+        "key": _headline_key(legend),
         "averaging": "pooled",
         "class": legend.names[1] if legend.is_binary else None,
         "value": headline_score(pooled, legend),
@@ -66,7 +73,7 @@ def _per_image(stack: Confusion, legend: Legend) -> dict[str, Any]:
     every = [scores_from_confusion(confusion, legend) for confusion in stack]
     summary: dict[str, Any] = {
         key: _mean_where_defined([scores[key] for scores in every])
-        for key in ("miou", "miou_without_background", "pixel_accuracy")
+        for key in dict.fromkeys((*_MEANS, _headline_key(legend), "pixel_accuracy"))
     }
     summary["classes"] = {
         name: {key: _mean_where_defined([scores["classes"][name][key] for scores in every]) for key in CLASS_SCORES}

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from overland.errors import DataError
 from overland.report.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, new_figure, style_axes, write_figure
 
-__all__ = ["read_results", "training_figure", "write_training_figures"]
+__all__ = ["dice_figure", "read_results", "training_figure", "write_training_figures"]
 
 Values = npt.NDArray[np.float64]
 Results = Mapping[str, Values]
@@ -23,6 +23,7 @@ Drawer = Callable[[Axes, Results], None]
 
 _CLASS_COLORS = (BLUE, ORANGE, GREEN, PURPLE, "#e69f00", "#56b4e9", "#332288", "#999933", "#882255", "#44aa99", MUTED)
 _CLASS_PREFIX = "val/iou/"
+_DICE_LOSSES = [("train/dice_loss", "Training", ORANGE), ("val/dice_loss", "Validation", BLUE)]
 
 
 def read_results(path: str | Path) -> dict[str, Values]:
@@ -50,7 +51,7 @@ def write_training_figures(run_folder: str | Path) -> list[Path]:
     figures = {
         "results.png": training_figure(results),
         "iou_score_plot.png": _single_figure(results, _draw_scores),
-        "dice_loss_plot.png": _single_figure(results, _draw_loss),
+        "dice_loss_plot.png": dice_figure(results),
     }
     for name, figure in figures.items():
         write_figure(figure, run_folder / name)
@@ -69,6 +70,14 @@ def training_figure(results: Results) -> Figure:
     return figure
 
 
+def dice_figure(results: Results) -> Figure:
+    """The columns `train/dice_loss` and `val/dice_loss` over the epochs.
+
+    Without them it is the whole loss, and beside it 1 - `val/dice` where that is known.
+    """
+    return _single_figure(results, _draw_dice_loss)
+
+
 def _single_figure(results: Results, draw: Drawer) -> Figure:
     figure = new_figure(6.4, 4)
     draw(figure.add_subplot(), results)
@@ -81,16 +90,28 @@ def _draw_loss(axes: Axes, results: Results) -> None:
     _finish(axes)
 
 
+def _draw_dice_loss(axes: Axes, results: Results) -> None:
+    if any(_has_numbers(results, name) for name, _, _ in _DICE_LOSSES):
+        _draw_lines(axes, results, _DICE_LOSSES)
+        style_axes(axes, "Dice loss", "Epoch")
+        _finish(axes)
+        return
+    if _has_numbers(results, "val/dice"):
+        axes.plot(results["epoch"], 1 - results["val/dice"], color=GREEN, linewidth=1.8, label="Validation, 1 - Dice")
+    _draw_loss(axes, results)
+
+
 def _draw_scores(axes: Axes, results: Results) -> None:
-    lines = [("val/iou", "IoU", BLUE), ("val/miou", "Mean IoU", GREEN)]
+    lines = [("val/iou", "IoU", BLUE), ("val/miou", "Mean IoU", GREEN), ("val/dice", "Dice", PURPLE)]
     _draw_lines(axes, results, lines)
-    key = next((name for name, _, _ in lines if name in results and np.isfinite(results[name]).any()), None)
+    key = next((name for name, _, _ in lines if _has_numbers(results, name)), None)
     if key is not None:
         best = int(np.nanargmax(results[key]))
         epoch, value = results["epoch"][best], results[key][best]
         label = f"Best: {value:.3f}, epoch {epoch:.0f}"
         axes.plot([epoch], [value], "o", color=INK, markersize=7, markeredgecolor="white", label=label)
-    style_axes(axes, "Validation IoU, pooled", "Epoch")
+    what = "IoU and Dice" if _has_numbers(results, "val/dice") else "IoU"
+    style_axes(axes, f"Validation {what}, pooled", "Epoch")
     axes.set_ylim(bottom=0)
     _finish(axes)
 
@@ -115,8 +136,12 @@ def _draw_lines(axes: Axes, results: Results, lines: Sequence[tuple[str, str, st
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     mark = "o" if len(results["epoch"]) == 1 else ""
     for name, label, color in lines:
-        if name in results and np.isfinite(results[name]).any():
+        if _has_numbers(results, name):
             axes.plot(results["epoch"], results[name], color=color, marker=mark, linewidth=1.8, label=label)
+
+
+def _has_numbers(results: Results, name: str) -> bool:
+    return name in results and bool(np.isfinite(results[name]).any())
 
 
 def _finish(axes: Axes) -> None:

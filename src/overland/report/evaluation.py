@@ -13,8 +13,10 @@ import numpy as np
 
 from overland.legend import Legend
 from overland.metrics import ThresholdCurve
+from overland.metrics.relaxed_curve import RelaxedCurve
 from overland.report.figures import class_figure, threshold_figure, write_confusion_figure
 from overland.report.pictures import PictureItem, write_pictures
+from overland.report.relaxed_figure import relaxed_figure
 from overland.report.style import write_figure
 
 __all__ = ["write_evaluation", "write_metrics"]
@@ -27,19 +29,24 @@ def write_evaluation(
     legend: Legend,
     *,
     curve: ThresholdCurve | None = None,
+    relaxed: RelaxedCurve | None = None,
     items: Sequence[PictureItem] = (),
 ) -> None:
     """Write metrics.json, per_image.csv and the figures of an evaluation into an existing folder.
 
     `values` is what `metrics.summary_from_confusions` gives, with whatever else is to be kept; a score that does not
-    exist (NaN) becomes null. `rows` have one set of keys. The threshold curve and the pictures are drawn when given.
+    exist (NaN) becomes null. `rows` have one set of keys. A block `boundary` is drawn beside the scores of the classes,
+    the curves of thresholds and of relaxed precision and recall, and the pictures, when given.
     """
     write_metrics(folder, values)
     _write_rows(folder / "per_image.csv", rows)
     write_confusion_figure(np.array(values["confusion"]), legend, folder / "confusion_matrix.png")
-    write_figure(class_figure(values["pooled"]["classes"]), folder / "per_class.png")
+    boundary = values["boundary"]["classes"] if "boundary" in values else None
+    write_figure(class_figure(values["pooled"]["classes"], boundary), folder / "per_class.png")
     if curve is not None:
         write_figure(threshold_figure(curve, values["threshold"], legend.names[1]), folder / "threshold_curve.png")
+    if relaxed is not None:
+        write_figure(relaxed_figure(relaxed, legend.names[1]), folder / "relaxed_precision_recall.png")
     if items:
         write_pictures(folder / "pictures.jpg", items, legend)
 

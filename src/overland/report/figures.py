@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from overland.legend import Legend
 from overland.metrics import ThresholdCurve
-from overland.report.style import BLUE, GREEN, INK, MUTED, ORANGE, new_figure, style_axes, write_figure
+from overland.report.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, new_figure, style_axes, write_figure
 
 __all__ = ["class_figure", "confusion_figure", "format_count", "threshold_figure", "write_confusion_figure"]
 
@@ -51,8 +51,13 @@ def write_confusion_figure(confusion: npt.NDArray[np.int64], legend: Legend, pat
     write_figure(confusion_figure(confusion, legend.names), path)
 
 
-def class_figure(classes: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """IoU of each class as a bar, with its precision and recall as marks; a class without a score says so."""
+def class_figure(
+    classes: Mapping[str, Mapping[str, Any]], boundary: Mapping[str, float | None] | None = None
+) -> Figure:
+    """IoU of each class as a bar, with its precision and recall as marks; a class without a score says so.
+
+    `boundary` adds the boundary IoU of each class as a mark.
+    """
     names = list(classes)
     figure = new_figure(7.2, 1.5 + 0.42 * len(names))
     axes = figure.add_subplot()
@@ -60,7 +65,11 @@ def class_figure(classes: Mapping[str, Mapping[str, Any]]) -> Figure:
     iou, precision, recall = ([_number(classes[name][key]) for name in names] for key in ("iou", "precision", "recall"))
     axes.barh(places, np.nan_to_num(iou), height=0.5, color=BLUE, alpha=0.9, label="IoU")
     axes.plot(precision, places, "D", color=ORANGE, markersize=6, markeredgecolor="white", label="Precision")
-    axes.plot(recall, places, "o", color=GREEN, markersize=7, markeredgecolor="white", label="Recall")
+    # A ring, so that a precision of the same value is seen in it.
+    axes.plot(recall, places, "o", color=GREEN, markersize=10, fillstyle="none", markeredgewidth=2, label="Recall")
+    if boundary is not None:
+        outlines = [_number(boundary[name]) for name in names]
+        axes.plot(outlines, places, "s", color=PURPLE, markersize=6, markeredgecolor="white", label="Boundary IoU")
     for place, value in enumerate(iou):
         absent = np.isnan(value)
         text, left, color = ("absent", 0.01, MUTED) if absent else (f"{value:.3f}", 1.03, INK)
@@ -71,7 +80,7 @@ def class_figure(classes: Mapping[str, Mapping[str, Any]]) -> Figure:
     axes.set_xlim(0, 1.13)
     axes.set_xticks(np.linspace(0, 1, 6))
     axes.invert_yaxis()
-    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9, labelcolor=INK)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9, labelcolor=INK)
     return figure
 
 

@@ -46,6 +46,8 @@ def class_table(scores: Mapping[str, Any], colors: Mapping[str, Sequence[int]], 
     means = [("Mean IoU", "miou"), ("Pixel accuracy", "pixel_accuracy")]
     if len(scores["classes"]) > 2:
         means.insert(1, ("Mean IoU without background", "miou_without_background"))
+    if "miou_without_unknown" in scores:
+        means.insert(-1, ("Mean IoU without unknown", "miou_without_unknown"))
     items = "".join(f"<span>{title} <b>{format_score(scores.get(key))}</b></span>" for title, key in means)
     return (
         f'<div class="scroll"><table><thead><tr><th>Class{_badge(note)}</th>{heads}</tr></thead>'

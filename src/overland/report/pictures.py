@@ -1,4 +1,4 @@
-"""Pictures in rows: image, truth, prediction, errors, with a legend below."""
+"""Pictures in rows: image, truth, prediction, heat map, errors, with a legend below."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ from overland.report.display import (
     display_rgb,
     error_picture,
 )
+from overland.report.heat import color_bar, heat_picture
 from overland.report.style import save_picture
 
 __all__ = ["PictureItem", "picture_grid", "write_pictures"]
 
 _CELL, _GAP, _MARGIN, _TITLE, _LINE = 360, 10, 24, 28, 30
+_HEADS = ("image", "truth", "prediction", "heat map", "errors")
+_BAR = 200
 _PAPER, _INK, _MUTED = (255, 255, 255), (31, 35, 41), (107, 114, 128)
 
 
@@ -35,7 +38,8 @@ _PAPER, _INK, _MUTED = (255, 255, 255), (31, 35, 41), (107, 114, 128)
 class PictureItem:
     """One row of a picture: ids (height, width) in `mask` and `target`, pixels (bands, height, width) in `image`.
 
-    Without a target there is no truth and no errors to show, without an image no image.
+    Without a target there is no truth and no errors to show, without an image no image. `scores` (height, width) are
+    those of the class of interest, or with many classes of the one that was chosen; without them there is no heat map.
     """
 
     title: str
@@ -43,22 +47,26 @@ class PictureItem:
     target: npt.NDArray[Any] | None = None
     image: npt.NDArray[Any] | None = None
     valid: npt.NDArray[np.bool_] | None = None
+    scores: npt.NDArray[np.floating] | None = None
 
 
 def picture_grid(items: Sequence[PictureItem], legend: Legend) -> Image.Image:
-    """Rows of image | truth | prediction | errors under their titles, and the legend below.
+    """Rows of image | truth | prediction | heat map | errors under their titles, and the legend below.
 
     Raises `UsageError` when there is nothing to show.
     """
     if not items:
         raise UsageError("There is no picture to show: the list of images is empty.")
     rows = [_panels(item, legend) for item in items]
-    heads = list(dict.fromkeys(head for row in rows for head in row))
+    heads = [head for head in _HEADS if any(head in row for row in rows)]
+    with_heat = "heat map" in heads
     inner_width = len(heads) * (_CELL + _GAP) - _GAP
     keys = _legend_lines(_legend_keys(legend, "errors" in heads), inner_width)
     cells = sum(_cell_height(item) + _TITLE + _GAP for item in items)
     grid = Image.new(
-        "RGB", (inner_width + 2 * _MARGIN, 2 * _MARGIN + _TITLE + _GAP + cells + _LINE * len(keys)), _PAPER
+        "RGB",
+        (inner_width + 2 * _MARGIN, 2 * _MARGIN + _TITLE + _GAP + cells + _LINE * (len(keys) + with_heat)),
+        _PAPER,
     )
     draw = ImageDraw.Draw(grid)
     top = _MARGIN
@@ -70,10 +78,12 @@ def picture_grid(items: Sequence[PictureItem], legend: Legend) -> Image.Image:
         for column, head in enumerate(heads):
             if head not in row:
                 continue
-            cell = _resized(row[head], (_CELL, _cell_height(item)), is_image=head == "image")
+            cell = _resized(row[head], (_CELL, _cell_height(item)), is_image=head in {"image", "heat map"})
             grid.paste(cell, (_left(column), top + _TITLE))
         top += _TITLE + _cell_height(item) + _GAP
     _draw_legend(draw, keys, top + 8)
+    if with_heat:
+        _draw_color_bar(grid, draw, legend, top + 8 + _LINE * len(keys))
     return grid
 
 
@@ -89,6 +99,8 @@ def _panels(item: PictureItem, legend: Legend) -> dict[str, Picture]:
     if item.target is not None:
         panels["truth"] = colorize_mask(item.target, legend)
     panels["prediction"] = colorize_mask(item.mask, legend)
+    if item.scores is not None:
+        panels["heat map"] = heat_picture(item.scores, item.valid)
     if item.target is not None:
         panels["errors"] = error_picture(item.target, item.mask, legend, panels.get("image"))
     return panels
@@ -140,6 +152,14 @@ def _draw_legend(draw: ImageDraw.ImageDraw, lines: Sequence[Sequence[tuple[int, 
             draw.rounded_rectangle(box, 3, fill=color, outline=(150, 150, 156))
             draw.text((_MARGIN + left + 24, top), name, _INK, _font(15))
         top += _LINE
+
+
+def _draw_color_bar(grid: Image.Image, draw: ImageDraw.ImageDraw, legend: Legend, top: int) -> None:
+    what = f"heat map: score of {legend.names[1] if legend.is_binary else 'the predicted class'}   0"
+    left = _MARGIN + round(_font(15).getlength(what)) + 8
+    draw.text((_MARGIN, top), what, _INK, _font(15))
+    grid.paste(Image.fromarray(color_bar(_BAR, 14)), (left, top + 3))
+    draw.text((left + _BAR + 8, top), "1", _INK, _font(15))
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

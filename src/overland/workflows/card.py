@@ -11,13 +11,12 @@ def model_card(bundle: ModelBundle) -> str:
     """Write a bundle's README in Markdown: what it was trained on, how it scored, how to use it."""
     resolution = f"{bundle.resolution_m:g} m a pixel" if bundle.resolution_m else "imagery without a known resolution"
     decision = "largest score" if bundle.threshold is None else f"score of at least {bundle.threshold:.3f}"
-    images = ", ".join(f"{count} in {split}" for split, count in bundle.data.get("images", {}).items())
     lines = [
         f"# {bundle.model.get('architecture')} for {', '.join(_classes_of_interest(bundle))}",
         "",
         f"- Input: {bundle.in_channels} bands of {bundle.dtype}, {resolution}",
         f"- Classes: {', '.join(bundle.legend.names)}; decided by the {decision}",
-        f"- Trained on {bundle.data.get('name')}: {images} images",
+        _origin_line(bundle),
         *_score_lines(bundle),
         *_int8_lines(bundle),
         "",
@@ -31,6 +30,16 @@ def model_card(bundle: ModelBundle) -> str:
     return "\n".join(lines)
 
 
+def _origin_line(bundle: ModelBundle) -> str:
+    if file := bundle.data.get("imported_from"):
+        version, digest = bundle.data.get("keras_version"), str(bundle.data.get("sha256"))
+        return (
+            f"- Imported from {file}, a model of Keras {version} (sha256 {digest}); what it was trained on is not known"
+        )
+    images = ", ".join(f"{count} in {split}" for split, count in bundle.data.get("images", {}).items())
+    return f"- Trained on {bundle.data.get('name')}: {images} images"
+
+
 def _classes_of_interest(bundle: ModelBundle) -> list[str]:
     return [name for index, name in enumerate(bundle.legend.names) if index != bundle.legend.background]
 
@@ -39,7 +48,8 @@ def _score_lines(bundle: ModelBundle) -> list[str]:
     if "val" not in bundle.metrics:
         return []
     headline = bundle.metrics["val"]["headline"]
-    what = f"IoU of {headline['class']}" if headline.get("class") else "mean IoU"
+    mean = "mean IoU without unknown" if headline.get("key") == "miou_without_unknown" else "mean IoU"
+    what = f"IoU of {headline['class']}" if headline.get("class") else mean
     where = (
         "made scenes (synthetic: no evidence for real imagery)" if bundle.data.get("synthetic") else "validation images"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from overland.errors import DataError
 from overland.legend import Legend, legend_from_names
 from overland.metrics import confusion_matrix, image_scores, summary_from_confusions
 from overland.metrics.confusion import Confusion
-from overland.metrics.roads import RoadCounts, road_counts_for
+from overland.metrics.extras import ExtraCounts, extra_counts_for
 from overland.progress import track
 from overland.raster import Scene, Window, open_scene
 from overland.raster.grid import iter_windows
@@ -32,6 +32,8 @@ def evaluate_masks(
     *,
     names: Sequence[str] | None = None,
     roads: bool = False,
+    boundary: str | int | None = None,
+    patches: int | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
@@ -40,7 +42,8 @@ def evaluate_masks(
     Pixels without a label (255 or nodata) are left out, and so are those without a prediction; `unpredicted_share`
     says how many labelled pixels that were. Class names come from the class map, or from `names` in the order of the
     ids. Returns what `metrics.summary_from_confusions` gives; "per image" then means per block of 512 x 512 pixels.
-    `roads` adds the block `roads` of `metrics.roads`, for which both rasters are read whole: 50 bytes a pixel.
+    `roads`, `boundary` (the band's width, 3 or "2%" of the raster's diagonal) and `patches` (their size) add blocks of
+    these names, see `metrics.extras`; for them both rasters are read whole: 50 bytes a pixel.
     Raises `DataError` when the rasters do not lie on one grid, hold other values, or no class names are known.
     """
     default = Path("evaluations") / f"{Path(prediction).stem}-{Path(target).stem}"
@@ -48,10 +51,10 @@ def evaluate_masks(
     with open_scene(prediction) as predicted, open_scene(target) as labels:
         legend = _legend(predicted, names)
         _check_grids(predicted, labels)
-        road_counts = road_counts_for(legend) if roads else None
+        extras = extra_counts_for(legend, roads=roads, boundary=boundary, patches=patches)
         blocks, confusions, unpredicted = _compare(predicted, labels, legend)
-        if road_counts is not None:
-            _add_whole(road_counts, predicted, labels, legend)
+        if extras:
+            _add_whole(extras, predicted, labels, legend)
     compared = int(np.sum(confusions))
     values = {
         "prediction": str(prediction),
@@ -60,9 +63,8 @@ def evaluate_masks(
         "block_size": _BLOCK,
         "unpredicted_share": unpredicted / (unpredicted + compared),
         "output": str(folder),
+        **{name: counts.scores() for name, counts in extras.items()},
     }
-    if road_counts is not None:
-        values["roads"] = road_counts.scores()
     rows = [
         {"row_off": block.row_off, "col_off": block.col_off, **image_scores(confusion, legend)}
         for block, confusion in zip(blocks, confusions, strict=True)
@@ -92,12 +94,13 @@ def _compare(predicted: Scene, labels: Scene, legend: Legend) -> tuple[list[Wind
     return blocks, confusions, unpredicted
 
 
-def _add_whole(road_counts: RoadCounts, predicted: Scene, labels: Scene, legend: Legend) -> None:
-    # Roads run on from block to block, so these scores need the masks in one piece.
+def _add_whole(extras: Mapping[str, ExtraCounts], predicted: Scene, labels: Scene, legend: Legend) -> None:
+    # Roads and outlines run on from block to block, so these scores need the masks in one piece.
     mask, has_mask = _read_ids(predicted, predicted.grid.window, legend)
     truth, has_label = _read_ids(labels, labels.grid.window, legend)
     truth[~(has_label & has_mask)] = legend.ignore_index
-    road_counts.add(truth, mask, legend.ignore_index)
+    for counts in extras.values():
+        counts.add(truth, mask, legend.ignore_index)
 
 
 def _read_ids(scene: Scene, block: Window, legend: Legend) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:

@@ -15,11 +15,11 @@ from overland.bundle import ModelBundle
 from overland.datasets import dataset_from_path, read_sample
 from overland.errors import MissingExtraError
 from overland.export.agreement import Agreement
-from overland.inference import Engine, model_scorer, open_engine, plan_windows, predict_array
-from overland.inference.plan import DEFAULT_CHIP_SIZE
+from overland.inference import Engine, model_scorer, open_engine, plan_image, predict_array
 from overland.inference.samples import Chip
 from overland.progress import track
-from overland.workflows.evaluate import check_image, labelled_samples, with_legend_of
+from overland.workflows.evaluate import labelled_samples, with_legend_of
+from overland.workflows.judging import check_image
 
 __all__ = ["Images", "compare", "labelled_images", "window_images"]
 
@@ -73,9 +73,7 @@ def compare(bundle: ModelBundle, quantized: ModelBundle, images: Images) -> dict
     agreements = {name: Agreement(bundle) for name in others}
     with track("Comparing with fp32", images.count, "images") as advance:
         for pixels, valid, target in images.read():
-            plan = plan_windows(
-                *valid.shape, chip_size=DEFAULT_CHIP_SIZE, halo=bundle.halo, divisor=bundle.size_divisor
-            )
+            plan = plan_image(bundle, *valid.shape)
             expected = predict_array(scorer, pixels, valid, plan)
             for name, other in others.items():
                 agreements[name].add(expected, predict_array(other, pixels, valid, plan), valid, target)

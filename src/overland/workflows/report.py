@@ -17,6 +17,7 @@ from overland import __version__
 from overland.bundle import ModelBundle, load_bundle
 from overland.errors import DataError, UsageError
 from overland.report.curves import read_results, training_figure
+from overland.report.extra_scores import extra_scores_html
 from overland.report.figures import confusion_figure
 from overland.report.fragments import class_table, facts, figure, headline, picture_from_bytes
 from overland.report.map_figure import map_figure
@@ -163,7 +164,8 @@ def _headline(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _label(label: str, values: Mapping[str, Any]) -> str:
     score = _headline(values)
-    what = "Mean IoU" if score["key"] == "miou" else f"IoU of {score['class']}" if score["class"] else "IoU"
+    means = {"miou": "Mean IoU", "miou_without_unknown": "Mean IoU without unknown"}
+    what = means.get(score["key"]) or (f"IoU of {score['class']}" if score["class"] else "IoU")
     count = f", {values['images']} {values.get('unit', 'image')}s" if "images" in values else ""
     return f"{what}, pooled: {label}{count}"
 
@@ -175,6 +177,7 @@ def _score_section(label: str, values: Mapping[str, Any], bundle: ModelBundle) -
     if "per_image" in values:
         unit = escape(str(values.get("unit", "image")))
         html += f"<h3>Mean over {unit}s in which the score exists</h3>" + class_table(values["per_image"], colors, note)
+    html += extra_scores_html(values)
     if "confusion" in values:
         names = values.get("class_names", bundle.legend.names)
         drawn = svg_from_figure(confusion_figure(np.array(values["confusion"]), names), _identifier(label))
@@ -191,7 +194,7 @@ def _picture_sections(source: _Source, evaluation: str | Path | None) -> list[Se
     if path is None:
         return []
     what = "Synthetic scenes: image" if _note(source.bundle) else "Image"
-    caption = f"{what}, truth, prediction, and where both differ."
+    caption = f"{what}, truth, prediction, scores where shown, and where truth and prediction differ."
     return [Section("Pictures", picture_from_bytes(path.read_bytes(), "jpeg", caption))]
 
 
