@@ -118,3 +118,14 @@ def test_without_names_the_values_give_them_and_a_note_says_so(
 def test_no_mask_at_all_is_refused() -> None:
     with pytest.raises(DataError, match="No image of the dataset has a mask"):
         codec_from_masks([], ROAD)
+
+
+def test_noise_round_declared_black_and_white_is_binarised_and_told(tmp_path: Path) -> None:
+    path = noisy_mask(tmp_path / "m.jpg")
+    colors = [((0, 0, 0), 0), ((255, 255, 255), 1)]
+    choice = codec_from_masks([path], ROAD, colors=colors)
+    assert [(finding.severity, finding.code) for finding in choice.findings] == [("warning", "mask-noise")]
+    assert "binarised at 128" in choice.notes[0]
+    assert np.array_equal(choice.codec.ids_from_mask(read_mask(path)), WEDGE)
+    clean = codec_from_masks([save(tmp_path / "m.png", WEDGE * 255)], ROAD, colors=colors)
+    assert clean.notes == clean.findings == ()

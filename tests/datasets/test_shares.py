@@ -6,6 +6,7 @@ import pytest
 
 from made_sets import make_mask, save, write_set
 from overland.datasets import class_shares, dataset_from_path, missing_classes
+from overland.datasets.shares import weights_from_shares
 from overland.errors import UsageError
 
 
@@ -32,3 +33,10 @@ def test_nothing_is_missing_where_all_occur(tmp_path: Path) -> None:
 def test_a_split_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no split 'test'; it has train, val"):
         class_shares(dataset_from_path(write_set(tmp_path)), "test")
+
+
+def test_weights_are_inverse_square_roots_with_the_mean_1() -> None:
+    # 1/sqrt(.64) = 1.25, 1/sqrt(.04) = 5, mean 3.125: 0.4 and 1.6.
+    weights = weights_from_shares({"field": 0.64, "road": 0.04, "ice": 0.0})
+    assert weights == {"field": pytest.approx(0.4), "road": pytest.approx(1.6), "ice": 0.0}
+    assert weights_from_shares({"field": 0.0}) == {"field": 0.0}

@@ -1,4 +1,4 @@
-"""overland data: look at a dataset before anything is trained on it."""
+"""overland data: get a public dataset, look at a dataset before anything is trained on it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from overland.cli import data_channels, data_chips, data_coco, data_download, data_encode
 from overland.cli.console import Outcome, common_options, examples
 
 __all__ = ["command"]
@@ -17,7 +18,7 @@ _NAME_WIDTH = 18
 
 @click.group()
 def command() -> None:
-    """Look at a dataset before anything is trained on it."""
+    """Get a public dataset; look at a dataset before anything is trained on it."""
 
 
 @command.command(
@@ -35,8 +36,8 @@ def command() -> None:
 def check(data: str, val_share: float, seed: int) -> Outcome:
     """Profile a dataset and name what is wrong with it.
 
-    DATA is a dataset YAML or a folder: images/ with masks/, scenes with X_labels.tif beside them, DeepGlobe, CamVid,
-    Cityscapes.
+    DATA is a dataset YAML or a folder: images/ with masks/, scenes with X_labels.tif beside them, DeepGlobe,
+    Massachusetts, CamVid, Cityscapes, channels of the managed cloud trainer.
     Looks at pairs, sizes, mask values, classes in each split, duplicates and scenes across splits, blank imagery,
     labels that lie elsewhere than their image or are shifted against it. Exits with 3 when anything is an error.
     """
@@ -44,6 +45,13 @@ def check(data: str, val_share: float, seed: int) -> Outcome:
 
     values = check_data(data, val_share=val_share, seed=seed)
     return Outcome(values, _text(values), 0 if values["ok"] else _BAD_DATA)
+
+
+command.add_command(data_download.command, "download")
+command.add_command(data_chips.command, "chips")
+command.add_command(data_coco.command, "from-coco")
+command.add_command(data_channels.command, "to-channels")
+command.add_command(data_encode.command, "encode")
 
 
 def _text(values: Mapping[str, Any]) -> str:

@@ -24,6 +24,9 @@ _MOST_UNNAMED = 64
 _LOW_BELOW, _HIGH_FROM = 64, 192
 _MOST_BETWEEN = 0.25
 _FEW_VALUES = 8
+_SAVE_LOSSLESS = (
+    "Save masks as PNG or GeoTIFF, as `overland data chips` does: JPEG grinds them a little more each time."
+)
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,24 @@ def _choice_of_colors(legend: Legend, survey: _Survey, colors: Sequence[tuple[Co
     grey_is_declared = all((value, value, value) in known for value in survey.values)
     if is_ids and not (known & set(survey.colors)) and not grey_is_declared:
         return CodecChoice(legend, LabelCodec("ids", legend.num_classes), ("The masks hold ids, no colours.",))
-    return CodecChoice(legend, LabelCodec("colors", legend.num_classes, colors=tuple(colors)))
+    codec = LabelCodec("colors", legend.num_classes, colors=tuple(colors))
+    noise = _noise_share(survey) if all(_is_pure(color) for color in known) else 0.0
+    if noise == 0:
+        return CodecChoice(legend, codec)
+    note = f"{noise:.2%} of the masks' pixels have none of the colours: each channel is binarised at {BINARIZE_AT}."
+    return CodecChoice(legend, codec, (note,), (Finding("warning", "mask-noise", f"{note} {_SAVE_LOSSLESS}"),))
+
+
+def _noise_share(survey: _Survey) -> float:
+    """Share of pixels whose colour, or grey value, is not made of 0 and 255."""
+    if survey.colors:
+        noise = sum(count for color, count in survey.colors.items() if not _is_pure(color))
+        return noise / survey.colors.total()
+    return sum(count for value, count in survey.values.items() if value not in (0, 255)) / survey.values.total()
+
+
+def _is_pure(color: Color) -> bool:
+    return set(color) <= {0, 255}
 
 
 def _choice_of_mapping(legend: Legend, survey: _Survey, mapping: Mapping[int, int]) -> CodecChoice:
@@ -130,8 +150,7 @@ def _choice_of_mapping(legend: Legend, survey: _Survey, mapping: Mapping[int, in
     if is_noise and set(mapping) == {0, 255}:
         codec = LabelCodec("threshold", legend.num_classes, mapping=dict(mapping))
         note = _threshold_note(legend, codec, survey)
-        advice = "Save masks as PNG or GeoTIFF: JPEG grinds them a little more each time."
-        return CodecChoice(legend, codec, (note,), (Finding("warning", "mask-noise", f"{note} {advice}"),))
+        return CodecChoice(legend, codec, (note,), (Finding("warning", "mask-noise", f"{note} {_SAVE_LOSSLESS}"),))
     return CodecChoice(legend, LabelCodec("mapping", legend.num_classes, mapping=dict(mapping)))
 
 

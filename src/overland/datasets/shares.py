@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,7 +12,7 @@ from overland.errors import UsageError
 from overland.legend import Legend
 from overland.progress import track
 
-__all__ = ["class_counts", "class_shares", "missing_classes", "shares_from_counts"]
+__all__ = ["class_counts", "class_shares", "missing_classes", "shares_from_counts", "weights_from_shares"]
 
 
 def class_counts(target: npt.NDArray[np.uint8], num_classes: int) -> npt.NDArray[np.int64]:
@@ -22,6 +24,16 @@ def shares_from_counts(legend: Legend, counts: npt.NDArray[np.int64]) -> dict[st
     """Share of each class in the labelled pixels, by name; 0 for all where nothing is labelled."""
     total = max(int(counts.sum()), 1)
     return {name: int(count) / total for name, count in zip(legend.names, counts, strict=True)}
+
+
+def weights_from_shares(shares: Mapping[str, float]) -> dict[str, float]:
+    """Weight of each class in a loss: the inverse square root of its share, with the mean 1; 0 for an absent class.
+
+    The square root helps rare classes without letting them take over.
+    """
+    roots = {name: share**-0.5 if share > 0 else 0.0 for name, share in shares.items()}
+    present = [root for root in roots.values() if root > 0]
+    return {name: root * len(present) / sum(present) if root else 0.0 for name, root in roots.items()}
 
 
 def class_shares(dataset: Dataset, split: str) -> dict[str, float]:

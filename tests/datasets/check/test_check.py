@@ -31,6 +31,11 @@ def test_the_profile_of_a_split(tmp_path: Path) -> None:
     assert (profile["sizes"], profile["bands"], profile["dtypes"]) == ({"32x24": 4}, {"3": 4}, {"uint8": 4})
     assert profile["mask_values"] == {"0": 0.75, "255": 0.25}
     assert profile["class_shares"] == {"background": 0.75, "road": 0.25}
+    # 1 / sqrt(share), divided by their mean: 1.1547 and 2 of 1.5774.
+    assert profile["class_weights"] == {
+        "background": pytest.approx(0.732, abs=1e-3),
+        "road": pytest.approx(1.268, abs=1e-3),
+    }
     assert profile["class_images"] == {"background": 4, "road": 4}
 
 

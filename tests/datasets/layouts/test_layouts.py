@@ -61,6 +61,7 @@ def test_masks_are_sampled_evenly_so_that_empty_ones_do_not_decide(tmp_path: Pat
         ("deepglobe-road", {"train": 3, "val": 1, "unlabelled": 2}, "colors"),
         ("deepglobe-landcover", {"train": 6, "val": 1}, "colors"),
         ("camvid", {"train": 367, "val": 101}, "mapping"),
+        ("cityscapes", {"train": 2, "val": 1}, "mapping"),
         ("rasters/massachusetts", {"train": 1, "val": 1}, "ids"),
     ],
 )

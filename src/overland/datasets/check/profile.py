@@ -8,7 +8,7 @@ from typing import Any
 
 from overland.datasets.check.labels import counts_of
 from overland.datasets.check.survey import Record
-from overland.datasets.shares import shares_from_counts
+from overland.datasets.shares import shares_from_counts, weights_from_shares
 from overland.legend import Legend
 
 __all__ = ["profile_of_split"]
@@ -20,7 +20,7 @@ def profile_of_split(records: Sequence[Record], legend: Legend | None) -> dict[s
     """Describe the samples of a split in plain values.
 
     Shares of mask values are of all pixels, shares of classes of the labelled ones; `class_images` counts the images
-    in which a class occurs. Without a legend the classes are left out.
+    in which a class occurs, `class_weights` are those of a loss. Without a legend the classes are left out.
     """
     images = [record.image for record in records if record.image]
     values: Counter[int] = Counter()
@@ -43,12 +43,14 @@ def profile_of_split(records: Sequence[Record], legend: Legend | None) -> dict[s
 def _classes(records: Sequence[Record], legend: Legend) -> dict[str, Any]:
     masks = [record.mask for record in records if record.mask and record.mask.counts is not None]
     counts = counts_of(records, legend.num_classes)
+    shares = shares_from_counts(legend, counts)
     ignored = sum(mask.ignored for mask in masks)
     present = [
         sum(int(mask.counts[index] > 0) for mask in masks if mask.counts is not None) for index in range(len(counts))
     ]
     return {
-        "class_shares": shares_from_counts(legend, counts),
+        "class_shares": shares,
+        "class_weights": weights_from_shares(shares),
         "class_images": dict(zip(legend.names, present, strict=True)),
         "ignored_share": ignored / max(ignored + int(counts.sum()), 1),
     }

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from overland.datasets.check.shift import correlations
 from overland.datasets.codec import LabelCodec
 from overland.datasets.dataset import Sample
+from overland.datasets.emptiness import empty_share, is_constant
 from overland.datasets.masks import RawMask, read_mask, value_counts
 from overland.datasets.shares import class_counts
 from overland.errors import DataError
@@ -109,8 +110,8 @@ def _read_image(sample: Sample) -> tuple[Pixels, Valid, ImageFacts]:
             bands=len(pixels),
             dtype=scene.dtype,
             digest=_digest(pixels),
-            empty_share=_empty_share(pixels, valid),
-            is_constant=bool((pixels == pixels[:, :1, :1]).all()),
+            empty_share=empty_share(pixels, valid),
+            is_constant=is_constant(pixels),
         )
     return pixels, valid, facts
 
@@ -118,14 +119,6 @@ def _read_image(sample: Sample) -> tuple[Pixels, Valid, ImageFacts]:
 def _digest(pixels: Pixels) -> str:
     header = f"{pixels.shape} {pixels.dtype}".encode()
     return hashlib.blake2b(np.ascontiguousarray(pixels).data, key=header[:64], digest_size=16).hexdigest()
-
-
-def _empty_share(pixels: Pixels, valid: Valid) -> float:
-    """Share of pixels that are nodata, or black or white in all bands, whichever of the two is the fill."""
-    top = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1.0
-    black = ~valid | (pixels == 0).all(axis=0)
-    white = ~valid | (pixels == top).all(axis=0)
-    return max(float(black.mean()), float(white.mean()))
 
 
 def _decoded(raw: RawMask, codec: LabelCodec | None, faults: list[Fault]) -> npt.NDArray[np.uint8] | None:

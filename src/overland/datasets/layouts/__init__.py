@@ -1,7 +1,7 @@
 """Layouts: how the files of a dataset lie in its folder, one reader each, told apart by what is there.
 
-In this order: a dataset YAML (or a folder that holds one), DeepGlobe tables, CamVid folders, Cityscapes folders,
-images/ and masks/, scenes with labels beside them.
+In this order: a dataset YAML (or a folder that holds one), the managed trainer's channels, Massachusetts folders,
+DeepGlobe tables, CamVid folders, Cityscapes folders, images/ and masks/, scenes with labels beside them.
 """
 
 from __future__ import annotations
@@ -12,17 +12,22 @@ from pathlib import Path
 from overland.datasets.codec_choice import codec_from_masks
 from overland.datasets.dataset import Dataset
 from overland.datasets.layouts.camvid import layout_from_camvid
+from overland.datasets.layouts.channels import layout_from_channels
 from overland.datasets.layouts.cityscapes import layout_from_cityscapes
 from overland.datasets.layouts.deepglobe import layout_from_deepglobe
 from overland.datasets.layouts.described import description_in_folder, layout_from_yaml
 from overland.datasets.layouts.folders import layout_from_folders
 from overland.datasets.layouts.layout import Layout, split_where_needed
+from overland.datasets.layouts.massachusetts import layout_from_massachusetts
 from overland.datasets.layouts.scenes import layout_from_scenes
 from overland.errors import DataError
 
 __all__ = ["Layout", "dataset_from_layout", "dataset_from_path", "layout_from_path"]
 
 _READERS: tuple[Callable[[Path], Layout | None], ...] = (
+    layout_from_channels,
+    # Before DeepGlobe: on Kaggle both have a metadata.csv.
+    layout_from_massachusetts,
     layout_from_deepglobe,
     layout_from_camvid,
     layout_from_cityscapes,
@@ -30,8 +35,9 @@ _READERS: tuple[Callable[[Path], Layout | None], ...] = (
     layout_from_scenes,
 )
 _LOOKED_FOR = (
-    "a data.yaml or dataset.yaml; metadata.csv with class_dict.csv (DeepGlobe); train/ with trainannot/ (CamVid); "
-    "leftImg8bit/ with gtFine/ (Cityscapes); images/ with masks/; "
+    "a data.yaml or dataset.yaml; train/ with train_annotation/ (the managed trainer's channels); train/sat/ with "
+    "train/map/, or train/ with train_labels/ (Massachusetts); metadata.csv with class_dict.csv (DeepGlobe); "
+    "train/ with trainannot/ (CamVid); leftImg8bit/ with gtFine/ (Cityscapes); images/ with masks/; "
     "scenes X.tif with X_labels.tif, X_label.tif or X_mask.tif"
 )
 _SHOWN = 8
@@ -86,7 +92,7 @@ def dataset_from_layout(layout: Layout) -> Dataset:
         codec=choice.codec,
         splits=layout.splits,
         notes=layout.notes + choice.notes,
-        names_declared=choice.names_declared,
+        names_declared=choice.names_declared and layout.names_declared,
     )
 
 

@@ -19,7 +19,8 @@ __all__ = ["Layout", "paired_folders", "split_where_needed"]
 class Layout:
     """Samples in splits, what is declared about the masks, and what does not fit together.
 
-    `kind` names the layout for people. `legend`, `label_mapping` and `colors` are None where nothing is declared.
+    `kind` names the layout for people. `legend`, `label_mapping` and `colors` are None where nothing is declared;
+    `names_declared` is False where the names of the legend are made up.
     `problems` are findings: any of severity "error" keeps the dataset from being used. `yaml_lines` are the lines of
     a dataset YAML that would describe the same files, where there is none and they can be described so.
     """
@@ -33,6 +34,7 @@ class Layout:
     problems: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     yaml_lines: tuple[str, ...] = ()
+    names_declared: bool = True
 
     @property
     def targets(self) -> list[Path]:

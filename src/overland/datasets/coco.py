@@ -1,0 +1,124 @@
+"""COCO annotation files: images with labelled shapes, read and drawn as masks of class ids."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from overland.datasets.coco_shapes import mask_from_segmentation
+from overland.errors import DataError
+from overland.legend import IGNORE_INDEX, Legend, legend_from_names
+
+__all__ = ["CocoFile", "CocoImage", "draw_mask", "read_coco"]
+
+_BACKGROUND = "background"
+
+
+@dataclass(frozen=True)
+class CocoImage:
+    """An image of a COCO file: its name there, its size, and its annotations in the order of the file."""
+
+    file_name: PurePosixPath
+    height: int
+    width: int
+    annotations: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class CocoFile:
+    """The images of a COCO file, the legend, and the class id of each category id; class 0 is the background."""
+
+    path: Path
+    images: tuple[CocoImage, ...]
+    legend: Legend
+    ids: Mapping[int, int]
+
+
+def read_coco(path: str | Path) -> CocoFile:
+    """Read a COCO instances file. Categories become classes 1, 2, ... in the order of their ids.
+
+    A category named background is class 0 itself. Raises `DataError` for a file that is none, that has no category or
+    no image, and for file names that lead out of the folder of images.
+    """
+    path = Path(path)
+    values = _read(path)
+    try:
+        legend, ids = _classes(values["categories"])
+        by_image: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
+        for annotation in values["annotations"]:
+            by_image[annotation["image_id"]].append(annotation)
+        images = tuple(_image(item, by_image.pop(item["id"], [])) for item in values["images"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path} is no COCO instances file ({error!r}).") from error
+    if by_image:
+        raise DataError(f"{path} annotates the image {next(iter(by_image))}, which it does not list. Is it complete?")
+    if not images or len(ids) == 0:
+        raise DataError(f"{path} lists {len(images)} images and {len(ids)} categories; both are needed.")
+    _check_names(path, images)
+    return CocoFile(path, images, legend, ids)
+
+
+def draw_mask(coco: CocoFile, image: CocoImage) -> npt.NDArray[np.uint8]:
+    """The ids (height, width) of an image: later annotations lie over earlier ones, crowds are ignored.
+
+    Raises `DataError` for a shape that cannot be read.
+    """
+    mask = np.zeros((image.height, image.width), np.uint8)
+    for annotation in image.annotations:
+        try:
+            shape = mask_from_segmentation(annotation["segmentation"], image.height, image.width)
+            index = IGNORE_INDEX if annotation.get("iscrowd") else coco.ids[annotation["category_id"]]
+        except DataError as error:
+            where = f"annotation {annotation.get('id')} of {image.file_name}"
+            raise DataError(f"{coco.path}: {where}: {error}.") from error
+        except KeyError as error:
+            raise DataError(
+                f"{coco.path}: annotation {annotation.get('id')} of {image.file_name} has no {error}; "
+                "boxes alone are no masks, and every category is to be listed."
+            ) from error
+        mask[shape] = index
+    return mask
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; name a COCO file such as instances_train.json.")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not valid JSON ({error}).") from error
+    values = values if isinstance(values, dict) else {}
+    missing = [key for key in ("images", "annotations", "categories") if key not in values]
+    if missing:
+        raise DataError(f"{path} has no {missing[0]}, so it is no COCO instances file.")
+    return values
+
+
+def _classes(categories: list[Mapping[str, Any]]) -> tuple[Legend, dict[int, int]]:
+    by_id = {int(item["id"]): str(item["name"]) for item in categories}
+    named = [key for key in sorted(by_id) if by_id[key].lower() != _BACKGROUND]
+    ids = dict.fromkeys(by_id, 0) | {key: index for index, key in enumerate(named, 1)}
+    return legend_from_names([_BACKGROUND, *(by_id[key] for key in named)]), ids
+
+
+def _image(item: Mapping[str, Any], annotations: list[Mapping[str, Any]]) -> CocoImage:
+    name = PurePosixPath(str(item["file_name"]).replace("\\", "/"))
+    return CocoImage(name, int(item["height"]), int(item["width"]), tuple(annotations))
+
+
+def _check_names(path: Path, images: tuple[CocoImage, ...]) -> None:
+    stems: set[PurePosixPath] = set()
+    for image in images:
+        name = image.file_name
+        if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
+            raise DataError(f"{path} names the image {name}; names lie below the folder of images.")
+        if name.with_suffix("") in stems:
+            raise DataError(f"{path} lists two images named {name.with_suffix('')}; their masks would have one name.")
+        stems.add(name.with_suffix(""))

@@ -1,0 +1,21 @@
+"""Public datasets from where they are published to a folder that our readers know."""
+
+from __future__ import annotations
+
+from overland.datasets.download.cityscapes import download_cityscapes
+from overland.datasets.download.fetch import fetch_file, sha256_of
+from overland.datasets.download.kaggle import download_kaggle
+from overland.datasets.download.sources import SOURCES, Source
+from overland.datasets.download.space import check_space
+from overland.datasets.download.unpack import unpack_archive
+
+__all__ = [
+    "SOURCES",
+    "Source",
+    "check_space",
+    "download_cityscapes",
+    "download_kaggle",
+    "fetch_file",
+    "sha256_of",
+    "unpack_archive",
+]

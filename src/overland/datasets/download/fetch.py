@@ -1,0 +1,206 @@
+"""One file over HTTPS: resumed where it broke off, checked, whole under its name or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import re
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from overland.datasets.download.retry import Interrupted, keep_trying
+from overland.datasets.download.space import check_space, full_disk_as_error
+from overland.errors import AccessError, UsageError
+from overland.progress import track
+
+__all__ = ["fetch_file", "sha256_of"]
+
+_CHUNK = 1 << 20
+_TIMEOUT_S = 30
+_PASSING = {408, 429, 500, 502, 503, 504}
+_MEGA = 1e6
+
+
+class _Answer(Protocol):
+    status: int
+    headers: Mapping[str, str]
+
+    def read(self, amount: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class _Transfer:
+    url: str
+    part: Path
+    opener: urllib.request.OpenerDirector
+    about_bytes: float
+
+    @property
+    def notes(self) -> Path:
+        """Remembers which version of the file the part is of."""
+        return self.part.with_name(self.part.name + ".json")
+
+    def arrived(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
+
+
+def fetch_file(
+    url: str,
+    target: Path,
+    *,
+    sha256: str | None = None,
+    about_bytes: float = 0.0,
+    schemes: Sequence[str] = ("https",),
+) -> str:
+    """Download a file and return its SHA-256; a part that an earlier run left is continued.
+
+    The server is asked for the rest only if the file is still the same (Range with If-Range); else it starts anew.
+    `about_bytes` serves progress where the server names no size. `schemes` are allowed for the URL and for where it
+    leads. Raises `AccessError` when the server refuses, does not answer or sends other bytes than `sha256` says,
+    `ResourceError` when the disk is full, `UsageError` for another scheme.
+    """
+    _check_scheme(url, schemes)
+    opener = urllib.request.build_opener(_Redirects(schemes))
+    transfer = _Transfer(url, target.with_name(target.name + ".part"), opener, about_bytes)
+    try:
+        with full_disk_as_error(target.parent):
+            keep_trying(lambda: _continue(transfer), transfer.arrived)
+    except Interrupted as error:
+        raise AccessError(
+            f"{_shown(url)} could not be downloaded: {error}. What has arrived is kept; run this again to go on."
+        ) from None
+    found = sha256_of(transfer.part)
+    if sha256 is not None and found != sha256:
+        transfer.part.unlink()
+        transfer.notes.unlink()
+        raise AccessError(
+            f"{_shown(url)} arrived damaged or changed: its SHA-256 is {found} and should be {sha256}. Run this again."
+        )
+    transfer.part.replace(target)
+    transfer.notes.unlink()
+    return found
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects only to the schemes that the first URL may have."""
+
+    def __init__(self, schemes: Sequence[str]) -> None:
+        self.schemes = schemes
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        _check_scheme(newurl, self.schemes)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _check_scheme(url: str, schemes: Sequence[str]) -> None:
+    if urlsplit(url).scheme not in schemes:
+        raise UsageError(f"{_shown(url)} is not downloaded: only {', '.join(schemes)} is safe from changes on the way.")
+
+
+def _shown(url: str) -> str:
+    # Queries may hold signatures.
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}{parts.path}"
+
+
+def _continue(transfer: _Transfer) -> None:
+    done = transfer.arrived()
+    version = _noted_version(transfer) if done else None
+    headers = {"User-Agent": "overland", "Accept-Encoding": "identity"}
+    if version:
+        headers |= {"Range": f"bytes={done}-", "If-Range": version}
+    try:
+        with transfer.opener.open(urllib.request.Request(transfer.url, headers=headers), timeout=_TIMEOUT_S) as answer:
+            _store(answer, transfer, done if version else 0)
+    except urllib.error.HTTPError as error:
+        _refused(error, transfer)
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
+        raise Interrupted(_reason(error)) from None
+
+
+def _noted_version(transfer: _Transfer) -> str | None:
+    if not transfer.notes.is_file():
+        return None
+    notes = json.loads(transfer.notes.read_text(encoding="utf-8"))
+    return notes["version"] if notes["url"] == transfer.url else None
+
+
+def _store(answer: _Answer, transfer: _Transfer, asked_from: int) -> None:
+    start, total = _place(answer, asked_from)
+    transfer.part.parent.mkdir(parents=True, exist_ok=True)
+    if start == 0:
+        version = _strong_version(answer.headers)
+        transfer.notes.write_text(json.dumps({"url": transfer.url, "version": version}), encoding="utf-8")
+    if total is not None:
+        check_space(transfer.part.parent, total - start, _shown(transfer.url))
+    written = _write(answer, transfer, start, total)
+    if total is not None and written != total:
+        raise Interrupted(f"{written} of {total} bytes arrived")
+
+
+def _place(answer: _Answer, asked_from: int) -> tuple[int, int | None]:
+    """Where the bytes of an answer begin, and how long the whole file is where that is said."""
+    if answer.status == 206:
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+        if found is None or int(found[1]) != asked_from:
+            raise Interrupted("the server sent another part than it was asked for")
+        return asked_from, int(found[2])
+    length = answer.headers.get("Content-Length")
+    return 0, int(length) if length else None
+
+
+def _strong_version(headers: Mapping[str, str]) -> str | None:
+    tag = headers.get("ETag")
+    # A weak tag allows other bytes, so that it must not join two halves.
+    return tag if tag and not tag.startswith("W/") else None
+
+
+def _write(answer: _Answer, transfer: _Transfer, start: int, total: int | None) -> int:
+    expected = total or max(transfer.about_bytes, 1.0)
+    with (
+        track(f"Download {transfer.part.stem}", expected / _MEGA, "MB") as advance,
+        transfer.part.open("r+b" if start else "wb") as file,
+    ):
+        file.seek(start)
+        advance(start / _MEGA)
+        while chunk := answer.read(_CHUNK):
+            file.write(chunk)
+            advance(len(chunk) / _MEGA)
+        file.truncate()
+        os.fsync(file.fileno())
+        return file.tell()
+
+
+def _refused(error: urllib.error.HTTPError, transfer: _Transfer) -> None:
+    error.close()
+    if error.code == 416:
+        if error.headers.get("Content-Range") == f"bytes */{transfer.arrived()}":
+            return
+        transfer.part.unlink()
+        raise Interrupted("the part that was there is longer than the file") from None
+    if error.code in _PASSING:
+        raise Interrupted(f"HTTP {error.code}") from None
+    raise AccessError(
+        f"{_shown(transfer.url)} was refused with HTTP {error.code}; open the address in a browser to see why."
+    ) from None
+
+
+def _reason(error: Exception) -> str:
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return type(cause).__name__ if isinstance(cause, Exception) else str(cause)

@@ -1,0 +1,141 @@
+"""Datasets of Kaggle, through kagglehub: their own client resumes, and checks the MD5 that Kaggle names.
+
+kagglehub resumes only in a cache folder: given an `output_dir`, it refuses or clears a folder that holds a part. So its
+cache is our folder of work in progress. It also unpacks, with Python's zipfile, which keeps every path in the folder
+and makes no links; our caps on size hold for archives that come another way. `kaggle`, the other client, logs in when
+it is imported, and is not used.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from overland.datasets.download.lines import LogLines
+from overland.datasets.download.retry import Interrupted, keep_trying
+from overland.datasets.download.space import full_disk_as_error
+from overland.errors import AccessError, import_extra
+
+__all__ = ["SETTINGS_PAGE", "download_kaggle"]
+
+logger = logging.getLogger("overland")
+
+SETTINGS_PAGE = "https://www.kaggle.com/settings"
+_PASSING = {408, 429, 500, 502, 503, 504}
+
+
+def download_kaggle(slug: str, folder: Path) -> tuple[Path, str]:
+    """Download and unpack the newest version of a dataset; what is in `folder` from an earlier run is continued.
+
+    Returns the folder with the dataset's files, which lies in `folder`, and the version. Raises `AccessError` when
+    Kaggle refuses, does not know the dataset or cannot be reached, `ResourceError` when the disk is full and
+    `MissingExtraError` without kagglehub. No message holds credentials, nor a signed address.
+    """
+    with _environment({"KAGGLEHUB_CACHE": str(folder), "DISABLE_KAGGLE_CACHE": "1", "DISABLE_COLAB_CACHE": "1"}):
+        kagglehub = _import_kagglehub()
+        try:
+            with full_disk_as_error(folder):
+                path = keep_trying(lambda: _download(kagglehub, slug, folder), lambda: _bytes_in(folder))
+        except Interrupted as error:
+            raise AccessError(
+                f"Kaggle did not deliver {slug}: {error}. What has arrived is kept; run this again to go on."
+            ) from None
+    return Path(path), Path(path).name
+
+
+def _import_kagglehub() -> Any:
+    with redirect_stdout(sys.stderr):
+        return import_extra("kagglehub", "data", "Downloading from Kaggle")
+
+
+def _download(kagglehub: Any, slug: str, folder: Path) -> str:
+    requests = import_extra("requests", "data", "Downloading from Kaggle")
+    corrupted = import_extra("kagglehub.exceptions", "data", "Downloading from Kaggle").DataCorruptionError
+    try:
+        with _our_output():
+            return str(kagglehub.dataset_download(slug))
+    except requests.HTTPError as error:
+        raise _refusal(error.response.status_code, slug) from None
+    except requests.RequestException as error:
+        # The text of these errors holds the whole address, signature included.
+        raise Interrupted(type(error).__name__) from None
+    except corrupted:
+        raise Interrupted("the bytes do not have the MD5 that Kaggle names") from None
+    except (zipfile.BadZipFile, tarfile.TarError, ValueError) as error:
+        if "credentials" in str(error):
+            # kagglehub's way to say that kaggle.json cannot be used; its text names the file, never what is in it.
+            raise AccessError(f"{error}. {_where_credentials()}") from None
+        for archive in folder.rglob("*.archive"):
+            archive.unlink()
+        raise Interrupted("what arrived is no whole archive") from None
+
+
+def _refusal(status: int, slug: str) -> Exception:
+    if status in _PASSING:
+        return Interrupted(f"HTTP {status}")
+    why = {
+        401: "the credentials are not valid",
+        403: "access is not allowed",
+        404: "there is no such dataset, or it is private",
+    }.get(status, "refused")
+    return AccessError(f"Kaggle does not hand out {slug}: HTTP {status}, {why}. {_where_credentials()}")
+
+
+def _where_credentials() -> str:
+    places = _places()
+    found = [place for place, is_there in places.items() if is_there]
+    return (
+        f"Looked for credentials in {', '.join(places)}; found {', '.join(found) or 'none'}. "
+        f"Make a token at {SETTINGS_PAGE} and set KAGGLE_API_TOKEN to it."
+    )
+
+
+def _places() -> dict[str, bool]:
+    """Where kagglehub looks, in its order, and whether anything is there."""
+    home = Path.home() / ".kaggle"
+    table = Path(os.environ.get("KAGGLE_CONFIG_DIR", home)) / "kaggle.json"
+    table_name = "~/.kaggle/kaggle.json" if table.parent == home else f"{table} (KAGGLE_CONFIG_DIR)"
+    return {
+        "KAGGLE_API_TOKEN": bool(os.environ.get("KAGGLE_API_TOKEN")),
+        "~/.kaggle/access_token": (home / "access_token").exists() or (home / "access_token.txt").exists(),
+        "KAGGLE_USERNAME with KAGGLE_KEY": bool(os.environ.get("KAGGLE_USERNAME") and os.environ.get("KAGGLE_KEY")),
+        table_name: table.exists(),
+    }
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@contextmanager
+def _our_output() -> Iterator[None]:
+    """Keep stdout clean, and show kagglehub's bar on a terminal, else one line every ten seconds."""
+    theirs = logging.getLogger("kagglehub")
+    with ExitStack() as stack:
+        stack.callback(theirs.setLevel, theirs.level)
+        theirs.setLevel(logging.WARNING)
+        if not sys.stderr.isatty() or not logger.isEnabledFor(logging.INFO):
+            stack.enter_context(redirect_stderr(LogLines()))
+        stack.enter_context(redirect_stdout(sys.stderr))
+        yield
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

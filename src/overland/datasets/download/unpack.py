@@ -1,0 +1,165 @@
+"""Archives from strangers: looked through before a byte is unpacked, then only what belongs to the dataset."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, NoReturn
+
+from overland.datasets.download.space import check_space, full_disk_as_error
+from overland.errors import DataError
+from overland.progress import track
+
+__all__ = ["MOST_BYTES", "MOST_MEMBERS", "MOST_RATIO", "unpack_archive"]
+
+# Far above any dataset that is known here, far below what fills a disk by malice.
+MOST_MEMBERS = 200_000
+MOST_BYTES = 200e9
+MOST_RATIO = 100.0
+
+_CHUNK = 1 << 20
+_MEGA = 1e6
+_ENCRYPTED = 0x1
+_UNSAFE = re.compile(r"^[A-Za-z]:|^/|\\|\x00")
+_SHOWN = 6
+# The last three: a compression that nobody publishes in, and a file where a folder should be.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    NotADirectoryError,
+    IsADirectoryError,
+)
+
+
+@dataclass(frozen=True)
+class _Member:
+    name: str
+    size: int
+    kind: int
+    is_encrypted: bool
+    open: Callable[[], IO[bytes]]
+
+
+def unpack_archive(archive: Path, folder: Path, marks: Sequence[str]) -> None:
+    """Unpack the dataset in a zip or tar file into a folder, without the folders that enclose it there.
+
+    The dataset's root is the highest folder in the archive that holds one of `marks`. Raises `DataError` before
+    anything is written for a path that leaves the folder, a link, a device, encryption, more than `MOST_MEMBERS`
+    members, `MOST_BYTES` or `MOST_RATIO` times the archive's size, and for an archive without the marks; during the
+    work when the archive is damaged. Raises `ResourceError` when the disk has no room.
+    """
+    with _damage_as_error(archive), _members(archive, folder) as members, full_disk_as_error(folder):
+        _check(archive, members)
+        root = _root(archive, [member.name for member in members], marks)
+        wanted = [(member, member.name[len(root) :]) for member in members if member.name.startswith(root)]
+        total = sum(member.size for member, _ in wanted)
+        check_space(folder, total, f"{archive.name}, unpacked,")
+        with track(f"Unpack {archive.name}", max(total / _MEGA, 1e-6), "MB") as advance:
+            for member, name in wanted:
+                _write(member, folder / name)
+                advance(member.size / _MEGA)
+
+
+@contextmanager
+def _damage_as_error(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        raise DataError(f"{archive} is damaged ({error}). Download it again.") from error
+
+
+@contextmanager
+def _members(archive: Path, folder: Path) -> Iterator[list[_Member]]:
+    with ExitStack() as stack:
+        if not archive.is_file():
+            raise DataError(f"{archive} does not exist; name the file as it was downloaded.")
+        if zipfile.is_zipfile(archive):
+            yield _members_of_zip(stack.enter_context(zipfile.ZipFile(archive)))
+        elif tarfile.is_tarfile(archive):
+            yield _members_of_tar(stack.enter_context(tarfile.open(archive)), archive, folder)
+        else:
+            raise DataError(f"{archive} is no zip or tar file, or only a part of one. Download it again.")
+
+
+def _members_of_zip(file: zipfile.ZipFile) -> list[_Member]:
+    return [
+        _Member(
+            info.orig_filename,
+            info.file_size,
+            stat.S_IFMT(info.external_attr >> 16),
+            bool(info.flag_bits & _ENCRYPTED),
+            lambda info=info: file.open(info),  # type: ignore[misc]
+        )
+        for info in file.infolist()
+        if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+    ]
+
+
+def _members_of_tar(file: tarfile.TarFile, archive: Path, folder: Path) -> list[_Member]:
+    found: list[_Member] = []
+    total, packed = 0, archive.stat().st_size
+    for info in file:
+        if info.isdir():
+            continue
+        try:
+            kind = stat.S_IFREG if tarfile.data_filter(info, str(folder)).isreg() else stat.S_IFLNK
+        except tarfile.FilterError as error:
+            _refuse(archive, str(error))
+        found.append(_Member(info.name, info.size, kind, False, lambda info=info: file.extractfile(info)))  # type: ignore[misc, arg-type]
+        total += info.size
+        if len(found) > MOST_MEMBERS or total > MOST_RATIO * packed:
+            # Enough to be refused; the rest need not be decompressed.
+            break
+    return found
+
+
+def _check(archive: Path, members: Sequence[_Member]) -> None:
+    total, packed = sum(member.size for member in members), archive.stat().st_size
+    if len(members) > MOST_MEMBERS:
+        _refuse(archive, f"it holds more than {MOST_MEMBERS} files")
+    if total > MOST_BYTES:
+        _refuse(archive, f"unpacked it would take {total / 1e9:.4g} GB, more than {MOST_BYTES / 1e9:.4g}")
+    if total > MOST_RATIO * packed:
+        _refuse(archive, f"unpacked it would be {total / packed:.3g} times as large, more than {MOST_RATIO:.3g} times")
+    for member in members:
+        if _UNSAFE.search(member.name) or ".." in PurePosixPath(member.name).parts:
+            _refuse(archive, f"the path {member.name!r} could lead out of the folder")
+        if member.kind not in (0, stat.S_IFREG):
+            _refuse(archive, f"{member.name!r} is a link or a device, not a file")
+        if member.is_encrypted:
+            _refuse(archive, f"{member.name!r} is encrypted")
+
+
+def _refuse(archive: Path, why: str) -> NoReturn:
+    raise DataError(f"{archive} is not unpacked: {why}. Get the archive from where the dataset is published.")
+
+
+def _root(archive: Path, names: Sequence[str], marks: Sequence[str]) -> str:
+    """The path, with a slash at its end or empty, of the highest folder that holds a mark."""
+    paths = [PurePosixPath(name).parts for name in names]
+    roots = {parts[: parts.index(mark)] for parts in paths for mark in marks if mark in parts}
+    if not roots:
+        top = sorted({parts[0] for parts in paths})
+        shown = ", ".join(top[:_SHOWN]) + (f" and {len(top) - _SHOWN} more" if len(top) > _SHOWN else "")
+        raise DataError(
+            f"{archive} does not hold this dataset: looked for {' or '.join(marks)}, found {shown or 'nothing'}. "
+            "Name the archive as it was downloaded."
+        )
+    return "".join(f"{part}/" for part in min(roots, key=lambda root: (len(root), root)))
+
+
+def _write(member: _Member, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with member.open() as source, target.open("wb") as file:
+        shutil.copyfileobj(source, file, _CHUNK)

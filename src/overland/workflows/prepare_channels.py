@@ -1,0 +1,118 @@
+"""A dataset in the form that the managed cloud trainer takes: four channels of JPEG and PNG, and a label map."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from overland.datasets import Dataset, Sample, dataset_from_path, read_sample
+from overland.datasets.layouts.channels import CHANNELS, CLASS_NAMES, LABEL_MAPS
+from overland.errors import DataError, UsageError
+from overland.progress import track
+from overland.workflows.prepare_folder import check_prepared_folder, write_prepared_folder
+
+__all__ = ["prepare_channels"]
+
+logger = logging.getLogger("overland")
+
+_JPEG_ENDINGS = (".jpg", ".jpeg")
+_MOST_SIDE = 65_500
+
+
+def prepare_channels(
+    data: str | Path,
+    output: str | Path,
+    *,
+    quality: int = 95,
+    val_share: float = 0.2,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write a dataset as train/, train_annotation/, validation/, validation_annotation/ and label_map/.
+
+    Images become JPEG of 8 bits and three bands, copied as they are where they are JPEG already; masks become PNG of
+    class ids, 255 ignored, with the same stem. Returns the number of images in each channel, what is left out, and the
+    hyperparameters that follow. Raises `UsageError` for a quality out of range, `DataError` for images of another kind
+    and when two would have one name.
+    """
+    if not 1 <= quality <= 100:
+        raise UsageError(f"quality is {quality}; JPEG takes 1 to 100, and 95 keeps all that is seen.")
+    output = check_prepared_folder(output, data, overwrite=overwrite)
+    dataset = dataset_from_path(data, val_share=val_share, seed=seed)
+    for note in dataset.notes:
+        logger.warning("%s", note)
+    left_out = {split: len(samples) for split, samples in dataset.splits.items() if split not in CHANNELS}
+    for split, count in left_out.items():
+        logger.info("Left out: %d images of %s, for which the trainer has no channel.", count, split)
+    with write_prepared_folder(
+        output, "to-channels", {"quality": quality, "val_share": val_share, "seed": seed}
+    ) as part:
+        images = _write_channels(part, dataset, quality)
+        _write_label_maps(part, dataset)
+    hyperparameters = {"num_classes": str(dataset.legend.num_classes), "num_training_samples": str(images["train"])}
+    values = {"data": str(data), "output": str(output), "images": images, "left_out": left_out}
+    return {**values, "classes": list(dataset.legend.names), "hyperparameters": hyperparameters}
+
+
+def _write_channels(folder: Path, dataset: Dataset, quality: int) -> dict[str, int]:
+    images = {}
+    with track("Writing channels", sum(len(dataset.splits.get(split, ())) for split in CHANNELS), "images") as advance:
+        for split, channel in CHANNELS.items():
+            samples = _by_name([sample for sample in dataset.splits.get(split, ()) if sample.target is not None])
+            if not samples:
+                raise DataError(f"{dataset.root} has no labelled image in {split}, and the trainer wants {channel}.")
+            (folder / channel).mkdir()
+            (folder / f"{channel}_annotation").mkdir()
+            for name, sample in samples.items():
+                image, target, _ = read_sample(dataset, sample)
+                _write_jpeg(folder / channel / f"{name}.jpg", sample, image, quality)
+                Image.fromarray(target).save(folder / f"{channel}_annotation" / f"{name}.png")
+                advance(1)
+            images[channel] = len(samples)
+    return images
+
+
+def _by_name(samples: list[Sample]) -> dict[str, Sample]:
+    """Samples by the name of their files in a channel, which has no folders in it."""
+    named: dict[str, Sample] = {}
+    for sample in samples:
+        name = (sample.key.partition("/")[2] or sample.key).replace("/", "_")
+        if name in named:
+            raise DataError(f"{sample.image} and {named[name].image} would both be {name}.jpg; rename one of them.")
+        named[name] = sample
+    return named
+
+
+def _write_jpeg(path: Path, sample: Sample, image: npt.NDArray[Any], quality: int) -> None:
+    if image.dtype != np.uint8 or len(image) not in (1, 3):
+        raise DataError(
+            f"{sample.image} has {len(image)} bands of {image.dtype}, and the trainer takes JPEG: three of uint8. "
+            "Convert the images first, such as with `gdal_translate -ot Byte -scale -b 1 -b 2 -b 3`."
+        )
+    if max(image.shape) > _MOST_SIDE:
+        raise DataError(f"{sample.image} is too large for JPEG; cut it with `overland data chips` first.")
+    if len(image) == 3 and sample.image.suffix.lower() in _JPEG_ENDINGS:
+        shutil.copyfile(sample.image, path)
+        return
+    rgb = np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0)
+    Image.fromarray(np.ascontiguousarray(rgb)).save(path, quality=quality, subsampling=0)
+
+
+def _write_label_maps(folder: Path, dataset: Dataset) -> None:
+    legend = dataset.legend
+    (folder / LABEL_MAPS).mkdir()
+    # The default, written out: nobody has to know it.
+    mapping = {"map": {str(index): index for index in range(legend.num_classes)}}
+    for channel in CHANNELS.values():
+        (folder / LABEL_MAPS / f"{channel}_label_map.json").write_text(json.dumps(mapping) + "\n", encoding="utf-8")
+    if not dataset.names_declared:
+        return
+    names = {str(index): name for index, name in enumerate(legend.names)}
+    (folder / CLASS_NAMES).write_text(json.dumps(names, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
