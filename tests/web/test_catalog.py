@@ -26,3 +26,11 @@ def test_names_that_are_not_unique_take_their_parents(tmp_path: Path) -> None:
 def test_no_model_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no model in"):
         find_models(tmp_path)
+
+
+def test_a_model_in_the_box_is_offered_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert list(find_models([Path("roads")])) == ["roads"]
+    (tmp_path / "roads").mkdir()
+    with pytest.raises(UsageError, match="no model in roads"):
+        find_models(Path("roads"))

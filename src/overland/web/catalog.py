@@ -7,6 +7,7 @@ from pathlib import Path
 
 from overland.bundle import ModelBundle, load_bundle
 from overland.errors import UsageError
+from overland.zoo import zoo_models
 
 __all__ = ["find_models"]
 
@@ -14,10 +15,12 @@ __all__ = ["find_models"]
 def find_models(folders: Path | Sequence[Path]) -> dict[str, ModelBundle]:
     """The bundles that folders are or hold, at any depth.
 
-    A model is known by the name of its folder, with its parents' where that is not unique. Raises `UsageError` where
+    The name of a model in the box stands for its folder where there is no other of that name. A model is known by the
+    name of its folder, with its parents' where that is not unique. Raises `UsageError` where
     there is none, `DataError` for a damaged one.
     """
-    roots = [Path(folders)] if isinstance(folders, str | Path) else [Path(root) for root in folders]
+    given = [Path(folders)] if isinstance(folders, str | Path) else [Path(root) for root in folders]
+    roots = [root if root.exists() else zoo_models().get(str(root), root) for root in given]
     paths = sorted({path.parent.resolve() for root in roots for path in root.rglob("overland.json")})
     if not paths:
         raise UsageError(f"There is no model in {', '.join(map(str, roots))}; name a folder that holds bundles.")

@@ -17,7 +17,7 @@ from overland.web.service.uploads import REQUEST_BODY, read_upload
 from overland.web.service.views import summary_view
 from overland.web.tasks import stopping
 
-__all__ = ["GRACE_S", "segment_router"]
+__all__ = ["GRACE_S", "segment_router", "wait_for_map"]
 
 # How long a map that is worked on while the server stops may take to be done.
 GRACE_S = 15.0
@@ -76,7 +76,7 @@ def segment_router(desk: Desk, stop: asyncio.Event) -> APIRouter:
         with file:
             job = await asyncio.to_thread(desk.submit, model, file, filename=filename, options=options)
         try:
-            await _wait(job, desk.limits.wait_s, stop)
+            await wait_for_map(job, desk.limits.wait_s, stop)
             return await asyncio.to_thread(_response, job, media_type, products)
         finally:
             await asyncio.to_thread(job.delete)
@@ -84,8 +84,13 @@ def segment_router(desk: Desk, stop: asyncio.Event) -> APIRouter:
     return router
 
 
-async def _wait(job: Job, wait_s: float, stop: asyncio.Event) -> None:
-    """Wait for the end of a job; while the server stops only for one that is worked on already."""
+async def wait_for_map(
+    job: Job, wait_s: float, stop: asyncio.Event, *, advice: str = "send the image to /v1/jobs"
+) -> None:
+    """Wait for the end of a job; while the server stops only for one that is worked on already.
+
+    Raises the job's own `RefusedError`, or one of 503 while the server stops and 504 with `advice` after `wait_s`.
+    """
     ended = asyncio.wrap_future(job.ended)
     stopped = asyncio.ensure_future(stop.wait())
     either: list[asyncio.Future[Any]] = [ended, stopped]
@@ -100,7 +105,7 @@ async def _wait(job: Job, wait_s: float, stop: asyncio.Event) -> None:
     if stop.is_set() and not ended.done():
         raise stopping()
     if not ended.done():
-        raise RefusedError(504, "Too slow", f"The map was not done within {wait_s:g} s; send the image to /v1/jobs.")
+        raise RefusedError(504, "Too slow", f"The map was not done within {wait_s:g} s; {advice}.")
 
 
 def _response(job: Job, media_type: str, products: tuple[str, ...]) -> Response:

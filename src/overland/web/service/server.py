@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import signal
 import socket
@@ -12,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from overland.errors import UsageError
 from overland.web.desk import Desk
@@ -36,26 +38,27 @@ def serve(
     api_key: str | None = None,
     jobs_folder: Path | None = None,
     limits: Limits | None = None,
+    app: Callable[..., FastAPI] = make_app,
 ) -> None:
     """Serve until SIGTERM or SIGINT comes.
 
     `models` are folders that are bundles or hold them. `jobs_folder` keeps accepted jobs over restarts; without one
-    they end with the process. Raises `UsageError` when the port or the folder is taken, or where there is no model.
+    they end with the process. `app` makes the app of a desk, as `make_app` does. Raises `UsageError` when the
+    port or the folder is taken, or where there is no model.
     """
     with _listening(host, port) as listener, Desk(models, limits, folder=jobs_folder) as desk:
         logger.info("Models: %s", ", ".join(sorted(desk.models)))
         # Whoever starts us with port 0 reads here which one it became.
         logger.info("Listening on http://%s:%d", *listener.getsockname()[:2])
-        asyncio.run(_serve(desk, listener, api_key))
+        asyncio.run(_serve(listener, functools.partial(app, desk, api_key=api_key)))
         unfinished = sum(job.state not in ENDED for job in desk.jobs)
         logger.info("Stopped; %d jobs are %s.", unfinished, "kept for the next start" if jobs_folder else "given up")
 
 
-async def _serve(desk: Desk, listener: socket.socket, api_key: str | None) -> None:
+async def _serve(listener: socket.socket, app: Callable[..., FastAPI]) -> None:
     stop = asyncio.Event()
-    app = make_app(desk, api_key=api_key, stop=stop)
     config = uvicorn.Config(
-        app,
+        app(stop=stop),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -1,0 +1,103 @@
+"""The contract of Amazon SageMaker for inference containers: GET /ping and POST /invocations.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import Response
+
+from overland import __version__
+from overland.errors import UsageError
+from overland.web.desk import Desk, JobOptions
+from overland.web.errors import RefusedError
+from overland.web.service.access import AccessMiddleware
+from overland.web.service.negotiate import preferred_type
+from overland.web.service.problems import add_problem_handlers, documented
+from overland.web.service.segment import wait_for_map
+from overland.web.service.uploads import read_upload
+
+__all__ = ["make_sagemaker_app"]
+
+# application/x-image is what the built-in algorithm calls any image.
+_TAKEN = ("image/jpeg", "image/png", "image/tiff", "application/x-image", "application/octet-stream")
+# The file of a map that each form is, the first by default.
+_OFFERED = {"image/png": "mask.png", "image/tiff": "mask.tif"}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+def make_sagemaker_app(desk: Desk, *, api_key: str | None = None, stop: asyncio.Event | None = None) -> FastAPI:
+    """The two routes on a desk; `stop` is to be set when the server begins to stop.
+
+    Raises `UsageError` for a desk with several models: the contract has no word to choose one.
+    """
+    if len(desk.models) > 1:
+        raise UsageError(f"The model folder holds several models ({', '.join(desk.models)}); an endpoint has one.")
+    stop = stop or asyncio.Event()
+    app = FastAPI(title="Overland on SageMaker", version=__version__, docs_url=None, redoc_url=None)
+    add_problem_handlers(app)
+    app.add_middleware(AccessMiddleware, api_key=api_key, max_body_bytes=desk.limits.max_bytes)
+    app.include_router(_health(desk, stop))
+    app.include_router(_invocations(desk, stop), max_body_size=desk.limits.max_bytes)
+    return app
+
+
+def _health(desk: Desk, stop: asyncio.Event) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/ping", summary="Can it take images?", responses=documented(503))
+    async def ping() -> Response:
+        """200 when the workers are up and the server does not stop, else 503."""
+        if stop.is_set() or not desk.is_ready:
+            raise RefusedError(503, "Not ready", "The workers are not up, or the server is stopping.", retry_after_s=2)
+        return Response(status_code=200)
+
+    return router
+
+
+def _invocations(desk: Desk, stop: asyncio.Event) -> APIRouter:
+    router = APIRouter()
+
+    @router.post(
+        "/invocations",
+        summary="Map an image",
+        responses={
+            200: {
+                "description": "Class ids, in the form that Accept names.",
+                "content": dict.fromkeys(_OFFERED, _BINARY),
+            },
+            **documented(406, 413, 415, 422, 429, 503, 504),
+        },
+        openapi_extra={"requestBody": {"required": True, "content": dict.fromkeys(_TAKEN, _BINARY)}},
+    )
+    async def invoke(request: Request) -> Response:
+        """The class of each pixel of an image: a PNG whose values are class ids, or a GeoTIFF with its place."""
+        _check_type(request.headers.get("content-type", ""))
+        media_type = preferred_type(request.headers.get("accept", ""), tuple(_OFFERED))
+        return Response(await _map(request, desk, stop, _OFFERED[media_type]), media_type=media_type)
+
+    return router
+
+
+def _check_type(content_type: str) -> None:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type and media_type not in _TAKEN:
+        raise RefusedError(
+            415, "Not an image", f"The body is {media_type}; send the bytes of one image as {', '.join(_TAKEN)}."
+        )
+
+
+async def _map(request: Request, desk: Desk, stop: asyncio.Event, name: str) -> bytes:
+    desk.check_room()
+    options = JobOptions(scores=False, products=(name,) if name != "mask.tif" else ())
+    file, _ = await read_upload(request, desk.folder, desk.limits.max_bytes)
+    with file:
+        job = await asyncio.to_thread(desk.submit, next(iter(desk.models)), file, options=options)
+    try:
+        await wait_for_map(job, desk.limits.wait_s, stop, advice="send a smaller one")
+        return await asyncio.to_thread((job.folder / name).read_bytes)
+    finally:
+        await asyncio.to_thread(job.delete)

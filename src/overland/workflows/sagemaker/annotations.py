@@ -1,0 +1,99 @@
+"""What the annotations of a job hold, looked at before anything is trained: class ids, or what "ignore" swallows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from overland.datasets import Dataset
+from overland.datasets.files import list_images
+from overland.datasets.masks import read_mask, unique_values
+from overland.errors import DataError
+from overland.legend import IGNORE_INDEX
+
+__all__ = ["check_annotations", "check_num_classes"]
+
+_LABEL_MAP = "label_map/train_label_map.json"
+_SAMPLED = 200
+_LISTED = 8
+
+
+def check_annotations(data: Path, num_classes: int | None) -> None:
+    """Refuse annotations without a label map whose values are no class ids.
+
+    255 means "ignore" in this contract. So masks of 0 and 255, as most programs write roads, have one class and nothing
+    to learn: a published run scored mIOU 0.5 and pixel accuracy 1.0 in all of its 100 epochs that way. Raises
+    `DataError` with the label map that they need, for ids beyond `num_classes`, and for annotations among the images.
+    """
+    for split in ("train", "validation"):
+        if (data / split / f"{split}_annotation").is_dir():
+            raise DataError(_annotations_among_images(split))
+    if (data / _LABEL_MAP).is_file():
+        return
+    for split in ("train", "validation"):
+        values = _values_in(data / f"{split}_annotation")
+        if IGNORE_INDEX in values and len(values) == 2:
+            raise DataError(_one_class_left(split, min(values)))
+        ids = values - {IGNORE_INDEX}
+        if num_classes is not None and ids and max(ids) >= num_classes:
+            raise DataError(_beyond(split, sorted(ids), num_classes))
+
+
+def check_num_classes(dataset: Dataset, num_classes: int | None) -> None:
+    """Raise `DataError` when a dataset has another number of classes than the job says."""
+    found = dataset.legend.num_classes
+    if num_classes is None or found == num_classes:
+        return
+    names = ", ".join(dataset.legend.names[:_LISTED]) + (", ..." if found > _LISTED else "")
+    raise DataError(
+        f"num_classes is {num_classes}, and the annotations have {found} classes ({names}). "
+        f"Set num_classes to {found}, or name all {num_classes} in {_LABEL_MAP}: {_identity(num_classes)}"
+    )
+
+
+def _values_in(folder: Path) -> set[int]:
+    """The values in the first bands of annotations spread over a folder; colours are left to the reader of the set."""
+    paths = list_images(folder)
+    found: set[int] = set()
+    for path in paths[:: max(1, len(paths) // _SAMPLED)]:
+        mask = read_mask(path)
+        if not mask.has_colors:
+            found.update(unique_values(mask.pixels[0]).tolist())
+    return found
+
+
+def _annotations_among_images(split: str) -> str:
+    return (
+        f"The channel {split} holds a folder {split}_annotation as well: its S3 address is the beginning of both. "
+        f"End the channel's address with a slash: s3://.../{split}/"
+    )
+
+
+def _one_class_left(split: str, other: int) -> str:
+    label_map = json.dumps({"map": {"0": other, "1": IGNORE_INDEX}})
+    return (
+        f"The masks in {split}_annotation hold the values {other} and 255 alone, and there is no label map. 255 means "
+        '"ignore", so one class would be left and nothing could be learned. Add a channel label_map with a file '
+        f"train_label_map.json that holds this text: {label_map}"
+    )
+
+
+def _beyond(split: str, ids: list[int], num_classes: int) -> str:
+    listed = ", ".join(str(value) for value in ids[:_LISTED]) + (", ..." if len(ids) > _LISTED else "")
+    if len(ids) <= num_classes:
+        label_map = json.dumps({"map": {str(index): value for index, value in enumerate(ids)}})
+        return (
+            f"num_classes is {num_classes}, and the masks in {split}_annotation hold the values {listed}, which are no "
+            f"ids from 0 to {num_classes - 1}. If this is their order, add a channel label_map with "
+            f"train_label_map.json: {label_map}"
+        )
+    return (
+        f"num_classes is {num_classes}, and the masks in {split}_annotation hold {len(ids)} values: {listed}. "
+        "Set num_classes to the number of classes, or say in a label map which value is which class. Masks that were "
+        "saved as JPEG or resized smoothly hold many values: save them again as PNG."
+    )
+
+
+def _identity(num_classes: int) -> str:
+    shown = [f'"{index}": {index}' for index in range(min(num_classes, 3))]
+    return f'{{"map": {{{", ".join(shown)}{", ..." if num_classes > len(shown) else ""}}}}}'

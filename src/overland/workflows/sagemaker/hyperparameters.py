@@ -1,0 +1,197 @@
+"""From the texts of a job to the settings of a training run: the built-in algorithm's words, or a recipe's."""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import yaml
+
+from overland.config import TrainConfig, closest_name, recipe_names, train_config_from_mapping
+from overland.errors import UsageError
+from overland.workflows.sagemaker.rules import RULES, problems_of, values_from_texts
+
+__all__ = ["JobSettings", "settings_from_hyperparameters"]
+
+_WHERE = "hyperparameters"
+_RECIPES = {"fcn": "road-fcn", "psp": "road-psp", "deeplab": "road-deeplabv3"}
+# The three networks want it, and the built-in algorithm rounds up to it.
+_SIDE_OF = 8
+# The job decides where its run lies.
+_OURS = ("project", "name", "exist_ok")
+# Ours too, but of another name in the built-in algorithm.
+_TRANSLATED = (
+    *("model", "encoder", "encoder_weights", "batch", "imgsz", "lr", "schedule", "lr_factor", "lr_epochs"),
+    *("patience", "min_epochs", "min_delta"),
+)
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """What to train with: a recipe and settings on top, as `overland.workflows.train` takes them.
+
+    `num_classes` and `num_training_samples` are what the job says of its data, None where it says nothing. `notes` tell
+    in one line each what of the hyperparameters is not used, and why.
+    """
+
+    recipe: str
+    settings: Mapping[str, Any]
+    num_classes: int | None = None
+    num_training_samples: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def settings_from_hyperparameters(texts: Mapping[str, str]) -> JobSettings:
+    """Check the hyperparameters of a job and translate them.
+
+    With `recipe` they are settings of Overland, else those of the built-in algorithm; settings that the built-in
+    algorithm has no word for may be added to it. Raises one `UsageError` that names everything that is wrong.
+    """
+    return _of_recipe(texts) if "recipe" in texts else _of_built_in(texts)
+
+
+def _of_recipe(texts: Mapping[str, str]) -> JobSettings:
+    data = {name: texts[name] for name in ("num_classes", "num_training_samples") if name in texts}
+    ours = {name: text for name, text in texts.items() if name not in {"recipe", *data}}
+    known = _own_names()
+    problems = [_unknown(name, [*known, "recipe", *data]) for name in ours if name not in known]
+    problems += [problem for problem in problems_of(texts) if problem.partition(" ")[0] in data]
+    if texts["recipe"] not in recipe_names():
+        problems.append(_unknown_recipe(texts["recipe"]))
+    settings, wrong = _own_settings({name: text for name, text in ours.items() if name in known})
+    _refuse([*problems, *wrong])
+    counts = {name: int(text) for name, text in data.items()}
+    return JobSettings(texts["recipe"], settings, counts.get("num_classes"), counts.get("num_training_samples"))
+
+
+def _of_built_in(texts: Mapping[str, str]) -> JobSettings:
+    ours = [name for name in _own_names() if name not in RULES and name not in _TRANSLATED]
+    problems = [_unknown(name, [*RULES, *ours, "recipe"]) for name in texts if name not in RULES and name not in ours]
+    settings, wrong = _own_settings({name: text for name, text in texts.items() if name in ours})
+    _refuse([*problems_of(texts), *problems, *wrong])
+    values = values_from_texts(texts)
+    return JobSettings(
+        _RECIPES[values["algorithm"]],
+        {**_translated(values), **settings},
+        values["num_classes"],
+        values["num_training_samples"],
+        tuple(_unused(values, texts)),
+    )
+
+
+def _translated(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "encoder": values["backbone"].replace("-", ""),
+        "encoder_weights": "imagenet" if values["use_pretrained_model"] else None,
+        "imgsz": _side(values["crop_size"]),
+        "epochs": values["epochs"],
+        "batch": values["mini_batch_size"],
+        **_optimizer(values),
+        **_schedule(values),
+        **_early_stopping(values),
+    }
+
+
+def _optimizer(values: Mapping[str, Any]) -> dict[str, Any]:
+    name = values["optimizer"]
+    # The built-in algorithm decays weights with sgd alone, and rmsprop's momentum has a name of its own.
+    return {
+        "optimizer": name,
+        "lr": values["learning_rate"],
+        "weight_decay": values["weight_decay"] if name in ("sgd", "nag") else 0.0,
+        "momentum": values["gamma2"] if name == "rmsprop" else values["momentum"],
+    }
+
+
+def _schedule(values: Mapping[str, Any]) -> dict[str, Any]:
+    schedule = {"schedule": values["lr_scheduler"]}
+    if values["lr_scheduler"] != "step":
+        return schedule
+    return {**schedule, "lr_factor": values["lr_scheduler_factor"], "lr_epochs": list(values["lr_scheduler_step"])}
+
+
+def _early_stopping(values: Mapping[str, Any]) -> dict[str, Any]:
+    if not values["early_stopping"]:
+        return {"patience": 0}
+    return {
+        "patience": values["early_stopping_patience"],
+        "min_epochs": values["early_stopping_min_epochs"],
+        "min_delta": values["early_stopping_tolerance"],
+    }
+
+
+def _side(crop_size: int) -> int:
+    return math.ceil(crop_size / _SIDE_OF) * _SIDE_OF
+
+
+def _unused(values: Mapping[str, Any], texts: Mapping[str, str]) -> list[str]:
+    """What was asked for and is done in another way."""
+    notes = []
+    if _side(values["crop_size"]) != values["crop_size"]:
+        notes.append(f"crop_size {values['crop_size']} becomes {_side(values['crop_size'])}, a multiple of {_SIDE_OF}.")
+    if "base_size" in texts:
+        notes.append(
+            "base_size is not used: chips are cut at the images' own resolution, which scale changes at random."
+        )
+    if "validation_mini_batch_size" in texts:
+        notes.append("validation_mini_batch_size is not used: validation images are scored whole.")
+    if values["syncbn"]:
+        notes.append("syncbn is not used: Overland trains on one GPU.")
+    if values["optimizer"] == "rmsprop" and "gamma1" in texts:
+        notes.append("gamma1 is not used: rmsprop averages squared gradients with a decay of 0.99.")
+    return notes
+
+
+def _own_names() -> list[str]:
+    return [item.name for item in fields(TrainConfig) if item.name not in _OURS]
+
+
+def _own_settings(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Settings of Overland from texts, and what is wrong with those that are none."""
+    values = {name: _value_from_text(name, text) for name, text in texts.items()}
+    accepted: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    # Some settings make sense beside others alone, in whatever order they come: hence twice.
+    for name in [*values, *values]:
+        try:
+            train_config_from_mapping({**accepted, name: values[name]}, _WHERE)
+        except UsageError as error:
+            wrong[name] = str(error)
+        else:
+            accepted[name] = values[name]
+            wrong.pop(name, None)
+    return accepted, list(wrong.values())
+
+
+def _value_from_text(name: str, text: str) -> Any:
+    kind = typing.get_type_hints(TrainConfig)[name]
+    is_optional = isinstance(kind, types.UnionType)
+    if is_optional and text.lower() in ("", "null", "none"):
+        return None
+    if kind is str or (is_optional and str in kind.__args__):
+        return text
+    if is_optional:
+        return [yaml.safe_load(part) for part in text.strip("[]").split(",")]
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    return f"{name} is no hyperparameter{closest_name(name, known)}."
+
+
+def _unknown_recipe(name: str) -> str:
+    return f"recipe {name!r} does not exist{closest_name(name, recipe_names())}; recipes: {', '.join(recipe_names())}."
+
+
+def _refuse(problems: list[str]) -> None:
+    if len(problems) == 1:
+        raise UsageError(f"A hyperparameter is wrong: {problems[0]}")
+    if problems:
+        raise UsageError(f"{len(problems)} hyperparameters are wrong: {' '.join(problems)}")

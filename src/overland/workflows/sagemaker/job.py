@@ -1,0 +1,161 @@
+"""A training job as SageMaker lays it out: folders, hyperparameters and hosts under /opt/ml.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from overland.errors import DataError, UsageError
+
+__all__ = ["CHANNELS", "Job", "read_job"]
+
+CHANNELS = ("train", "validation", "train_annotation", "validation_annotation")
+_SINGLE = ("training", "train", "data")
+_WEIGHTS = "encoder_weights"
+_WEIGHT_SUFFIXES = (".safetensors", ".pth", ".npz")
+# Keys that SageMaker's own programs add: _tuning_objective_metric, sagemaker_region and the like.
+_NOT_OURS = ("_", "sagemaker_")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a job is given and where it writes.
+
+    `data` is the folder that holds the four channels of images and annotations, or the one channel that holds a whole
+    dataset. `hyperparameters` are the texts that the job was started with. `encoder_weights` is the file of the channel
+    of that name, None without one.
+    """
+
+    data: Path
+    has_four_channels: bool
+    hyperparameters: Mapping[str, str]
+    host: str
+    model_dir: Path
+    output_dir: Path
+    checkpoints: Path
+    encoder_weights: Path | None = None
+
+    @property
+    def run(self) -> Path:
+        """The run folder; it lies where SageMaker keeps checkpoints, so that a job that was cut off can go on."""
+        return self.checkpoints / "run"
+
+
+def read_job(root: Path, environ: Mapping[str, str]) -> Job:
+    """Read the configuration and the channels of the job under `root`; SM_* variables in `environ` win over it.
+
+    Raises `DataError` when files or channels are missing, `UsageError` for more than one host.
+    """
+    hyperparameters = _hyperparameters(root, environ)
+    channels = _channels(root, environ)
+    return Job(
+        data=_data_folder(channels),
+        has_four_channels=set(CHANNELS) <= set(channels),
+        hyperparameters=hyperparameters,
+        host=_host(root, environ),
+        model_dir=Path(environ.get("SM_MODEL_DIR") or root / "model"),
+        output_dir=Path(environ.get("SM_OUTPUT_DATA_DIR") or root / "output" / "data"),
+        checkpoints=root / "checkpoints",
+        encoder_weights=_weights_file(channels.get(_WEIGHTS)),
+    )
+
+
+def _hyperparameters(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    path = root / "input" / "config" / "hyperparameters.json"
+    if path.is_file():
+        values = _json_object(path.read_text(encoding="utf-8"), str(path))
+    elif environ.get("SM_HPS"):
+        values = _json_object(environ["SM_HPS"], "SM_HPS")
+    else:
+        raise DataError(
+            f"{path} does not exist and SM_HPS is not set, so this is no training job. "
+            "Run it in SageMaker, or name the folder of a made job with --root."
+        )
+    return {name: _plain_text(value) for name, value in values.items() if not name.startswith(_NOT_OURS)}
+
+
+def _plain_text(value: Any) -> str:
+    # SageMaker's Python estimators write texts as JSON once more: "\"fcn\"".
+    text = value if isinstance(value, str) else json.dumps(value)
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        try:
+            return str(json.loads(text)).strip()
+        except ValueError:
+            return text
+    return text.strip()
+
+
+def _host(root: Path, environ: Mapping[str, str]) -> str:
+    path = root / "input" / "config" / "resourceconfig.json"
+    values = _json_object(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else {}
+    hosts = values.get("hosts") or ["algo-1"]
+    if len(hosts) > 1:
+        raise UsageError(f"This job has {len(hosts)} instances, and Overland trains on one. Set instance_count to 1.")
+    return str(environ.get("SM_CURRENT_HOST") or values.get("current_host") or hosts[0])
+
+
+def _channels(root: Path, environ: Mapping[str, str]) -> dict[str, Path]:
+    """Every channel by its name: those of the configuration, of SM_CHANNEL_<NAME> and of the folders that are there."""
+    base, config = root / "input" / "data", root / "input" / "config" / "inputdataconfig.json"
+    declared = _json_object(config.read_text(encoding="utf-8"), str(config)) if config.is_file() else {}
+    names = set(declared) | ({path.name for path in base.iterdir() if path.is_dir()} if base.is_dir() else set())
+    _refuse_pipes(declared)
+    channels = {name: base / name for name in sorted(names)}
+    prefix = "SM_CHANNEL_"
+    for key, value in environ.items():
+        if key.startswith(prefix):
+            channels[key.removeprefix(prefix).lower()] = Path(value)
+    return {name: path for name, path in channels.items() if path.is_dir()}
+
+
+def _refuse_pipes(declared: Mapping[str, Any]) -> None:
+    pipes = [name for name, value in declared.items() if str(value.get("TrainingInputMode", "File")) == "Pipe"]
+    if pipes:
+        raise UsageError(
+            f"The channel {pipes[0]} is in Pipe mode, which holds no files. Start the job with input mode File or "
+            "FastFile, and images in place of an augmented manifest."
+        )
+
+
+def _data_folder(channels: Mapping[str, Path]) -> Path:
+    if set(CHANNELS) <= set(channels):
+        folders = {channels[name].parent for name in CHANNELS}
+        moved = [name for name in CHANNELS if channels[name].name != name]
+        if len(folders) > 1 or moved:
+            raise DataError(f"The channels {', '.join(CHANNELS)} must be folders of these names in one folder.")
+        return folders.pop()
+    others = [name for name in channels if name not in (_WEIGHTS, "label_map", "model")]
+    if len(others) == 1 and others[0] in _SINGLE:
+        return channels[others[0]]
+    missing = [name for name in CHANNELS if name not in channels]
+    raise DataError(
+        f"The job lacks the channel {missing[0]}; it has {', '.join(channels) or 'none'}. Give it the channels "
+        f"{', '.join(CHANNELS)}, or one channel {_SINGLE[0]} with a dataset in any layout that Overland reads."
+    )
+
+
+def _weights_file(folder: Path | None) -> Path | None:
+    if folder is None:
+        return None
+    found = sorted(path for path in folder.iterdir() if path.suffix in _WEIGHT_SUFFIXES)
+    if len(found) != 1:
+        raise DataError(
+            f"The channel {_WEIGHTS} must hold one file of weights ({', '.join(_WEIGHT_SUFFIXES)}); found {len(found)}."
+        )
+    return found[0]
+
+
+def _json_object(text: str, where: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{where} is not valid JSON ({error}).") from error
+    if not isinstance(values, dict):
+        raise DataError(f"{where} must hold a JSON object; found {type(values).__name__}.")
+    return values
