@@ -198,3 +198,11 @@ def test_the_largest_score_decides_between_classes(tmp_path):
     assert mask_from_scores(bundle, scores).tolist() == [[1]]
     with pytest.raises(UsageError, match="between two classes; this model has 3"):
         mask_from_scores(bundle, scores, 0.5)
+
+
+def test_a_run_folder_stands_for_its_best_model(bundle, tmp_path):
+    shutil.copytree(bundle.path, tmp_path / "run" / "weights" / "best")
+    assert load_bundle(tmp_path / "run").path == tmp_path / "run" / "weights" / "best"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty is not a model bundle.*weights/best"):
+        load_bundle(tmp_path / "empty")

@@ -60,7 +60,7 @@ def test_import_overland_loads_nothing_heavy():
     assert not modules_after("import overland") & HEAVY
 
 
-@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS), ["data", "check"]])
+@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS), ["data", "check"], ["data", "download"]])
 def test_help_loads_nothing_heavy(words):
     code = f"""
 import sys

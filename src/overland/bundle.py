@@ -1,7 +1,8 @@
 """The model bundle: a folder with weights, graph and everything that is needed to use them.
 
     model.safetensors   the weights, by their PyTorch names
-    model.onnx          the graph with the weights in it: scaled chips in, logits out; batch, height and width are free
+    model.onnx          the graph: scaled chips in, logits out; batch, height and width are free. It has the weights in
+                        it, or (a compact bundle, `export.compact`) reads them in model.safetensors, in half precision
     model.int8.onnx     the same graph in eight bits, where one was made
     config.json         how to build the network (keys as segmentation_models_pytorch names them)
     overland.json       bands, scaling, legend, threshold, metrics, training settings, versions, checksums
@@ -25,6 +26,7 @@ import numpy.typing as npt
 
 from overland.errors import DataError, UsageError, import_extra
 from overland.legend import Legend, legend_from_dict
+from overland.zoo import zoo_models
 
 __all__ = [
     "ModelBundle",
@@ -87,6 +89,11 @@ class ModelBundle:
     def num_scores(self) -> int:
         """Number of score bands that the network gives: 1 for a sigmoid, else one for each class."""
         return 1 if self.activation == "sigmoid" else self.legend.num_classes
+
+    @property
+    def squash(self) -> int:
+        """Side of the square that the network resizes every image to, as published systems do; 0 where it does not."""
+        return int(self.model.get("squash") or 0)
 
     @property
     def graph_path(self) -> Path:
@@ -218,9 +225,11 @@ def save_quantized(
 def load_bundle(path: str | Path) -> ModelBundle:
     """Read a bundle and check that its files are what was saved.
 
-    Raises `DataError` when the folder is no bundle, when it was made by a newer Overland or when a checksum differs.
+    `path` is a bundle, the folder of a run (its best model is taken), or, where there is no bundle or run of that name,
+    the name of a model in the box (`overland.zoo`). Raises `DataError` when it is none of them, when the bundle was
+    made by a newer Overland or when a checksum differs.
     """
-    path = Path(path)
+    path = _bundle_folder(Path(path))
     settings = _read_settings(path)
     if settings.get("format") != _FORMAT:
         raise DataError(
@@ -276,11 +285,21 @@ def _save_files(bundle: ModelBundle, path: Path, files: Mapping[str, bytes], car
     return load_bundle(path)
 
 
+def _bundle_folder(path: Path) -> Path:
+    for folder in (path, path / "weights" / "best", zoo_models().get(str(path))):
+        if folder is not None and (folder / _SETTINGS).is_file():
+            return folder
+    return path
+
+
 def _read_settings(path: Path) -> dict[str, Any]:
     settings = path / _SETTINGS
     if not settings.is_file():
         found = "it does not exist" if not path.exists() else f"it has no {_SETTINGS}"
-        raise DataError(f"{path} is not a model bundle: {found}. A run keeps its bundle in weights/best.")
+        raise DataError(
+            f"{path} is not a model bundle: {found}. A run keeps its bundle in weights/best; "
+            f"in the box there is {', '.join(zoo_models()) or 'nothing'}."
+        )
     try:
         values = json.loads(settings.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:

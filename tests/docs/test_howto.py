@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from download_made import deepglobe_road_files, kaggle_stub, zip_of
 from howto_made import answer_by_truth, lay_out
 from overland.cli import overland
 
@@ -33,10 +34,21 @@ def short_runs(monkeypatch):
         monkeypatch.setenv(f"OVERLAND_TRAIN_{name}", value)
 
 
+@pytest.fixture
+def kaggle(monkeypatch, tmp_path):
+    pytest.importorskip("kagglehub", reason="this page downloads from Kaggle")
+    archive = zip_of(deepglobe_road_files(size=(128, 128)))
+    with kaggle_stub({"deepglobe-road-extraction-dataset.zip": archive}, monkeypatch, tmp_path) as stub:
+        yield stub
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("page", sorted(path.name for path in PAGES.glob("*.md")))
-def test_every_command_of_a_page_runs(page, made, monkeypatch):
-    if page in {"own-labels.md", "large-rasters.md"}:
+def test_every_command_of_a_page_runs(page, made, monkeypatch, request):
+    if page in {"deepglobe-roads.md", "own-labels.md", "large-rasters.md"}:
         pytest.importorskip("torch", reason="this page trains or exports")
+    if page == "deepglobe-roads.md":
+        request.getfixturevalue("kaggle")
     monkeypatch.chdir(made)
     for program, *arguments in commands_of(page):
         assert program == "overland"

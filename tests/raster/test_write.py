@@ -171,3 +171,12 @@ def test_pixels_that_do_not_read_back_are_found_out(tmp_path, mask, monkeypatch)
     with pytest.raises(ResourceError, match="does not read back"):
         write_class_map(tmp_path / "m.tif", mask, GRID, LEGEND)
     assert names_in(tmp_path) == []
+
+
+def test_the_fourth_of_four_bands_of_bytes_is_no_alpha(tmp_path):
+    pixels = np.zeros((4, 32, 32), np.uint8)
+    with create_raster(tmp_path / "four.tif", Grid(32, 32), count=4) as writer:
+        writer.write(pixels, Grid(32, 32).window)
+    with open_scene(tmp_path / "four.tif") as scene:
+        assert scene.data_bands == (1, 2, 3, 4)
+        assert scene.read()[1].all()

@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from affine import Affine
 from PIL import Image
 
 from models_made import mean_bundle, ranking_bundle, threshold_bundle
+from overland.bundle import save_bundle
 from overland.errors import DataError, UsageError
 from overland.inference import open_engine
 from overland.inference.engines.onnx import OnnxEngine
@@ -242,3 +244,13 @@ def test_a_real_file_with_a_band_too_many_is_refused_with_the_way_out(tmp_path, 
         predict(
             threshold_bundle(tmp_path / "m", bands=3), rasters / "m_4709963_se_14_1_20100629.tif", tmp_path / "mask.tif"
         )
+
+
+def test_a_model_that_squashes_gets_the_whole_scene_in_one_window(tmp_path, scene, caplog):
+    path, _ = scene
+    bundle = ranking_bundle(tmp_path / "m")
+    squashing = replace(bundle, model={**bundle.model, "squash": 64})
+    save_bundle(squashing, tmp_path / "q", weights={}, graph=bundle.graph_path.read_bytes(), card="")
+    values = predict(tmp_path / "q", path, tmp_path / "mask.tif", engine="onnx", chip_size=128)
+    assert (values["windows"], values["overlap"]) == (1, 0)
+    assert "resizes the whole" in caplog.text

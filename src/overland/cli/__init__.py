@@ -14,10 +14,13 @@ __all__ = ["COMMANDS", "main", "overland"]
 # its top, so that --help is fast.
 COMMANDS = {
     "demo": "Run the whole job on a made landscape, data to report.",
-    "data": "Look at a dataset before anything is trained on it.",
+    "data": "Get a public dataset; look at one before you train.",
     "rasterize": "Burn vector features into a class map.",
+    "recipes": "List the recipes for training, or show one.",
     "train": "Train a model on labelled imagery.",
+    "import-keras": "Turn a network that Keras saved into a model.",
     "evaluate": "Score a model, a class map or a road graph.",
+    "models": "List the models that come with Overland.",
     "predict": "Map scenes: the class of each pixel.",
     "postprocess": "Clean up a class map.",
     "vectorize": "Turn a class map into polygons or a road graph.",
@@ -27,6 +30,7 @@ COMMANDS = {
     "export": "Write a model for QGIS, a catalogue or the Hub.",
     "app": "See maps in the browser: drop an image, take the files home.",
     "serve": "Map images over HTTP: a REST service.",
+    "sagemaker": "Train and serve in Amazon SageMaker's containers.",
     "doctor": "Print versions, GDAL, devices, engines and disk.",
 }
 
@@ -51,7 +55,7 @@ def overland() -> None:
 
 
 for _name, _line in COMMANDS.items():
-    _command = importlib.import_module(f"overland.cli.{_name}").command
+    _command = importlib.import_module(f"overland.cli.{_name.replace('-', '_')}").command
     _command.short_help = _line
     overland.add_command(_command, _name)
 

@@ -17,6 +17,7 @@ __all__ = ["command"]
         "overland export runs/roads/weights/best roads.onnx",
         "overland export MODEL roads.onnx --tile-size 1024",
         "overland export MODEL roads-int8 --precision int8 --calibrate scene.tif --data dataset",
+        "overland export MODEL roads-compact --format compact",
         "overland export MODEL for-the-hub --format hf",
         "overland export MODEL catalogue/roads.json --format stac",
     ),
@@ -25,9 +26,10 @@ __all__ = ["command"]
 @click.argument("output", metavar="OUTPUT", type=click.Path())
 @click.option(
     "--format",
-    type=click.Choice(["onnx", "stac", "hf", "bundle"]),
+    type=click.Choice(["onnx", "stac", "hf", "bundle", "compact"]),
     help="onnx: one file for the QGIS plugin Deepness; stac: an item that describes MODEL; hf: a folder for the "
-    "Hugging Face Hub; bundle: a copy.  [default: onnx for a name with that suffix, else bundle]",
+    "Hugging Face Hub; bundle: a copy; compact: a copy in a quarter of the size.  "
+    "[default: onnx for a name with that suffix, else bundle]",
 )
 @click.option(
     "--precision", type=click.Choice(["fp32", "int8"]), default="fp32", show_default=True, help="Numbers of the graph."
@@ -60,7 +62,9 @@ __all__ = ["command"]
 def command(**options: Any) -> Outcome:
     """Write the bundle MODEL as OUTPUT for another program, or with an eight-bit graph.
 
-    Both onnx and hf need the extra `train`. A model that another program would map wrongly is refused.
+    MODEL is a bundle, the folder of a run, or the name of a model in the box.
+
+    All but stac and bundle need the extra `train`. A model that another program would map wrongly is refused.
     """
     from overland.workflows.export import export
 

@@ -66,6 +66,7 @@ def _is_number(word: str) -> bool:
     "predict",
     cls=_FourNumbers,
     epilog=examples(
+        "overland predict roads scene.tif roads.tif",
         "overland predict runs/roads/weights/best scene.tif roads.tif",
         "overland predict MODEL naip.tif mask.tif -b 1,2,3 --scores scores.tif",
         "overland predict MODEL tiles/*.tif masks/",
@@ -129,6 +130,12 @@ def _is_number(word: str) -> bool:
     help="Kind of numbers [default: fp32 on a processor, fp16 on a GPU].",
 )
 @click.option(
+    "--resample",
+    type=click.Choice(["auto", "off"]),
+    default="auto",
+    help="Bring INPUT to the resolution that the model knows, for the network alone [default: where it differs].",
+)
+@click.option(
     "--max-memory", metavar="4GB", help="Memory to stay below; decides the window [default: half of what is free]."
 )
 @click.option("--chip-size", type=int, help="Largest window in pixels [default: what --max-memory allows].")
@@ -147,9 +154,9 @@ def _is_number(word: str) -> bool:
 def command(**options: Any) -> Outcome:
     """Map scenes: write the class of each pixel of every INPUT.
 
-    MODEL is a bundle folder. INPUT is any raster or image, of any size, or the URL of one (https, s3). OUTPUT is a .tif
-    (a cloud-optimised GeoTIFF with colours, class names and the scene's CRS) or a .png; for several inputs it is a
-    folder.
+    MODEL is a bundle, the folder of a run, or the name of a model in the box (overland models). INPUT is any raster or
+    image, of any size, or the URL of one (https, s3). OUTPUT is a .tif (a cloud-optimised GeoTIFF with colours, class
+    names and the scene's CRS) or a .png; for several inputs it is a folder.
 
     A run that was stopped, however, continues with the same command: finished rows are kept in OUTPUT.part.
     """

@@ -17,6 +17,7 @@ __all__ = ["command"]
 @click.command(
     "serve",
     epilog=examples(
+        "overland serve --models roads",
         "overland serve --models runs/roads/weights/best",
         "overland serve --models models/ --jobs-folder jobs/ --api-key-file key.txt --port 8080",
         "curl -H 'Accept: image/png' --data-binary @scene.tif localhost:8000/v1/segment -o mask.png",
@@ -27,7 +28,7 @@ __all__ = ["command"]
     required=True,
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A bundle, or a folder that holds bundles; may be given several times.",
+    help="A bundle, a folder that holds bundles, or the name of a model in the box; may be given several times.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is every one.")
 @click.option("--port", type=int, default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")

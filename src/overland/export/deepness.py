@@ -16,6 +16,7 @@ from typing import Any
 
 from overland.bundle import ModelBundle
 from overland.errors import DataError, UsageError, import_extra
+from overland.export.whole_graph import whole_graph
 
 __all__ = ["DEEPNESS_DTYPES", "deepness_graph", "deepness_metadata", "overlap_percent_of"]
 
@@ -42,7 +43,7 @@ def deepness_graph(
     _check_tile(bundle, tile_size)
     metadata = deepness_metadata(bundle, tile_size, overlap_percent)
     onnx = import_extra("onnx", "train", "Exporting to ONNX")
-    model = onnx.load(graph or bundle.graph_path)
+    model = onnx.load_model_from_string(whole_graph(bundle) if graph is None else graph.read_bytes())
     _check_opset(model)
     model.ir_version = min(model.ir_version, _NEWEST_IR)
     _fix_tile(model.graph, tile_size)

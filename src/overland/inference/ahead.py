@@ -79,8 +79,11 @@ def read_ahead(items: Iterable[T], depth: int = 1) -> Iterator[ReadAhead[T]]:
 
 @contextmanager
 def write_behind() -> Iterator[WriteBehind]:
-    """Give what calls functions in a thread; without an error all calls are done when the block is left."""
-    with _threads(1, "write") as thread:
+    """Give what calls functions in a thread; all calls are done when the block is left, after an error too.
+
+    What was handed over is finished work: it is kept when a later step fails.
+    """
+    with _threads(1, "write", drop=False) as thread:
         writer = WriteBehind(thread)
         yield writer
         writer.finish()
@@ -139,12 +142,12 @@ def _called(function: Callable[[T], R], item: T) -> _Call[T, R]:
 
 
 @contextmanager
-def _threads(count: int, name: str) -> Iterator[ThreadPoolExecutor]:
+def _threads(count: int, name: str, *, drop: bool = True) -> Iterator[ThreadPoolExecutor]:
     threads = ThreadPoolExecutor(count, thread_name_prefix=f"overland-{name}")
     try:
         yield threads
     finally:
-        threads.shutdown(cancel_futures=True)
+        threads.shutdown(cancel_futures=drop)
 
 
 def _next_of(iterator: Iterator[T]) -> tuple[T] | None:

@@ -1,4 +1,4 @@
-"""Does a scene fit a model? Which bands are read, or one error that says what the model was trained on."""
+"""How a scene fits a model: the bands that are read, or one error that says what the model was trained on; windows."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from overland.bundle import ModelBundle
 from overland.errors import DataError
+from overland.inference.plan import DEFAULT_CHIP_SIZE, Plan, plan_windows
 from overland.raster import Scene
 
-__all__ = ["check_scene", "wants_palette_colors"]
+__all__ = ["check_bands", "check_scene", "plan_image", "wants_palette_colors"]
 
 logger = logging.getLogger("overland")
 
@@ -22,10 +23,19 @@ def wants_palette_colors(bundle: ModelBundle) -> bool:
 
 
 def check_scene(bundle: ModelBundle, scene: Scene, bands: Sequence[int] | None = None) -> tuple[int, ...]:
+    """Choose the bands to read, as `check_bands` does; warns when the pixels are of another size than the model knows.
+
+    For who takes a scene as it is; `choose_resampling` says what can be done about the size.
+    """
+    chosen = check_bands(bundle, scene, bands)
+    _warn_of_resolution(bundle, scene)
+    return chosen
+
+
+def check_bands(bundle: ModelBundle, scene: Scene, bands: Sequence[int] | None = None) -> tuple[int, ...]:
     """Choose the bands to read, counted from 1: those asked for, else all but alpha when their number fits.
 
-    Warns when the pixels are of another size than the model knows. Raises `DataError` for a number of bands or a
-    pixel type that the model was not trained on.
+    Raises `DataError` for a number of bands or a pixel type that the model was not trained on.
     """
     chosen = tuple(bands) if bands else scene.data_bands
     missing = [band for band in chosen if not 1 <= band <= scene.count]
@@ -41,7 +51,6 @@ def check_scene(bundle: ModelBundle, scene: Scene, bands: Sequence[int] | None =
         advice = _band_advice(bundle, scene)
     if advice:
         raise DataError(_misfit(bundle, scene, advice))
-    _warn_of_resolution(bundle, scene)
     return chosen
 
 
@@ -82,3 +91,10 @@ def _bands(count: int) -> str:
 
 def _listed(bands: Sequence[int]) -> str:
     return ",".join(str(band) for band in bands)
+
+
+def plan_image(bundle: ModelBundle, height: int, width: int) -> Plan:
+    """The windows of an image in memory; a network that sees whole images squashed gets it in one."""
+    if bundle.squash:
+        return plan_windows(height, width, chip_size=max(height, width), halo=0, divisor=1)
+    return plan_windows(height, width, chip_size=DEFAULT_CHIP_SIZE, halo=bundle.halo, divisor=bundle.size_divisor)

@@ -28,6 +28,7 @@ class MemoryCosts:
 
     `bytes_per_pixel` is the network's working memory for a pixel of a chip, None where it was not measured; `streams`
     windows are run at once. `pixel_bytes` are those of a stored pixel over all bands read, `bands` their number.
+    `beside_bytes` are held whatever the windows, for resampling.
     """
 
     bytes_per_pixel: float | None
@@ -35,6 +36,7 @@ class MemoryCosts:
     bands: int
     pixel_bytes: int
     num_scores: int
+    beside_bytes: float = 0.0
 
     @property
     def window(self) -> float:
@@ -58,7 +60,7 @@ def chip_size_for(max_memory_mb: float, costs: MemoryCosts, *, width: int, halo:
     smaller than four halos: where even those do not fit, the run takes what it takes (`planned_memory_mb` tells).
     """
     row = costs.row * width
-    budget = (max_memory_mb - _PROCESS_MB) * 1e6 - row * _LOT
+    budget = (max_memory_mb - _PROCESS_MB) * 1e6 - row * _LOT - costs.beside_bytes
     # costs.window * chip**2 + row * chip = budget, for the positive chip.
     half = row / (2 * costs.window)
     fits = math.sqrt(half**2 + max(0.0, budget) / costs.window) - half
@@ -70,7 +72,7 @@ def planned_memory_mb(plan: Plan, costs: MemoryCosts, *, width: int | None = Non
     """Estimate the memory that a run with a plan takes at most, in MB; `width` is that of a region, if there is one."""
     width = plan.cols.length if width is None else width
     window = costs.window * plan.rows.chip * plan.cols.chip
-    return _PROCESS_MB + (window + costs.row * width * (plan.rows.chip + _LOT)) / 1e6
+    return _PROCESS_MB + (window + costs.row * width * (plan.rows.chip + _LOT) + costs.beside_bytes) / 1e6
 
 
 def default_budget_mb(available_mb: float | None) -> float:

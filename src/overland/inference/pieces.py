@@ -8,8 +8,9 @@ import numpy as np
 
 from overland.inference.plan import Plan
 from overland.inference.region import Region
+from overland.inference.source import Source
 from overland.inference.strips import Strip, Valid
-from overland.raster import Scene, Window
+from overland.raster import Window
 
 __all__ = ["ReadRows", "iter_pieces", "iter_scene_pieces", "pieces_of_stride"]
 
@@ -23,7 +24,7 @@ _TALLEST_BLOCK = 1024
 
 
 def iter_scene_pieces(
-    scene: Scene, bands: Sequence[int], plan: Plan, left: Window, region: Region | None
+    scene: Source, bands: Sequence[int], plan: Plan, left: Window, region: Region | None
 ) -> Iterator[Strip]:
     """Read what the windows see that are needed for a part of a scene, `left`, from top to bottom.
 
@@ -67,6 +68,6 @@ def _wanted(valid: Valid, first: int, left: Window, region: Region | None) -> Va
     return wanted
 
 
-def _piece_height(scene: Scene) -> int:
+def _piece_height(scene: Source) -> int:
     block_height, _ = scene.block_shape
     return _ROWS if block_height > _TALLEST_BLOCK else -(-_ROWS // block_height) * block_height

@@ -21,9 +21,10 @@ from overland.inference.pieces import iter_scene_pieces, pieces_of_stride
 from overland.inference.plan import Plan
 from overland.inference.region import Region, Target
 from overland.inference.scorers import Pixels, Scorer, Scores, Valid
+from overland.inference.source import Source
 from overland.inference.strips import Strip, cut_chip, iter_strips
 from overland.progress import Advance
-from overland.raster import Scene, Window
+from overland.raster import Window
 
 __all__ = ["WriteScores", "predict_array", "predict_scene"]
 
@@ -63,7 +64,7 @@ def predict_array(scorer: Scorer, pixels: Pixels, valid: Valid, plan: Plan, *, a
 
 def predict_scene(
     scorer: Scorer,
-    scene: Scene,
+    scene: Source,
     bands: Sequence[int],
     plan: Plan,
     write: WriteScores,

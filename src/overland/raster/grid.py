@@ -13,6 +13,8 @@ from rasterio.crs import CRS
 __all__ = ["Grid", "Window", "iter_windows"]
 
 _METRES_PER_DEGREE = 111_320.0
+# Its metres are metres of the ground at the equator alone: at 52 degrees a metre of the ground has 1.6 of them.
+_WEB_MERCATOR, _EARTH_RADIUS_M = "EPSG:3857", 6_378_137.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +96,28 @@ class Grid:
     @property
     def resolution_m(self) -> float | None:
         """Size of a pixel in metres (mean of both axes), None without a CRS; at the scene's centre for degrees."""
+        size = self.pixel_size_m
+        return None if size is None else (size[0] + size[1]) / 2
+
+    @property
+    def pixel_size_m(self) -> tuple[float, float] | None:
+        """Height and width of a pixel on the ground in metres, None without a CRS.
+
+        Where they change over the scene, in degrees and in Web Mercator, they are those of its centre.
+        """
         if not self.is_georeferenced:
             return None
         across = math.hypot(self.transform.a, self.transform.d)
         down = math.hypot(self.transform.b, self.transform.e)
+        _, bottom, _, top = self.bounds
         if self.is_geographic:
-            _, bottom, _, top = self.bounds
             across *= math.cos(math.radians((bottom + top) / 2))
-            return (across + down) / 2 * _METRES_PER_DEGREE
-        _, metres_per_unit = CRS.from_user_input(self.crs).linear_units_factor
-        return float((across + down) / 2 * metres_per_unit)
+            return down * _METRES_PER_DEGREE, across * _METRES_PER_DEGREE
+        if self.crs == _WEB_MERCATOR:
+            shrunk = 1 / math.cosh((bottom + top) / 2 / _EARTH_RADIUS_M)
+            return down * shrunk, across * shrunk
+        metres_per_unit = float(CRS.from_user_input(self.crs).linear_units_factor[1])
+        return down * metres_per_unit, across * metres_per_unit
 
     def xy(self, row: float, col: float) -> tuple[float, float]:
         """Ground coordinates of a pixel's upper left corner, in the units of the CRS."""

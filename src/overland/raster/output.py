@@ -78,6 +78,9 @@ def create_dataset(path: Path | str, profile: RasterProfile, driver: str = "GTif
         "nodata": profile.nodata,
         **options,
     }
+    if driver == "GTiff" and profile.count > 3:
+        # GDAL would take the fourth of four bands of bytes for alpha.
+        values.setdefault("photometric", "MINISBLACK")
     if grid.crs is not None:
         values["crs"] = CRS.from_user_input(grid.crs)
     if not grid.transform.is_identity:

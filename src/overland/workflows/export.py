@@ -11,6 +11,7 @@ from typing import Any
 
 from overland.bundle import ModelBundle, load_bundle
 from overland.errors import UsageError
+from overland.export.compact import compact_bundle
 from overland.export.deepness import deepness_graph, deepness_metadata
 from overland.export.hugging_face import save_for_hub, smp_class_of
 from overland.export.stac import stac_item
@@ -19,7 +20,7 @@ from overland.workflows.quantize import quantize_bundle
 
 __all__ = ["EXPORT_FORMATS", "export"]
 
-EXPORT_FORMATS = {"onnx": ".onnx", "stac": ".json", "hf": "", "bundle": ""}
+EXPORT_FORMATS = {"onnx": ".onnx", "stac": ".json", "hf": "", "bundle": "", "compact": ""}
 """The formats, each with the suffix of its file; those without one are folders."""
 
 
@@ -39,10 +40,11 @@ def export(
     """Write a model for another program.
 
     `format` is "onnx" (one file for the QGIS plugin Deepness), "stac" (an item that describes the model where it
-    lies), "hf" (a folder for the Hugging Face Hub) or "bundle" (a copy); by default what the suffix of `output` says,
-    else a bundle. With `precision` "int8" the model gets an eight-bit graph first, calibrated on the scenes
-    `calibrate` and judged on them and the labelled dataset `data`; `force` writes it in spite of a loss. `tile_size`
-    is the side in pixels of what Deepness hands to the network, `overlap_percent` what its tiles share.
+    lies), "hf" (a folder for the Hugging Face Hub), "bundle" (a copy) or "compact" (a copy in a quarter of the size:
+    weights in half precision, stored once); by default what the suffix of `output` says, else a bundle. With
+    `precision` "int8" the model gets an eight-bit graph first, calibrated on the scenes `calibrate` and judged on them
+    and the labelled dataset `data`; `force` writes it in spite of a loss. `tile_size` is the side in pixels of what
+    Deepness hands to the network, `overlap_percent` what its tiles share.
 
     The output is there whole or not at all. Raises `UsageError` for options that make no sense or an output that
     exists, `DataError` for a model that is none or that the other program would map wrongly.
@@ -51,7 +53,7 @@ def export(
     output = Path(output)
     format = _check_format(format, output)
     _check_precision(bundle, format, precision, calibrate)
-    _check_output(Path(model), output, format, overwrite)
+    _check_output(bundle.graph_path.parent, output, format, overwrite)
     with TemporaryDirectory(prefix="overland-export-") as folder:
         if calibrate:
             quantize_bundle(model, Path(folder) / "model", list(calibrate), data=data, force=force)
@@ -121,14 +123,17 @@ def _write(
         save_for_hub(bundle, output)
         smp_class = smp_class_of(bundle)
         return {"smp_class": smp_class, "notes": [] if smp_class else [_no_smp(bundle)]}
-    _copy_bundle(bundle, output)
+    if format == "compact":
+        compact_bundle(bundle, output)
+    else:
+        _copy_bundle(bundle, output)
     return {"notes": []}
 
 
 def _write_onnx(
     bundle: ModelBundle, output: Path, precision: str, tile_size: int, overlap_percent: int | None
 ) -> dict[str, Any]:
-    graph = bundle.int8_path if precision == "int8" else bundle.graph_path
+    graph = bundle.int8_path if precision == "int8" else None
     _write_file(output, deepness_graph(bundle, tile_size=tile_size, overlap_percent=overlap_percent, graph=graph))
     metadata = deepness_metadata(bundle, tile_size, overlap_percent)
     return {

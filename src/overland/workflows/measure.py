@@ -21,8 +21,11 @@ def measured_bundle(
     """Give a bundle that is on disk with its `halo` and `bytes_per_pixel` measured; the files are left as they are.
 
     The halo is measured on windows of the scenes, in ONNX Runtime at fp32, so that it is the same wherever it is
-    measured. `bands` are as in `predict`. Raises `DataError` for a scene that does not fit the model.
+    measured; a network that sees whole images squashed has none. `bands` are as in `predict`. Raises `DataError` for a
+    scene that does not fit the model.
     """
+    if bundle.squash:
+        return replace(bundle, halo=0, bytes_per_pixel=measure_bytes_per_pixel(bundle))
     chips = sample_chips(bundle, scenes, side=context_side(bundle), count=context_count(bundle), bands=bands)
     scorer = model_scorer(bundle, open_engine(bundle, "onnx", precision="fp32"))
     halo = measure_halo(bundle, scorer, chips)

@@ -13,12 +13,13 @@ from overland.bundle import ModelBundle, load_bundle, mask_from_scores
 from overland.errors import UsageError
 from overland.inference import Engine
 from overland.inference.probe import probe_seconds
+from overland.inference.resampled_scene import ResampledScene
 from overland.progress import Advance
 from overland.raster.creation import check_creation
 from overland.workflows.predict_ensemble import Ensemble, open_ensemble
 from overland.workflows.predict_jobs import PredictJob, PredictOptions, open_input, predict_jobs
 from overland.workflows.predict_memory import megabytes
-from overland.workflows.predict_region import Area, Bounds, check_bounds, read_area
+from overland.workflows.predict_region import Area, Bounds, ScenePart, check_bounds, read_area
 from overland.workflows.predict_run import forget_journals, run_job
 from overland.workflows.predict_summary import dry_run_summary, run_summary
 from overland.workflows.predict_targets import predict_targets
@@ -45,6 +46,7 @@ def predict(
     tta: str | None = None,
     engine: str | Engine = "auto",
     precision: str = "auto",
+    resample: str = "auto",
     max_memory: str | float | None = None,
     chip_size: int | None = None,
     overlap: int | None = None,
@@ -63,11 +65,12 @@ def predict(
     `bands` are counted from 1; `nodata` takes the place of the input's own. `bounds` (left, bottom, right, top in the
     CRS of the input) or `area` (a vector file of polygons) cut a part out. `threshold` overrides the tuned one of a
     two-class model. `tta` averages over "flips" (4 runs) or "d4" (8 runs). `engine` is the name of one, or one that
-    `open_engine` gave for the model. `max_memory` ("4GB", or megabytes) decides
-    how large the windows are, or `chip_size` does, in pixels; `overlap` is what neighbours share. `creation` are
-    options of GDAL's driver COG. `dry_run` writes nothing and gives the plan, with time and memory estimated from up to
-    three windows. `on_progress` is called with the megapixels done and the total of all inputs; an exception that it
-    raises stops the run.
+    `open_engine` gave for the model. With `resample` "auto" an input whose pixels are of another size than the model
+    knows is brought to that for the network, and the map lies on the input's own pixels; "off" takes it as it is.
+    `max_memory` ("4GB", or megabytes) decides how large the windows are, or `chip_size` does, in pixels; `overlap` is
+    what neighbours share. `creation` are options of GDAL's driver COG. `dry_run` writes nothing and gives the plan,
+    with time and memory estimated from up to three windows. `on_progress` is called with the megapixels done and the
+    total of all inputs; an exception that it raises stops the run.
 
     A run that was stopped leaves its finished rows in `<output>.part`; the same call continues there, and the result is
     the same bytes. With `overwrite` outputs are replaced, and so are the leavings of a run that differs.
@@ -89,6 +92,7 @@ def predict(
         overlap=overlap,
         max_memory_mb=None if max_memory is None else megabytes(max_memory),
         tta=tta,
+        resample=resample,
         creation=creation,
     )
     sources = [inputs] if isinstance(inputs, str | Path) else list(inputs)
@@ -138,7 +142,9 @@ def _probe(ensemble: Ensemble, jobs: list[PredictJob], options: PredictOptions) 
     seconds = 0.0
     for job in jobs:
         with open_input(ensemble.bundle, job.source, options.nodata) as scene:
-            seconds += probe_seconds(ensemble.scorer, scene, job.bands, job.plan, region=job.part)
+            source = scene if job.resampling is None else ResampledScene(scene, job.resampling)
+            region = ScenePart(job.model_window)
+            seconds += probe_seconds(ensemble.scorer, source, job.bands, job.plan, region=region)
     return seconds
 
 

@@ -34,6 +34,11 @@ class Ensemble:
         return max(bundle.halo for bundle in self.bundles)
 
     @property
+    def squash(self) -> int:
+        """Side of the square that a model resizes the whole scene to, as published systems do; 0 where none does."""
+        return max(bundle.squash for bundle in self.bundles)
+
+    @property
     def divisor(self) -> int:
         """What every side of a chip is a multiple of."""
         return math.lcm(*(bundle.size_divisor for bundle in self.bundles))

@@ -16,8 +16,10 @@ from overland.errors import DataError
 from overland.inference import (
     MemoryCosts,
     Plan,
-    check_scene,
+    Resampling,
+    check_bands,
     chip_size_for,
+    choose_resampling,
     default_budget_mb,
     plan_windows,
     planned_memory_mb,
@@ -25,7 +27,8 @@ from overland.inference import (
 )
 from overland.inference.machine import available_memory_mb
 from overland.inference.plan import round_up
-from overland.raster import Grid, Scene, open_scene
+from overland.inference.resampled import resampling_bytes
+from overland.raster import Grid, Scene, Window, open_scene
 from overland.raster.journal import recorded_run
 from overland.workflows.predict_ensemble import Ensemble
 from overland.workflows.predict_region import Area, Bounds, ScenePart, scene_part
@@ -48,6 +51,7 @@ class PredictOptions:
     overlap: int | None = None
     max_memory_mb: float | None = None
     tta: str | None = None
+    resample: str = "auto"
     creation: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -55,7 +59,8 @@ class PredictOptions:
 class PredictJob:
     """One scene to predict: its files, the part of it, the bands to read and the windows.
 
-    `grid` is that of the outputs. `run` is what the result depends on, in words that a person understands.
+    `grid` is that of the outputs. Where the scene is resampled, `plan` is that of the model's pixels. `run` is what the
+    result depends on, in words that a person understands.
     """
 
     source: str
@@ -64,6 +69,7 @@ class PredictJob:
     grid: Grid
     bands: tuple[int, ...]
     plan: Plan
+    resampling: Resampling | None
     costs: MemoryCosts
     run: Mapping[str, Any]
 
@@ -80,7 +86,12 @@ class PredictJob:
     @property
     def windows(self) -> int:
         """Number of windows that touch the part."""
-        return self.plan.windows_touching(self.part.window)
+        return self.plan.windows_touching(self.model_window)
+
+    @property
+    def model_window(self) -> Window:
+        """The part in the pixels that the model sees."""
+        return _model_window(self.part, self.resampling)
 
     @property
     def model_megapixels(self) -> float:
@@ -90,7 +101,7 @@ class PredictJob:
     @property
     def memory_mb(self) -> float:
         """Estimate of the memory at its largest."""
-        return planned_memory_mb(self.plan, self.costs, width=self.grid.width)
+        return planned_memory_mb(self.plan, self.costs, width=self.model_window.width)
 
 
 def predict_jobs(targets: Sequence[Target], ensemble: Ensemble, options: PredictOptions) -> list[PredictJob]:
@@ -116,54 +127,88 @@ def open_input(bundle: ModelBundle, source: str, nodata: float | None = None) ->
 
 def _job_of(target: Target, ensemble: Ensemble, options: PredictOptions) -> PredictJob | None:
     with open_input(ensemble.bundle, target.source, options.nodata) as scene:
-        bands = check_scene(ensemble.bundle, scene, options.bands)
+        bands = check_bands(ensemble.bundle, scene, options.bands)
         part = scene_part(target.source, scene.grid, options.limits)
         if part is None:
             logger.info("%s lies beside the area; it is left out.", target.source)
             return None
-        costs = _costs(ensemble, scene, bands)
-        chip_size = (
-            options.chip_size or _recorded_chip_size(target, options) or _chip_size(part, ensemble, costs, options)
-        )
+        resampling = None if ensemble.squash else choose_resampling(ensemble.bundle, scene, options.resample)
+        seen = _model_window(part, resampling)
+        whole = scene.grid.window if resampling is None else resampling.bounds
+        costs = _costs(ensemble, scene, bands, part, resampling)
+        if ensemble.squash:
+            chip_size = _squashed_chip_size(target, whole, ensemble)
+        else:
+            chip_size = (
+                options.chip_size
+                or _recorded_chip_size(target, options)
+                or _chip_size(seen.width, ensemble, costs, options)
+            )
         plan = plan_windows(
-            scene.height,
-            scene.width,
+            whole.height,
+            whole.width,
             chip_size=chip_size,
             halo=_halo(ensemble, options),
             divisor=ensemble.divisor,
-            streams=ensemble.scorer.streams,
+            streams=1 if ensemble.squash else ensemble.scorer.streams,
         )
-        whole = part.window == scene.grid.window
+        is_whole = part.window == scene.grid.window
         return PredictJob(
             source=target.source,
             outputs=target.outputs,
             part=part,
-            grid=scene.grid if whole else scene.grid.cropped(part.window),
+            grid=scene.grid if is_whole else scene.grid.cropped(part.window),
             bands=bands,
             plan=plan,
+            resampling=resampling,
             costs=costs,
-            run=_run(target, scene, part, bands, chip_size, plan, ensemble, options),
+            run=_run(target, scene, part, bands, chip_size, plan, resampling, ensemble, options),
         )
 
 
+def _squashed_chip_size(target: Target, whole: Window, ensemble: Ensemble) -> int:
+    logger.warning(
+        "This model resizes the whole of %s, %d x %d pixels, to %d x %d, as its system was published: what is narrower "
+        "than a pixel of that is lost, and --chip-size, --overlap and --resample do nothing.",
+        *(target.source, whole.height, whole.width, ensemble.squash, ensemble.squash),
+    )
+    return max(whole.height, whole.width)
+
+
 def _halo(ensemble: Ensemble, options: PredictOptions) -> int:
+    if ensemble.squash:
+        return 0
     return ensemble.halo if options.overlap is None else math.ceil(options.overlap / 2)
 
 
-def _costs(ensemble: Ensemble, scene: Scene, bands: tuple[int, ...]) -> MemoryCosts:
+def _model_window(part: ScenePart, resampling: Resampling | None) -> Window:
+    return part.window if resampling is None else resampling.reversed.needed(part.window)
+
+
+def _costs(
+    ensemble: Ensemble, scene: Scene, bands: tuple[int, ...], part: ScenePart, resampling: Resampling | None
+) -> MemoryCosts:
+    num_scores = ensemble.scorer.num_scores
+    pixel_bytes = len(bands) * np.dtype(scene.dtype).itemsize
+    beside = (
+        0
+        if resampling is None
+        else resampling_bytes(resampling, part.window.width, len(bands), pixel_bytes, num_scores)
+    )
     return MemoryCosts(
         bytes_per_pixel=ensemble.bytes_per_pixel,
         streams=ensemble.scorer.streams,
         bands=len(bands),
-        pixel_bytes=len(bands) * np.dtype(scene.dtype).itemsize,
-        num_scores=ensemble.scorer.num_scores,
+        pixel_bytes=pixel_bytes,
+        num_scores=num_scores,
+        beside_bytes=beside,
     )
 
 
-def _chip_size(part: ScenePart, ensemble: Ensemble, costs: MemoryCosts, options: PredictOptions) -> int:
+def _chip_size(width: int, ensemble: Ensemble, costs: MemoryCosts, options: PredictOptions) -> int:
     budget_mb = options.max_memory_mb or default_budget_mb(available_memory_mb())
     halo = _halo(ensemble, options)
-    return chip_size_for(budget_mb, costs, width=part.window.width, halo=halo, divisor=ensemble.divisor)
+    return chip_size_for(budget_mb, costs, width=width, halo=halo, divisor=ensemble.divisor)
 
 
 def _recorded_chip_size(target: Target, options: PredictOptions) -> int | None:
@@ -180,6 +225,7 @@ def _run(
     bands: tuple[int, ...],
     chip_size: int,
     plan: Plan,
+    resampling: Resampling | None,
     ensemble: Ensemble,
     options: PredictOptions,
 ) -> dict[str, Any]:
@@ -198,6 +244,7 @@ def _run(
         "threshold": options.threshold,
         "chip size": chip_size,
         "overlap": 2 * plan.rows.halo,
+        "resampled to": None if resampling is None else [resampling.rows.size, resampling.cols.size],
         "tta": options.tta,
         "creation options": options.creation,
     }

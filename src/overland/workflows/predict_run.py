@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from overland.inference import predict_scene
+from overland.inference import predict_resampled, predict_scene
 from overland.inference.blend import Scores
 from overland.inference.predictor import WriteScores
 from overland.progress import Advance, track
@@ -84,9 +85,12 @@ def _predict_rows(
         open_input(ensemble.bundle, job.source, options.nodata) as scene,
         track(f"Predict {job.mask.stem}", megapixels, "Mpx") as advance,
     ):
+        predict_rows = predict_scene
+        if job.resampling is not None:
+            predict_rows = partial(predict_resampled, resampling=job.resampling)
         for first, end in missing:
             region = job.part.until(end)
-            predict_scene(
+            predict_rows(
                 ensemble.scorer,
                 scene,
                 job.bands,

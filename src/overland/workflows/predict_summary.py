@@ -76,6 +76,7 @@ def _job_values(job: PredictJob) -> dict[str, Any]:
         "chip_size": [job.plan.rows.chip, job.plan.cols.chip],
         "overlap": 2 * job.plan.rows.halo,
         "redundancy": round(job.model_megapixels / job.megapixels, 3),
+        "resampled_to": None if job.resampling is None else [job.resampling.rows.size, job.resampling.cols.size],
     }
 
 

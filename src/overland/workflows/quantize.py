@@ -13,6 +13,7 @@ from typing import Any
 from overland.bundle import ModelBundle, load_bundle, save_quantized
 from overland.errors import DataError, UsageError
 from overland.export.quantize import end_layers, quantize_graph
+from overland.export.whole_graph import whole_graph
 from overland.inference.plan import round_up
 from overland.inference.samples import Chip, sample_chips
 from overland.inference.scorers import network_input
@@ -94,7 +95,7 @@ def _first_that_holds(
 ) -> tuple[bytes, dict[str, Any]]:
     """The graph all in eight bits if that holds, else with its ends in fp32; and what was found of it."""
     graph, found = _attempt(bundle, calibration, images, keep=(), is_measured=is_measured)
-    ends = end_layers(bundle.graph_path.read_bytes())
+    ends = end_layers(whole_graph(bundle))
     if not ends or _loss_points(found, is_measured) <= _LARGEST_LOSS_POINTS:
         return graph, found
     logger.info("IoU changes by %s points; now with %s in fp32.", found["iou_change_points"], " and ".join(ends))
@@ -107,7 +108,7 @@ def _attempt(
 ) -> tuple[bytes, dict[str, Any]]:
     """A graph with the layers `keep` in fp32, and what the engine that does worst with it gives."""
     scaled = (network_input(bundle, *chip)[None] for chip in calibration)
-    graph = quantize_graph(bundle.graph_path.read_bytes(), scaled, keep=keep)
+    graph = quantize_graph(whole_graph(bundle), scaled, keep=keep)
     with TemporaryDirectory(prefix="overland-") as folder:
         candidate = save_quantized(bundle, Path(folder) / "model", int8_graph=graph, report={}, card="")
         reports = compare(bundle, candidate, images)

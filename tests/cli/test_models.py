@@ -1,0 +1,24 @@
+import json
+
+from click.testing import CliRunner
+
+from overland.cli.models import command
+
+
+def test_the_list_says_what_each_model_is_for_and_whom_to_credit():
+    result = CliRunner().invoke(command)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("roads\n")
+    for part in ("background, road", "0.5 to 2 m", "MB", "IoU of road 0.", "MassGIS", "OpenStreetMap"):
+        assert part in result.stdout
+
+
+def test_json_is_one_object():
+    values = json.loads(CliRunner().invoke(command, ["--json"]).stdout)
+    assert values["models"][0]["name"] == "roads"
+    assert values["models"][0]["bytes"] < 10_000_000
+
+
+def test_an_empty_box_is_said(monkeypatch):
+    monkeypatch.setattr("overland.workflows.models.zoo_models", dict)
+    assert CliRunner().invoke(command).stdout == "There is no model in the box.\n"

@@ -1,0 +1,151 @@
+import logging
+
+import numpy as np
+import pytest
+
+from models_made import mean_bundle, threshold_bundle
+from overland.inference import model_scorer, open_engine, plan_windows
+from overland.inference.resample import AxisResampling, Resampling, resample
+from overland.inference.resampled import predict_resampled
+from overland.inference.resampled_scene import ResampledScene
+from overland.raster import Window, open_scene
+from scenes import utm_grid, write_image
+
+RNG = np.random.default_rng(7)
+HEIGHT, WIDTH = 1100, 300
+
+
+@pytest.fixture(params=[(550, 150), (733, 200), (1650, 450), (275, 300)], ids=str)
+def resampling(request):
+    rows, cols = request.param
+    return Resampling(AxisResampling(HEIGHT, rows), AxisResampling(WIDTH, cols))
+
+
+@pytest.fixture
+def scene(tmp_path):
+    pixels = RNG.integers(1, 255, (1, HEIGHT, WIDTH), dtype=np.uint8)
+    pixels[:, 400:700, 50:120] = 0
+    pixels[:, RNG.random((HEIGHT, WIDTH)) < 0.01] = 0
+    with open_scene(write_image(tmp_path / "s.tif", pixels, utm_grid(HEIGHT, WIDTH)), nodata=0) as scene:
+        yield scene
+
+
+@pytest.fixture
+def scorer(tmp_path):
+    bundle = mean_bundle(tmp_path / "m", side=5, halo=8)
+    return model_scorer(bundle, open_engine(bundle, "onnx", streams=2))
+
+
+class Collected:
+    def __init__(self, height=HEIGHT, width=WIDTH):
+        self.scores, self.valid = np.full((height, width), np.nan, np.float32), np.zeros((height, width), bool)
+        self.windows = []
+
+    def write(self, window, scores, valid):
+        self.windows.append(window)
+        self.scores[window.slices], self.valid[window.slices] = scores[0], valid
+
+
+def predicted(scorer, scene, resampling, *, offset=(0, 0), region=None, first_row=0, advance=None):
+    size = resampling.bounds
+    plan = plan_windows(size.height, size.width, chip_size=96, halo=8, divisor=8, offset=offset)
+    found = Collected() if region is None else Collected(region.window.height, region.window.width)
+    predict_resampled(
+        scorer,
+        scene,
+        (1,),
+        plan,
+        found.write,
+        resampling=resampling,
+        region=region,
+        first_row=first_row,
+        advance=advance,
+    )
+    return found
+
+
+class Region:
+    def __init__(self, window, is_inside=None):
+        self.window, self._is_inside = window, is_inside
+
+    def inside(self, window):
+        return None if self._is_inside is None else self._is_inside[window.slices]
+
+
+def test_scores_are_those_of_the_resampled_scene_brought_back(scorer, scene, resampling):
+    found = predicted(scorer, scene, resampling)
+    size = resampling.bounds
+    pixels, covered = ResampledScene(scene, resampling).read(size, (1,))
+    coarse = scorer.score(np.pad(pixels, ((0, 0), (8, 8), (8, 8)), "reflect"), np.pad(covered, 8, "reflect"))
+    expected, _ = resample(resampling.reversed, Window(0, 0, HEIGHT, WIDTH), coarse[:, 8:-8, 8:-8], covered, size)
+    np.testing.assert_array_equal(found.valid, scene.read(None, (1,))[1])
+    np.testing.assert_allclose(found.scores[found.valid], expected[0][found.valid], atol=2e-6)
+
+
+def test_rows_leave_in_lots_of_512_from_top_to_bottom(scorer, scene, resampling):
+    found = predicted(scorer, scene, resampling)
+    assert [(window.row_off, window.height, window.width) for window in found.windows] == [
+        (0, 512, WIDTH),
+        (512, 512, WIDTH),
+        (1024, 76, WIDTH),
+    ]
+
+
+def test_moved_windows_give_the_same_scores(scorer, scene, resampling):
+    there, moved = predicted(scorer, scene, resampling), predicted(scorer, scene, resampling, offset=(40, 24))
+    np.testing.assert_allclose(there.scores[there.valid], moved.scores[there.valid], atol=2e-6)
+
+
+@pytest.mark.parametrize("window", [Window(3, 5, 1000, 200), Window(517, 120, 90, 33), Window(1099, 0, 1, 1)])
+def test_a_part_gets_the_very_scores_of_the_whole(scorer, scene, resampling, window):
+    whole, part = predicted(scorer, scene, resampling), predicted(scorer, scene, resampling, region=Region(window))
+    np.testing.assert_array_equal(part.valid, whole.valid[window.slices])
+    np.testing.assert_array_equal(part.scores[part.valid], whole.scores[window.slices][part.valid])
+
+
+def test_a_shape_gets_the_very_scores_of_the_whole(scorer, scene, resampling):
+    rows, cols = np.ogrid[:HEIGHT, :WIDTH]
+    inside = (rows - 500) ** 2 + 9 * (cols - 150) ** 2 < 300**2
+    window = Window(200, 50, 600, 200)
+    whole = predicted(scorer, scene, resampling)
+    part = predicted(scorer, scene, resampling, region=Region(window, inside))
+    np.testing.assert_array_equal(part.valid, (whole.valid & inside)[window.slices])
+    np.testing.assert_array_equal(part.scores[part.valid], whole.scores[window.slices][part.valid])
+
+
+def test_a_run_that_goes_on_gives_the_very_scores_of_one_that_did_not_stop(scorer, scene, resampling):
+    whole = predicted(scorer, scene, resampling)
+    rest = predicted(scorer, scene, resampling, region=Region(Window(0, 0, HEIGHT, WIDTH)), first_row=512)
+    assert [window.row_off for window in rest.windows] == [512, 1024]
+    valid = rest.valid[512:]
+    np.testing.assert_array_equal(rest.scores[512:][valid], whole.scores[512:][valid])
+    nothing = predicted(scorer, scene, resampling, region=Region(Window(0, 0, HEIGHT, WIDTH)), first_row=HEIGHT)
+    assert nothing.windows == []
+
+
+def test_progress_is_in_megapixels_of_the_scene(scorer, scene, resampling):
+    done = []
+    predicted(scorer, scene, resampling, advance=done.append)
+    assert sum(done) == pytest.approx(HEIGHT * WIDTH / 1e6)
+
+
+def test_an_error_of_the_writer_ends_the_run(scorer, scene, resampling):
+    def fail(window, scores, valid):
+        raise OSError("the disk is full")
+
+    size = resampling.bounds
+    plan = plan_windows(size.height, size.width, chip_size=96, halo=8, divisor=8)
+    with pytest.raises(OSError, match="the disk is full"):
+        predict_resampled(scorer, scene, (1,), plan, fail, resampling=resampling)
+
+
+def test_what_is_uniform_stays_so_beside_missing_data(tmp_path, resampling, caplog):
+    caplog.set_level(logging.ERROR)
+    pixels = np.full((1, HEIGHT, WIDTH), 200, np.uint8)
+    pixels[:, RNG.random((HEIGHT, WIDTH)) < 0.3] = 0
+    bundle = threshold_bundle(tmp_path / "t")
+    scorer = model_scorer(bundle, open_engine(bundle, "onnx", streams=1))
+    with open_scene(write_image(tmp_path / "u.tif", pixels, utm_grid(HEIGHT, WIDTH)), nodata=0) as scene:
+        found = predicted(scorer, scene, resampling)
+    np.testing.assert_array_equal(found.valid, pixels[0] > 0)
+    np.testing.assert_allclose(found.scores[found.valid], 1, atol=1e-6)
