@@ -160,7 +160,11 @@ def test_the_fault_of_a_class_void_is_trained_but_scored_without_it(tmp_path):
     bundle = load_bundle(trained["model"])
     assert bundle.legend.names == ("background", "road", "void")
     assert bundle.num_scores == 3
-    assert "void" not in trained["val"]["pooled"]["classes"]
+    pooled = trained["val"]["pooled"]
+    assert trained["val"]["headline"]["key"] == "miou_without_unknown"
+    assert pooled["miou_without_unknown"] == pytest.approx(
+        np.mean([pooled["classes"][name]["iou"] for name in ("background", "road")])
+    )
 
 
 def test_two_outputs_may_decide_between_two_classes(roads, tmp_path):
