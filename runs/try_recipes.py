@@ -25,7 +25,8 @@ from overland.workflows.recipes import show_recipe
 from provenance import provenance, write_figures
 
 _IMAGES = (".jpg", ".png", ".webp", ".tif")
-_FILES = 8
+_FILES = 14
+_LEAST_SIDE = 512  # less of an image may show no road
 
 
 def main() -> None:
@@ -60,9 +61,9 @@ def _tried(recipe: str, data: Path, output: Path) -> dict[str, Any]:
 
 
 def _dataset_for(described: dict[str, Any], data: Path, output: Path) -> Path:
-    """The layout that the system was published with: a few images of it, cut to the size of one chip."""
+    """The layout that the system was published with: a few images of it, cut to little more than one chip."""
     system, task, settings = described["system"], described["task"], described["settings"]
-    side = max(settings["imgsz"], 256)
+    side = max(settings["imgsz"], _LEAST_SIDE)
     name = {"street scenes": "camvid", "land cover": "deepglobe-landcover"}.get(task, "deepglobe-road")
     name = "roads-massachusetts" if system == "S2" else name
     small = output / f"{name}-{side}"
@@ -77,18 +78,21 @@ def _dataset_for(described: dict[str, Any], data: Path, output: Path) -> Path:
 
 
 def _copy_cut(source: Path, target: Path, side: int) -> None:
-    """Copy a dataset: of each folder the first images, cut at their upper left corner; tables as they are."""
+    """Copy a dataset: of each folder the middle of the first images; tables as they are."""
     for folder in [source, *(path for path in sorted(source.rglob("*")) if path.is_dir())]:
         copy = target / folder.relative_to(source)
         copy.mkdir(parents=True)
         for path in [path for path in sorted(folder.iterdir()) if path.is_file()][:_FILES]:
             if path.suffix in _IMAGES:
-                with Image.open(path) as image:
-                    image.crop((0, 0, min(side, image.width), min(side, image.height))).save(
-                        copy / path.name, quality=95
-                    )
+                _cut_middle(path, copy / path.name, side)
             elif path.suffix != ".txt":
                 shutil.copy(path, copy)
+
+
+def _cut_middle(path: Path, target: Path, side: int) -> None:
+    with Image.open(path) as image:
+        left, top = max(0, (image.width - side) // 2), max(0, (image.height - side) // 2)
+        image.crop((left, top, min(left + side, image.width), min(top + side, image.height))).save(target, quality=95)
 
 
 def _is_image(path: Path) -> bool:

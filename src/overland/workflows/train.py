@@ -14,7 +14,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 import yaml
 
 from overland import __version__
@@ -23,7 +22,6 @@ from overland.config import TrainConfig, load_yaml, train_config_from_mapping, t
 from overland.datasets import Dataset, class_shares, dataset_from_path
 from overland.datasets.chips import BandStatistics, band_statistics
 from overland.errors import DataError, UsageError
-from overland.models import loss_needs_class_weights, model_settings
 from overland.progress import format_seconds
 from overland.raster import open_scene
 from overland.report.curves import write_training_figures
@@ -32,6 +30,7 @@ from overland.workflows.card import model_card
 from overland.workflows.evaluate import evaluate_dataset
 from overland.workflows.measure import measured_bundle
 from overland.workflows.output_folder import free_folder
+from overland.workflows.train_network import class_weights_for, network_settings, with_void
 from overland.workflows.train_scaling import scaling_for
 
 __all__ = ["train"]
@@ -67,9 +66,9 @@ def train(
         run, config = None, train_config_from_source(recipe, settings)
     dataset = dataset_from_path(data)
     class_share = _check_classes(dataset)
-    learned = _with_void(dataset) if config.void_class else dataset
+    learned = with_void(dataset) if config.void_class else dataset
     statistics = scaling_for(config.normalize, band_statistics(dataset, "train", config.bands))
-    model = _model_of(config, learned, statistics)
+    model = network_settings(config, learned, bands=len(statistics.mean))
     run = run or _new_run(config, data, dataset, synthetic)
     models = fit(
         learned,
@@ -77,7 +76,7 @@ def train(
         model,
         statistics,
         run,
-        class_weights=_class_weights(config, class_share, learned),
+        class_weights=class_weights_for(config, class_share, learned),
         resume=resume is not None,
     )
     synthetic = synthetic or bool(load_yaml(run / _ARGS).get("synthetic"))
@@ -164,44 +163,6 @@ def _check_classes(dataset: Dataset) -> dict[str, float]:
         )
     logger.info("Classes in training: %s", ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
     return shares
-
-
-def _class_weights(config: TrainConfig, shares: Mapping[str, float], dataset: Dataset) -> tuple[float, ...] | None:
-    if not (config.class_weights or loss_needs_class_weights(config.loss)):
-        return None
-    # The inverse square root helps rare classes without letting them take over; a class that is absent weighs nothing.
-    known = [shares.get(name, 0.0) for name in dataset.legend.names]
-    weights = np.array([share**-0.5 if share > 0 else 0.0 for share in known])
-    return tuple((weights / weights[weights > 0].mean()).tolist())
-
-
-def _with_void(dataset: Dataset) -> Dataset:
-    """Ignored pixels as one more class: the network has an output for it, and no score counts it."""
-    legend = dataset.legend
-    if "void" in legend.names:
-        raise UsageError(f"void_class adds a class void, but {dataset.root} has one already; leave the setting out.")
-    logger.warning("Ignored pixels are trained as a class of their own (void_class), as a published system does.")
-    legend = dataclasses.replace(legend, names=(*legend.names, "void"), colors=(*legend.colors, (0, 0, 0)))
-    return dataclasses.replace(dataset, legend=legend)
-
-
-def _model_of(config: TrainConfig, dataset: Dataset, statistics: BandStatistics) -> dict[str, Any]:
-    settings = dict(config.model)
-    if config.encoder is not None:
-        settings.pop("encoder_name", None)
-        settings["encoder"] = config.encoder
-    if config.encoder_weights is not None:
-        settings["encoder_weights"] = config.encoder_weights
-    if config.squash:
-        settings |= {"squash": config.squash, "squash_nearest": config.squash_nearest}
-    # Two outputs for two classes are a recipe's choice: one, with a threshold, is ours.
-    classes = settings.get("classes") or (1 if dataset.legend.is_binary else dataset.legend.num_classes)
-    if classes not in (1, dataset.legend.num_classes) or (classes == 1 and not dataset.legend.is_binary):
-        raise UsageError(
-            f"The model has {classes} classes and {dataset.name} has {dataset.legend.num_classes} "
-            f"({', '.join(dataset.legend.names)}); leave classes out of the recipe's model."
-        )
-    return model_settings(settings, in_channels=len(statistics.mean), classes=classes)
 
 
 def _bundle_of(
