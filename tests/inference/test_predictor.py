@@ -1,3 +1,4 @@
+import itertools
 import signal
 import threading
 
@@ -300,12 +301,22 @@ def test_an_error_anywhere_stops_all_threads_and_is_raised_once(whole, place, mo
     assert len(scorer.shapes) < plan.windows
 
 
+@pytest.fixture
+def interruptible():
+    """A process that was started in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_while_the_model_works_stops_all_threads(whole):
     scorer, path, plan, _, _ = whole
+    numbers = itertools.count(1)
 
     class Interrupted(Counting):
         def score(self, pixels, valid):
-            if len(self.shapes) == 3:
+            if next(numbers) == 3:
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
             return super().score(pixels, valid)
 
