@@ -176,3 +176,16 @@ def test_two_outputs_may_decide_between_two_classes(roads, tmp_path):
 def test_a_number_of_classes_that_is_not_the_datas_is_refused(roads, tmp_path):
     with pytest.raises(UsageError, match="The model has 5 classes and"):
         train(roads, project=str(tmp_path), **SETTINGS | {"model": {"width": 4, "classes": 5}})
+
+
+def test_validation_images_without_any_road_are_no_reason_to_lose_the_model(tmp_path, monkeypatch):
+    data = write_road_dataset(tmp_path / "set")
+    for mask in data.rglob("masks/val/*.tif"):
+        with open_scene(mask) as scene:
+            grid = scene.grid
+        write_class_map(mask, np.zeros((grid.height, grid.width), np.uint8), grid, ROAD_LEGEND, overwrite=True)
+    # A model that is sure of nothing finds no road either.
+    monkeypatch.setattr("overland.workflows.evaluate._threshold", lambda bundle, threshold: 1.0)
+    trained = train(data, project=str(tmp_path / "runs"), **SETTINGS | {"epochs": 1})
+    assert np.isnan(trained["val"]["pooled"]["classes"]["road"]["iou"])
+    assert load_bundle(trained["model"]).graph_path.is_file()

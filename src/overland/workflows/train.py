@@ -225,7 +225,9 @@ def _save_scored(bundle: ModelBundle, trained: TrainedModel, run: Path, dataset:
         bundle = save(dataclasses.replace(bundle, threshold=scores["best_threshold"]["threshold"]))
         scores = evaluate_dataset(bundle, dataset, "val", output)
     shutil.copy(output / "confusion_matrix.png", run / "confusion_matrix.png")
-    shutil.copy(output / "pictures.jpg", run / "val_batch0_pred.jpg")
+    # There are no pictures where no image has a score: no road in the truth and none in the prediction.
+    if (output / "pictures.jpg").is_file():
+        shutil.copy(output / "pictures.jpg", run / "val_batch0_pred.jpg")
     scores = {key: value for key, value in scores.items() if key not in ("model", "data", "output")}
     return save(dataclasses.replace(bundle, metrics={"val": scores}))
 
