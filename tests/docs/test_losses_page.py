@@ -28,7 +28,8 @@ LOSSES = (
 
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
 def test_every_example_is_a_loss(block):
-    loss_from_terms(yaml.safe_load(block)["loss"], num_outputs=3, class_weights=torch.ones(3))
+    loss = loss_from_terms(yaml.safe_load(block)["loss"], num_outputs=3, class_weights=torch.ones(3))
+    assert loss(torch.zeros(1, 3, 8, 8), torch.ones(1, 8, 8, dtype=torch.long)) > 0.1
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)

@@ -83,7 +83,10 @@ def test_weights_that_cannot_be_fetched_say_how_to_give_a_file(monkeypatch, enco
 
 
 def test_weights_called_none_are_none():
-    settings = model_settings(
-        {"architecture": "FPN", "encoder": "resnet18", "encoder_weights": "none"}, in_channels=3, classes=1
-    )
-    build_model(settings, pretrained=True)
+    def built(**weights):
+        settings = model_settings({"architecture": "FPN", "encoder": "resnet18", **weights}, in_channels=3, classes=1)
+        torch.manual_seed(3)
+        return build_model(settings, pretrained=True).state_dict()
+
+    drawn, named = built(), built(encoder_weights="none")
+    assert all(torch.equal(value, named[name]) for name, value in drawn.items())
