@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from overland.bundle import ModelBundle, save_bundle
-from overland.export.quantize import quantize_graph
+from overland.exporters.quantize import quantize_graph
 from overland.inference import open_engine
 from overland.inference.machine import cpu_count
 from overland.legend import legend_from_names

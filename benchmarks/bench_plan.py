@@ -19,9 +19,8 @@ import rasterio
 from rasterio.transform import from_origin
 
 from made import save_unet
-from overland.workflows.predict_ensemble import open_ensemble
-from overland.workflows.predict_jobs import PredictOptions, predict_jobs
-from overland.workflows.predict_targets import predict_targets
+from overland.inference.ensemble import open_ensemble
+from overland.inference.scene_task import PredictOptions, predict_jobs, predict_targets
 from results import Row, json_option, origin, publish
 
 _LONGEST_S = 2.0

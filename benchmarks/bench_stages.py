@@ -26,8 +26,8 @@ from overland.inference import open_engine, plan_windows
 from overland.inference.blend import Blend
 from overland.raster import Scene, Window, open_scene
 from overland.raster.journal import open_journal
-from overland.raster.output import RasterProfile
-from overland.raster.row_bands import RowBands, RowBandsOutput, iter_row_bands
+from overland.raster.row_blocks import RowBands, RowBandsOutput, iter_row_bands
+from overland.raster.write import RasterProfile
 from results import Row, json_option, origin, publish
 
 _ROUNDS = 3

@@ -12,7 +12,7 @@ from affine import Affine
 from scipy.ndimage import gaussian_filter
 
 from overland.bundle import ModelBundle, save_bundle
-from overland.inference.footprint import measure_bytes_per_pixel
+from overland.inference.memory import measure_bytes_per_pixel
 from overland.legend import legend_from_names
 from overland.models import build_model, graph_from_model
 from overland.raster import Grid, Window, create_raster

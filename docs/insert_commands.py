@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 from overland.cli import overland
-from overland.config import TrainConfig
+from overland.settings import TrainConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -2,7 +2,7 @@
 
     python runs/example_model.py [--folder /tmp/example] [--epochs 30]
 
-Trains a network of five classes and one of roads on the landscapes of `overland.datasets.landscape`, and writes the
+Trains a network of five classes and one of roads on the landscapes of `overland.synthetic`, and writes the
 bundles `landcover` and `roads` and the scene `scene.tif` (JPEG in GeoTIFF), which neither has seen. Ten minutes on two
 cores. The scores in the bundles say that the code runs, nothing about real imagery.
 """
@@ -18,9 +18,9 @@ import numpy as np
 import rasterio.shutil
 import yaml
 
-from overland.datasets.landscape import LANDSCAPE_LEGEND, make_landscape
 from overland.legend import Legend
 from overland.raster import create_raster, write_class_map
+from overland.synthetic import LANDSCAPE_LEGEND, make_landscape
 from overland.workflows.train import train
 
 TARGET = Path(__file__).resolve().parent.parent / "src/overland/web/example"

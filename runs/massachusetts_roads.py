@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import overland as ol
-from overland.workflows.evaluate_masks import evaluate_masks
+from overland.workflows.evaluate_map import evaluate_masks
 from provenance import provenance, write_figures
 
 

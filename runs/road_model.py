@@ -25,11 +25,10 @@ from skimage.transform import downscale_local_mean
 
 import overland as ol
 from overland.bundle import ModelBundle, load_bundle
-from overland.export.compact import compact_bundle
-from overland.inference.resample import AxisResampling, Resampling, resample
-from overland.inference.resampled_scene import ResampledScene
+from overland.exporters.compact import compact_bundle
+from overland.inference.resample import AxisResampling, ResampledScene, Resampling, resample
 from overland.raster import create_raster, open_scene, read_image
-from overland.workflows.evaluate_masks import evaluate_masks
+from overland.workflows.evaluate_map import evaluate_masks
 from provenance import ROOT, provenance, write_figures
 
 TARGET = ROOT / "src/overland/zoo/roads"

@@ -14,7 +14,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from overland.workflows.evaluate_graphs import evaluate_graphs
+from overland.workflows.evaluate_roads import evaluate_graphs
 from provenance import provenance, write_figures
 
 SCORES = {

@@ -18,10 +18,10 @@ from typing import Any
 from PIL import Image
 
 import overland as ol
-from overland.config import recipe_names
 from overland.raster import open_scene
+from overland.settings import recipe_names
+from overland.workflows.list_recipes import show_recipe
 from overland.workflows.prepare_channels import prepare_channels
-from overland.workflows.recipes import show_recipe
 from provenance import provenance, write_figures
 
 _IMAGES = (".jpg", ".png", ".webp", ".tif")

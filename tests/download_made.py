@@ -163,7 +163,7 @@ def kaggle_stub(files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, home: 
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setattr("kagglehub.config.DEFAULT_KAGGLE_CREDENTIALS_FOLDER", str(home / ".kaggle"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("overland.datasets.download.retry.PAUSES_S", [0.0, 0.0, 0.0])
+    monkeypatch.setattr("overland.datasets.download.fetch.PAUSES_S", [0.0, 0.0, 0.0])
     with archive_server(files) as stub:
         monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, stub.url)
         yield stub

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import shapely
 
-from overland.datasets.landscape import LANDSCAPE_LEGEND, make_landscape
 from overland.raster import open_scene, write_class_map
+from overland.synthetic import LANDSCAPE_LEGEND, make_landscape
 from overland.vector import Layer, read_layer, write_features
 from overland.workflows.vectorize import vectorize
 from scenes import write_image

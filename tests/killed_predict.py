@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from overland.inference.engines.onnx import OnnxEngine
-from overland.raster import output, row_bands
+from overland.raster import row_blocks as row_bands
+from overland.raster import write as output
 from overland.workflows.predict import predict
 
 OPTIONS = {"engine": "onnx", "chip_size": 128}

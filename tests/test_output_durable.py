@@ -1,4 +1,4 @@
-from overland.raster.durable import held_lock, replace_durably, sync_file
+from overland.output import held_lock, replace_durably, sync_file
 
 
 def test_a_file_is_replaced_whole(tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 
 from overland.errors import UsageError
-from overland.workflows.output_folder import check_folder, free_folder, write_folder
+from overland.output import check_folder, free_folder, write_folder
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path):

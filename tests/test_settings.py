@@ -1,8 +1,8 @@
 import pytest
 import yaml
 
-from overland.config import TrainConfig, recipe_names, train_config_from_mapping, train_config_from_source
 from overland.errors import UsageError
+from overland.settings import TrainConfig, recipe_names, train_config_from_mapping, train_config_from_source
 
 
 def test_every_recipe_is_valid():

@@ -8,17 +8,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from overland.version import __version__
 
 _HOME = {
     "Legend": "overland.legend",
-    "Model": "overland.workflows.model",
+    "Model": "overland.workflows.load_model",
     "ModelBundle": "overland.bundle",
     "OverlandError": "overland.errors",
     "check_data": "overland.workflows.check_data",
     "evaluate": "overland.workflows.evaluate",
-    "evaluate_graphs": "overland.workflows.evaluate_graphs",
-    "load_model": "overland.workflows.model",
+    "evaluate_graphs": "overland.workflows.evaluate_roads",
+    "load_model": "overland.workflows.load_model",
     "make_report": "overland.workflows.report",
     "measure_areas": "overland.workflows.areas",
     "predict": "overland.workflows.predict",
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from overland.workflows.areas import measure_areas
     from overland.workflows.check_data import check_data
     from overland.workflows.evaluate import evaluate
-    from overland.workflows.evaluate_graphs import evaluate_graphs
-    from overland.workflows.model import Model, load_model
+    from overland.workflows.evaluate_roads import evaluate_graphs
+    from overland.workflows.load_model import Model, load_model
     from overland.workflows.predict import predict
     from overland.workflows.rasterize import rasterize
     from overland.workflows.report import make_report

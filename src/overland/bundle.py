@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from overland.errors import DataError, UsageError, import_extra
 from overland.legend import Legend, legend_from_dict
-from overland.zoo import zoo_models
+from overland.pretrained import zoo_models
 
 __all__ = [
     "ModelBundle",
@@ -225,8 +225,8 @@ def save_quantized(
 def load_bundle(path: str | Path) -> ModelBundle:
     """Read a bundle and check that its files are what was saved.
 
-    `path` is a bundle, the folder of a run (its best model is taken), or, where there is no bundle or run of that name,
-    the name of a model in the box (`overland.zoo`). Raises `DataError` when it is none of them, when the bundle was
+    `path` is a bundle, the folder of a run (its best model is taken), or, where there is no bundle or run of that
+    name, the name of a pretrained model (`overland.pretrained`). Raises `DataError` when it is none of them, when the bundle was
     made by a newer Overland or when a checksum differs.
     """
     path = _bundle_folder(Path(path))

@@ -2,15 +2,82 @@
 
 from __future__ import annotations
 
+import csv
+import math
+import os
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
+from typing import IO, Any
 
 from overland.errors import UsageError
 
-__all__ = ["check_folder", "check_model_folder", "check_outside", "free_folder", "write_folder"]
+__all__ = [
+    "check_folder",
+    "check_model_folder",
+    "check_outside",
+    "free_folder",
+    "held_lock",
+    "replace_durably",
+    "sync_file",
+    "write_folder",
+    "write_table",
+]
+
+
+# What survives a crash: files that are on the disk before anything relies on them; locks that die with a process.
+
+
+def sync_file(path: Path) -> None:
+    """Wait until a file's contents are on the disk."""
+    # Windows refuses to flush a file that is open for reading alone.
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def replace_durably(source: Path, target: Path) -> None:
+    """Rename a file whose contents are on the disk already, and wait until the new name is there too."""
+    source.replace(target)
+    _sync_folder(target.parent)
+
+
+@contextmanager
+def held_lock(path: Path) -> Iterator[bool]:
+    """Hold the lock of a file, which is made if need be; yields False when another process holds it.
+
+    The system releases it when the process ends, however it ends.
+    """
+    with path.open("a+b") as file:
+        # The holder before may have removed the file meanwhile: then this lock guards nothing.
+        yield _lock(file) and path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _lock(file: IO[bytes]) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def check_folder(folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -77,3 +144,27 @@ def write_folder(folder: Path) -> Iterator[Path]:
         part.replace(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+# A table as CSV, whole or not at all.
+
+
+def write_table(path: str | Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Path:
+    """Write rows as comma-separated UTF-8 with a header; None and NaN become empty cells."""
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value

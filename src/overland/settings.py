@@ -5,23 +5,19 @@ A flag wins over the environment (`OVERLAND_TRAIN_<NAME>`), the environment over
 
 from __future__ import annotations
 
-import difflib
 import importlib.resources
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from overland.errors import UsageError
+from overland.text import closest_name, load_yaml, parse_yaml
 
 __all__ = [
     "TrainConfig",
-    "closest_name",
-    "load_yaml",
     "recipe_names",
     "train_config_from_mapping",
     "train_config_from_source",
@@ -150,7 +146,7 @@ def train_config_from_source(source: str | Path | None, overrides: Mapping[str, 
     source = str(source or _DEFAULT_RECIPE)
     if source in recipe_names():
         text = importlib.resources.files("overland.recipes").joinpath(f"{source}.yaml").read_text(encoding="utf-8")
-        values = _parse_yaml(text, source)
+        values = parse_yaml(text, source)
     elif Path(source).suffix in (".yaml", ".yml"):
         values = load_yaml(source)
     else:
@@ -174,31 +170,6 @@ def train_config_from_mapping(values: Mapping[str, Any], where: str) -> TrainCon
             )
         checked[name] = _value_of_kind(value, hints[name], f"{where}: {name}")
     return TrainConfig(**checked)
-
-
-def load_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping. Raises `UsageError` when it does not exist or holds something else."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read ({error}).") from error
-    return _parse_yaml(text, str(path))
-
-
-def closest_name(name: str, known: Iterable[str]) -> str:
-    """ "; did you mean X?" for the closest known name, or nothing."""
-    matches = difflib.get_close_matches(str(name), list(known), n=1)
-    return f"; did you mean {matches[0]}?" if matches else ""
-
-
-def _parse_yaml(text: str, where: str) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{where} is not valid YAML ({' '.join(str(error).split())}).") from error
-    if not isinstance(values, dict):
-        raise UsageError(f"{where} must hold settings as `name: value` lines.")
-    return values
 
 
 def _value_of_kind(value: Any, kind: Any, where: str) -> Any:

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import label, median_filter
 
 from noisy_masks import land, renumbered
-from overland.postprocess import PRESETS, CleanUp, clean_bands, clean_mask, plan_regions
+from overland.cleaning import PRESETS, CleanUp, clean_bands, clean_mask, plan_regions
 
 EVERYTHING = CleanUp(median=3, majority=5, open=3, close=3, remove_objects=9, fill_holes=20, sieve=12)
 CLEANUPS = [

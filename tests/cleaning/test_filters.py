@@ -5,8 +5,8 @@ import pytest
 from scipy.ndimage import median_filter
 
 from noisy_masks import land, mask_from_text, renumbered
-from overland.postprocess import majority_mask, median_mask
-from overland.postprocess.filters import classes_in
+from overland.cleaning import majority_mask, median_mask
+from overland.cleaning.filters import classes_in
 
 
 def majority_by_hand(mask, size):

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import binary_closing, binary_opening
 
 from noisy_masks import land, mask_from_text, renumbered
-from overland.postprocess import close_mask, open_mask
+from overland.cleaning import close_mask, open_mask
 
 DISK_OF_FIVE = np.ones((5, 5), bool)
 DISK_OF_FIVE[::4, ::4] = False

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from overland.postprocess.sliding import over_disk, over_run, over_square
+from overland.cleaning.filters import over_disk, over_run, over_square
 
 VALUES = np.random.default_rng(0).integers(0, 200, (23, 29)).astype(np.uint32)
 

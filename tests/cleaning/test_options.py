@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from overland.cleaning import PRESETS, CleanUp
 from overland.errors import UsageError
-from overland.postprocess import PRESETS, CleanUp
 
 
 @pytest.mark.parametrize("sizes", [{"median": 4}, {"open": 1}, {"close": 257}, {"majority": -3}, {"sieve": -1}])

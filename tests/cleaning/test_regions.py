@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from noisy_masks import land, mask_from_text, renumbered
-from overland.postprocess.regions import paint_regions, regions_from_bands
+from overland.cleaning.regions import paint_regions, regions_from_bands
 
 SMALL = mask_from_text(
     "0012",

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from noisy_masks import land, mask_from_text
-from overland.postprocess import CleanUp, clean_mask
-from overland.postprocess.regions import paint_regions, regions_from_bands
+from overland.cleaning import CleanUp, clean_mask
+from overland.cleaning.regions import paint_regions, regions_from_bands
 
 
 def cleaned(*rows, background=None, **sizes):

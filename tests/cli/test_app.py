@@ -12,7 +12,7 @@ pytest.importorskip("streamlit", reason="needs the extra web")
 
 from overland.cli import overland
 from overland.web.app import launch
-from overland.web.app.settings import OSM_TILES
+from overland.web.app.launch import OSM_TILES
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from overland.cli import overland
-from overland.config import TrainConfig
+from overland.settings import TrainConfig
 from scenes import write_road_dataset
 
 FAST = ["--epochs", "1", "--imgsz", "32", "--batch", "4"]

@@ -6,7 +6,7 @@ import pytest
 
 from made_sets import make_mask, save, write_set
 from overland.datasets import class_shares, dataset_from_path, missing_classes
-from overland.datasets.shares import weights_from_shares
+from overland.datasets.class_fractions import weights_from_shares
 from overland.errors import UsageError
 
 

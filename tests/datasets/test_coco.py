@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overland.datasets.coco import draw_mask, read_coco
-from overland.datasets.coco_shapes import mask_from_segmentation
+from overland.datasets.coco import draw_mask, mask_from_segmentation, read_coco
 from overland.errors import DataError
 
 BOX = [[2, 1, 6, 1, 6, 4, 2, 4]]

@@ -9,7 +9,7 @@ from made_sets import make_image, make_mask, save, write_set
 from overland.datasets import Sample, dataset_from_path, read_sample
 from overland.datasets.dataset import read_target
 from overland.errors import DataError
-from overland.raster.grid import Window
+from overland.geo.grid import Window
 
 
 def test_a_sample_is_read_with_its_ids(tmp_path: Path) -> None:

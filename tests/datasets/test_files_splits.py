@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from overland.datasets import Sample
-from overland.datasets.splits import split_by_group
+from overland.datasets.files import split_by_group
 from overland.errors import UsageError
 
 

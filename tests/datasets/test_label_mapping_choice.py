@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from made_sets import save
-from overland.datasets.codec_choice import codec_from_masks
+from overland.datasets.label_mapping_choice import codec_from_masks
 from overland.datasets.masks import read_mask
 from overland.errors import DataError
 from overland.legend import legend_from_names

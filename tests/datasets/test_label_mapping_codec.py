@@ -8,10 +8,10 @@ from affine import Affine
 from PIL import Image
 
 from made_sets import save
-from overland.datasets.codec import LabelCodec, label_mapping_line
+from overland.datasets.label_mapping import LabelCodec, label_mapping_line
 from overland.datasets.masks import RawMask, read_mask
 from overland.errors import DataError
-from overland.raster.grid import Grid
+from overland.geo.grid import Grid
 
 LAND = (((0, 255, 255), 0), ((255, 255, 0), 1), ((0, 0, 0), 255))
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from overland.datasets.codec import LabelCodec
-from overland.datasets.codec_inverse import mask_from_ids
+from overland.datasets.label_mapping import LabelCodec, mask_from_ids
 from overland.datasets.masks import RawMask
 from overland.errors import DataError
-from overland.raster.grid import Grid
+from overland.geo.grid import Grid
 
 IDS = np.array([[0, 1, 2, 255]], np.uint8)
 COLORS = (((0, 255, 255), 0), ((255, 255, 0), 1), ((0, 0, 255), 2), ((0, 0, 0), 255))

@@ -10,11 +10,11 @@ import pytest
 from models_made import threshold_bundle
 from overland.bundle import ModelBundle, load_bundle, load_weights, mask_from_scores, save_bundle, scores_from_logits
 from overland.errors import DataError, UsageError
-from overland.export.compact import compact_bundle
-from overland.export.deepness import deepness_graph
-from overland.export.hugging_face import save_for_hub
-from overland.export.quantize import end_layers, quantize_graph
-from overland.export.whole_graph import whole_graph
+from overland.exporters.compact import compact_bundle
+from overland.exporters.deepness import deepness_graph
+from overland.exporters.graphs import whole_graph
+from overland.exporters.hugging_face import save_for_hub
+from overland.exporters.quantize import end_layers, quantize_graph
 from overland.inference import open_engine
 from overland.legend import legend_from_names
 

@@ -13,7 +13,7 @@ from deepness_made import deepness_map, read_metadata
 from models_made import conv_graph, made_bundle, mean_bundle, ranking_bundle, threshold_bundle
 from overland.bundle import load_bundle, mask_from_scores, scale_pixels, scores_from_logits
 from overland.errors import DataError, UsageError
-from overland.export.deepness import deepness_graph, deepness_metadata, overlap_percent_of
+from overland.exporters.deepness import deepness_graph, deepness_metadata, overlap_percent_of
 from overland.legend import legend_from_names
 from overland.raster import open_scene
 from overland.workflows.predict import predict

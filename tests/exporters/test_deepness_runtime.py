@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 from overland.bundle import ModelBundle, save_bundle
-from overland.export.deepness import deepness_graph
+from overland.exporters.deepness import deepness_graph
 from overland.legend import legend_from_names
 
 torch = pytest.importorskip("torch")

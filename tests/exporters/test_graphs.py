@@ -3,7 +3,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from overland.export.subpixel import use_subpixel_convolutions
+from overland.exporters.graphs import use_subpixel_convolutions
 
 RNG = np.random.default_rng(0)
 

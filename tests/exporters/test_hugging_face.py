@@ -8,7 +8,7 @@ import yaml
 
 from models_made import threshold_bundle
 from overland.bundle import ModelBundle, load_bundle, save_bundle
-from overland.export.hugging_face import hub_card, save_for_hub, smp_class_of
+from overland.exporters.hugging_face import hub_card, save_for_hub, smp_class_of
 from overland.inference import open_engine
 from overland.legend import legend_from_names
 

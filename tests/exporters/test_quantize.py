@@ -11,9 +11,9 @@ torch = pytest.importorskip("torch")
 
 from models_made import conv_graph
 from overland.errors import DataError
-from overland.export.quantize import end_layers, quantize_graph
+from overland.exporters.quantize import end_layers, quantize_graph
 from overland.models import build_model
-from overland.models.graph import graph_from_model
+from overland.models.build import graph_from_model
 
 RNG = np.random.default_rng(0)
 

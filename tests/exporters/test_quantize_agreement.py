@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models_made import ranking_bundle, threshold_bundle
-from overland.export.agreement import Agreement
+from overland.exporters.quantize import Agreement
 
 
 def row(*values):

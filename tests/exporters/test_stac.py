@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models_made import ranking_bundle, threshold_bundle
-from overland.export.stac import stac_item
+from overland.exporters.stac import stac_item
 from overland.legend import legend_from_names
 
 jsonschema = pytest.importorskip("jsonschema")

@@ -1,7 +1,7 @@
 import pytest
 from affine import Affine
 
-from overland.raster.grid import Grid, Window, iter_windows
+from overland.geo.grid import Grid, Window, iter_windows
 
 UTM = Grid(100, 200, Affine(2.0, 0, 500_000, 0, -2.0, 5_000_000), "EPSG:32633")
 

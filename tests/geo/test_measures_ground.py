@@ -6,9 +6,9 @@ import shapely
 from affine import Affine
 from pyproj import Geod, Transformer
 
+from overland.geo.measures import map_to_pixels, metres_per_unit
 from overland.raster import Grid
 from overland.vector import areas_m2, lengths_m, pixel_size_m, pixels_to_map
-from overland.vector.ground import map_to_pixels, metres_per_unit
 
 LINES = np.array([shapely.LineString([(0, 0), (3, 4)]), shapely.LineString([(0, 0), (0, 2), (5, 2)])], dtype=object)
 SQUARE = np.array([shapely.box(0, 0, 10, 10).difference(shapely.box(4, 4, 6, 6))], dtype=object)

@@ -5,9 +5,9 @@ import pytest
 import shapely
 from affine import Affine
 
+from overland.geo.measures import pixel_areas_m2
 from overland.raster import Grid, Window
 from overland.vector import areas_m2, pixels_to_map
-from overland.vector.pixel_areas import pixel_areas_m2
 
 GRIDS = [
     Grid(200, 100, Affine(0.001, 0, 15, 0, -0.001, 60), "EPSG:4326"),

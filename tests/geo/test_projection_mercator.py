@@ -7,8 +7,8 @@ import pytest
 from affine import Affine
 from pyproj import Transformer
 
+from overland.geo.projection import lines_to_picture, mercator_grid, warped
 from overland.raster import Grid
-from overland.web.app.mercator import lines_to_picture, mercator_grid, warped
 from scenes import utm_grid
 
 

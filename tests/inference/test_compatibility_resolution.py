@@ -8,7 +8,7 @@ from affine import Affine
 
 from models_made import threshold_bundle
 from overland.errors import UsageError
-from overland.inference.resolution import choose_resampling, resolution_range_m
+from overland.inference.compatibility import choose_resampling, resolution_range_m
 from overland.raster import Grid, open_scene
 from scenes import utm_grid, write_image
 

@@ -1,6 +1,6 @@
 import pytest
 
-from overland.inference.cgroup import cpu_quota, memory_left_bytes
+from overland.inference.machine import cpu_quota, memory_left_bytes
 
 
 def write(folder, **files):

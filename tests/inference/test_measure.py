@@ -6,8 +6,8 @@ import pytest
 from models_made import mean_bundle
 from overland.bundle import load_bundle
 from overland.errors import DataError
-from overland.workflows import measure
-from overland.workflows.measure import measured_bundle
+from overland.inference import measure
+from overland.inference.measure import measured_bundle
 from scenes import write_image
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from models_made import mean_bundle, threshold_bundle
 from overland.inference import model_scorer, open_engine
-from overland.inference.context import context_count, context_side, measure_halo
+from overland.inference.measure import context_count, context_side, measure_halo
 
 
 def noisy_chips(bundle, count=4, side=None, low=0):
@@ -34,7 +34,7 @@ def test_the_halo_is_the_radius_of_a_mean_up_to_the_next_multiple_of_eight(tmp_p
 def test_the_halo_of_stacked_convolutions_is_at_most_their_radius(tmp_path, layers):
     torch = pytest.importorskip("torch")
     from overland.bundle import save_bundle
-    from overland.models.graph import graph_from_model
+    from overland.models.build import graph_from_model
 
     torch.manual_seed(0)
     stack = [torch.nn.Conv2d(4, 4, 3, padding=1) for _ in range(layers - 1)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from overland.inference import plan_windows
-from overland.inference.probe import probe_seconds
+from overland.inference.measure import probe_seconds
 from overland.raster import Grid, Window, create_raster, open_scene
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from models_made import threshold_bundle
 from overland.errors import DataError
-from overland.inference.samples import sample_chips
+from overland.inference.measure import sample_chips
 from overland.raster import Grid, create_raster
 from scenes import write_image
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from models_made import made_bundle, threshold_bundle
-from overland.inference import footprint
-from overland.inference.footprint import measure_bytes_per_pixel
+from overland.inference import memory as footprint
+from overland.inference.memory import measure_bytes_per_pixel
 from overland.legend import legend_from_names
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from overland.errors import UsageError
-from overland.workflows.predict_memory import megabytes
+from overland.inference.memory import megabytes
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from overland.inference.ahead import map_ahead, read_ahead, worker_threads, write_behind
+from overland.inference.prefetch import map_ahead, read_ahead, worker_threads, write_behind
 
 
 def no_threads_left():

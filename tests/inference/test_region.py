@@ -5,11 +5,11 @@ import shapely
 
 from models_made import mean_bundle
 from overland.errors import DataError, UsageError
+from overland.geo.projection import reprojected
+from overland.inference.region import Area, check_bounds, read_area, scene_part
 from overland.raster import Grid, Window, create_raster
 from overland.vector import Layer, write_features
-from overland.vector.project import reprojected
 from overland.workflows.predict import predict
-from overland.workflows.predict_region import Area, check_bounds, read_area, scene_part
 from scenes import utm_grid
 
 GRID = utm_grid(700, 300)

@@ -5,9 +5,7 @@ import pytest
 
 from models_made import mean_bundle, threshold_bundle
 from overland.inference import model_scorer, open_engine, plan_windows
-from overland.inference.resample import AxisResampling, Resampling, resample
-from overland.inference.resampled import predict_resampled
-from overland.inference.resampled_scene import ResampledScene
+from overland.inference.resample import AxisResampling, ResampledScene, Resampling, predict_resampled, resample
 from overland.raster import Window, open_scene
 from scenes import utm_grid, write_image
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from overland.inference.resample import AxisResampling, Resampling, resample
-from overland.inference.resampled_scene import KeptValid, ResampledScene
+from overland.inference.resample import AxisResampling, KeptValid, ResampledScene, Resampling, resample
 from overland.raster import Window, open_scene
 from scenes import utm_grid, write_image
 
@@ -36,7 +35,7 @@ def test_pixels_are_means_rounded_to_the_type_of_the_file(scene):
 
 
 def test_a_window_read_in_pieces_is_that_read_at_once(scene, monkeypatch):
-    monkeypatch.setattr("overland.inference.resampled_scene._ROWS", 7)
+    monkeypatch.setattr("overland.inference.resample._ROWS", 7)
     pieces = halved(scene).read(Window(2, 3, 30, 40), (1, 2, 3))[0]
     seen = halved(scene).resampling.needed(Window(2, 3, 30, 40))
     whole, _ = resample(halved(scene).resampling, Window(2, 3, 30, 40), *scene.read(seen, (1, 2, 3)), seen)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from overland.workflows.predict_outputs import confidence_from_scores
+from overland.inference.scene_run import confidence_from_scores
 
 
 def test_confidence_is_the_largest_probability_and_the_share_of_entropy():

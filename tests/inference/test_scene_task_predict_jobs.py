@@ -6,10 +6,9 @@ import pytest
 from models_made import threshold_bundle
 from overland.errors import DataError
 from overland.inference import open_engine
+from overland.inference.ensemble import open_ensemble
+from overland.inference.scene_task import PredictOptions, predict_jobs, predict_targets
 from overland.raster import Grid, create_raster
-from overland.workflows.predict_ensemble import open_ensemble
-from overland.workflows.predict_jobs import PredictOptions, predict_jobs
-from overland.workflows.predict_targets import predict_targets
 from scenes import utm_grid
 
 

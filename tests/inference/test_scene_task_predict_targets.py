@@ -1,7 +1,7 @@
 import pytest
 
 from overland.errors import UsageError
-from overland.workflows.predict_targets import predict_targets
+from overland.inference.scene_task import predict_targets
 
 
 def test_one_input_has_the_outputs_that_are_named(tmp_path):

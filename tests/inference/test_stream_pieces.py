@@ -3,9 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from overland.inference.pieces import iter_pieces, iter_scene_pieces
 from overland.inference.plan import plan_windows
-from overland.inference.strips import Strip
+from overland.inference.stream import Strip, iter_pieces, iter_scene_pieces
 from overland.raster import Grid, Window, create_raster, open_scene
 
 PIXELS = np.random.default_rng(0).integers(0, 9, (1, 1300, 90), dtype=np.uint8)

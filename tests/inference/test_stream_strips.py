@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from overland.inference.pieces import iter_pieces
 from overland.inference.plan import plan_windows
-from overland.inference.strips import Strip, cut_chip, iter_strips
+from overland.inference.stream import Strip, cut_chip, iter_pieces, iter_strips
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (2, 90, 70), dtype=np.uint8)
 VALID = IMAGE[0] > 40

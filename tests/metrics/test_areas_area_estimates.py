@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from overland.errors import DataError, UsageError
-from overland.metrics.area_estimates import area_estimates, counts_by_stratum, required_sample_size, z_value
+from overland.metrics.areas import area_estimates, counts_by_stratum, required_sample_size, z_value
 
 # The example of Olofsson et al. 2014: deforestation, forest gain, stable forest, stable non-forest.
 MATRIX = [[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]]

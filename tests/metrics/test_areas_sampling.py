@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from overland.errors import UsageError
-from overland.metrics.sampling import StrataBlock, allocate_points, draw_stratified
+from overland.metrics.areas import StrataBlock, allocate_points, draw_stratified
 
 
 def blocks(strata, side, areas=None):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from overland.errors import DataError
-from overland.metrics.relaxed import relaxed_counts
+from overland.metrics.curves import relaxed_counts
 
 
 def column(at, size=20):

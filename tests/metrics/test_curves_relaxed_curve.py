@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from overland.errors import DataError
-from overland.metrics.relaxed import relaxed_counts
-from overland.metrics.relaxed_curve import RelaxedCurve
+from overland.metrics.curves import RelaxedCurve, relaxed_counts
 
 
 @pytest.mark.parametrize("buffer", [0, 1, 3, 3.7])

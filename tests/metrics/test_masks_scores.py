@@ -89,7 +89,7 @@ def _torchmetrics():
     try:
         return importlib.import_module("torchmetrics.classification")
     except (ImportError, RuntimeError):
-        importlib.import_module("overland.models.torchvision_shim")
+        importlib.import_module("overland.models.torchvision_operators")
         return importlib.import_module("torchmetrics.classification")
 
 

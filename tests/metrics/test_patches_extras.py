@@ -3,7 +3,7 @@ import pytest
 
 from overland.errors import UsageError
 from overland.legend import legend_from_names
-from overland.metrics.extras import EXTRA_SCORES, extra_counts_for
+from overland.metrics.patches import EXTRA_SCORES, extra_counts_for
 
 ROADS = legend_from_names(["background", "road"])
 LAND = legend_from_names(["field", "forest", "water"])

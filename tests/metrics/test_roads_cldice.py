@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from overland.errors import DataError
-from overland.metrics.cldice import cldice_counts
+from overland.metrics.roads import cldice_counts
 
 
 def bar(rows, columns):

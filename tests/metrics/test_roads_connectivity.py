@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from overland.errors import DataError
-from overland.metrics.connectivity import connectivity_counts
+from overland.metrics.roads import connectivity_counts
 
 
 def lines(*parts):

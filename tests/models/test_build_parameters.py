@@ -3,7 +3,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn
 
-from overland.models.parameters import parameter_counts
+from overland.models.build import parameter_counts
 
 
 def test_weights_and_statistics_are_counted_apart():

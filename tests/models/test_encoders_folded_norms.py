@@ -4,7 +4,7 @@ torch = pytest.importorskip("torch")
 from torch import nn
 
 from overland.errors import DataError
-from overland.models.folded_norms import calibrate_folded_norms, fold_into_norms, numbered_as_named
+from overland.models.encoders import calibrate_folded_norms, fold_into_norms, numbered_as_named
 
 
 def _encoder():

@@ -2,7 +2,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from overland.models.input_stages import GreyL2
+from overland.models.published import GreyL2
 
 
 def test_grey_of_norm_one():

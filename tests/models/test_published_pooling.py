@@ -5,8 +5,8 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn
 
-from overland.models.graph import graph_from_model
-from overland.models.pooling import AnySizePool, make_pools_exportable
+from overland.models.build import graph_from_model
+from overland.models.published import AnySizePool, make_pools_exportable
 
 
 @pytest.mark.parametrize("side", [1, 2, 3, 6])

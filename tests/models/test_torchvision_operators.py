@@ -26,7 +26,7 @@ def test_without_the_shim_the_import_fails_or_needs_none():
 
 
 def test_nothing_is_declared_where_cuda_is(monkeypatch):
-    from overland.models import torchvision_shim
+    from overland.models import torchvision_operators as torchvision_shim
 
     monkeypatch.setattr(torchvision_shim, "_libraries", [])
     monkeypatch.setattr(torch.version, "cuda", "13.0")
@@ -34,7 +34,7 @@ def test_nothing_is_declared_where_cuda_is(monkeypatch):
 
 
 def test_nothing_is_declared_where_the_extension_loads(monkeypatch):
-    from overland.models import torchvision_shim
+    from overland.models import torchvision_operators as torchvision_shim
 
     monkeypatch.setattr(torchvision_shim, "_libraries", [])
     monkeypatch.setattr(torchvision_shim, "_extension_loads", lambda: True)

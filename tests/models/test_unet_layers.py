@@ -4,7 +4,7 @@ torch = pytest.importorskip("torch")
 from torch import nn
 
 from overland.errors import UsageError
-from overland.models.layers import activation_layer, double_conv, head, initialize, upsampling
+from overland.models.unet import activation_layer, double_conv, head, initialize, upsampling
 
 
 def _kinds(block):

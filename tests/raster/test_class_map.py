@@ -8,7 +8,7 @@ from PIL import Image
 from overland.errors import DataError
 from overland.legend import legend_from_names
 from overland.raster import Grid, Window, create_raster, write_class_map
-from overland.workflows.vectorize_input import open_class_map, open_class_scores, open_scores
+from overland.raster.class_map import open_class_map, open_class_scores, open_scores
 
 GRID = Grid(30, 40, Affine(0.5, 0, 500000, 0, -0.5, 4600000), "EPSG:32633")
 

@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from overland.raster.burn import burn_shapes
-from overland.raster.features import shapes_from_mask
-from overland.raster.grid import Window
+from overland.geo.grid import Window
+from overland.raster.features import burn_shapes, shapes_from_mask
 
 WHOLE = Window(0, 0, 30, 40)
 

@@ -6,7 +6,7 @@ import rasterio
 from rasterio.shutil import copy as copy_raster
 
 from overland.raster import Grid, create_raster, open_scene
-from overland.raster import identity as identity_module
+from overland.raster import open as identity_module
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from affine import Affine
 
 from overland.errors import AccessError, DataError
 from overland.raster import Grid, create_raster, open_scene
-from overland.raster.remote import access_error, is_remote, remote_settings, vsi_path, web_identity
+from overland.raster.open import access_error, is_remote, remote_settings, vsi_path, web_identity
 from range_server import range_server
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (3, 1600, 1600), dtype=np.uint8)

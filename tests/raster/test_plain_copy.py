@@ -8,7 +8,7 @@ import rasterio
 
 from overland.errors import DataError
 from overland.raster import open_scene
-from overland.raster.plain import read_facts, write_plain_copy
+from overland.raster.plain_copy import read_facts, write_plain_copy
 from scenes import utm_grid, write_image
 
 

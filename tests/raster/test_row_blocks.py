@@ -9,10 +9,10 @@ from affine import Affine
 from overland.errors import ResourceError
 from overland.legend import legend_from_names
 from overland.raster import Grid, create_raster, open_scene
-from overland.raster import row_bands as row_bands_module
+from overland.raster import row_blocks as row_bands_module
 from overland.raster.journal import journal_folder, open_journal
-from overland.raster.output import RasterProfile
-from overland.raster.row_bands import RowBands, RowBandsOutput, are_own_outputs, iter_row_bands
+from overland.raster.row_blocks import RowBands, RowBandsOutput, are_own_outputs, iter_row_bands
+from overland.raster.write import RasterProfile
 
 LEGEND = legend_from_names(["background", "road & track"])
 GRID = Grid(1300, 600, Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000), "EPSG:32633")

@@ -4,8 +4,7 @@ import rasterio
 
 from overland.errors import UsageError
 from overland.raster import Grid
-from overland.raster.creation import check_creation
-from overland.raster.output import RasterProfile, copy_to_output, create_dataset
+from overland.raster.write import RasterProfile, check_creation, copy_to_output, create_dataset
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from overland.errors import DataError
-from overland.report.curves import dice_figure, read_results, training_figure, write_training_figures
+from overland.reporting.curves import dice_figure, read_results, training_figure, write_training_figures
 
 HEAD = "epoch,time_s,lr,train/loss,val/loss,val/iou,val/miou,val/iou/background,val/iou/road\n"
 

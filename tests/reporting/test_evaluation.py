@@ -5,8 +5,8 @@ import numpy as np
 
 from overland.legend import legend_from_names
 from overland.metrics import ThresholdCurve, image_scores, summary_from_confusions
-from overland.report.evaluation import write_evaluation
-from overland.report.pictures import PictureItem
+from overland.reporting.evaluation import write_evaluation
+from overland.reporting.pictures import PictureItem
 
 ROADS = legend_from_names(["background", "road"])
 

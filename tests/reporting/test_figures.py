@@ -4,7 +4,7 @@ from PIL import Image
 
 from overland.legend import legend_from_names
 from overland.metrics import ThresholdCurve, scores_from_confusion
-from overland.report.figures import (
+from overland.reporting.figures import (
     class_figure,
     confusion_figure,
     format_count,

@@ -1,7 +1,7 @@
 import numpy as np
 
-from overland.metrics.relaxed_curve import RelaxedCurve
-from overland.report.relaxed_figure import relaxed_figure
+from overland.metrics.curves import RelaxedCurve
+from overland.reporting.figures import relaxed_figure
 
 
 def _labels(truth):

@@ -1,6 +1,6 @@
 import re
 
-from overland.report.style import INK, new_figure, style_axes, svg_from_figure, write_figure
+from overland.reporting.figures import INK, new_figure, style_axes, svg_from_figure, write_figure
 
 
 def _figure():

@@ -1,4 +1,4 @@
-from overland.report.extra_scores import extra_scores_html
+from overland.reporting.html import extra_scores_html
 
 
 def test_what_was_asked_for_is_listed_and_the_rest_is_not():

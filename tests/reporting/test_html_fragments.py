@@ -3,7 +3,7 @@ import math
 import pytest
 from PIL import Image
 
-from overland.report.fragments import class_table, data_uri, facts, figure, format_score, headline, picture_from_bytes
+from overland.reporting.html import class_table, data_uri, facts, figure, format_score, headline, picture_from_bytes
 
 EVIL = "<script>alert('x')</script>"
 

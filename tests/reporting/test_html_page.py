@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 import pytest
 
 from overland.errors import UsageError
-from overland.report.page import ReportContent, Section, write_report
+from overland.reporting.html import ReportContent, Section, write_report
 
 CONTENT = ReportContent("Roads & <paths>", "A lead.", "<p>0.5</p>", [Section("Map", "<p>map</p>")], "The end.")
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from overland.report.map_figure import MapView, map_figure
-from overland.report.overview import ClassArea
+from overland.reporting.map_figure import ClassArea, MapView, map_figure
 
 IMAGE = np.zeros((80, 100, 3), np.uint8)
 

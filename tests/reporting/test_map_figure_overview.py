@@ -6,7 +6,7 @@ from affine import Affine
 from overland.errors import DataError
 from overland.legend import legend_from_names
 from overland.raster import Grid, open_scene, write_class_map
-from overland.report.overview import (
+from overland.reporting.map_figure import (
     lines_to_overview,
     overview_of_mask,
     overview_of_scene,
@@ -33,7 +33,7 @@ def test_pixels_are_averaged(tmp_path):
 
 
 def test_a_scene_larger_than_a_window_is_put_together_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("overland.report.overview._WINDOW", 16)
+    monkeypatch.setattr("overland.reporting.map_figure._WINDOW", 16)
     image = np.random.default_rng(0).integers(0, 255, (3, 50, 70), dtype=np.uint8)
     with open_scene(write_image(tmp_path / "a.tif", image)) as scene:
         picture = overview_of_scene(scene, 5)

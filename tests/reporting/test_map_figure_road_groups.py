@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from overland.report.road_groups import road_groups
+from overland.reporting.map_figure import road_groups
 
 
 def test_without_measures_all_roads_are_alike():

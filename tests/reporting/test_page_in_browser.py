@@ -7,8 +7,7 @@ import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
-from overland.report.fragments import class_table, facts, headline
-from overland.report.page import ReportContent, Section, write_report
+from overland.reporting.html import ReportContent, Section, class_table, facts, headline, write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:

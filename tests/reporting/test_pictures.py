@@ -4,8 +4,7 @@ from PIL import Image
 
 from overland.errors import UsageError
 from overland.legend import legend_from_names
-from overland.report.heat import heat_picture
-from overland.report.pictures import PictureItem, picture_grid, write_pictures
+from overland.reporting.pictures import PictureItem, heat_picture, picture_grid, write_pictures
 
 ROADS = legend_from_names(["background", "road"])
 

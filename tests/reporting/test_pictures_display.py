@@ -1,7 +1,7 @@
 import numpy as np
 
 from overland.legend import legend_from_names
-from overland.report.display import FALSE_ALARM, HIT, MISSED, WRONG, colorize_mask, display_rgb, error_picture
+from overland.reporting.pictures import FALSE_ALARM, HIT, MISSED, WRONG, colorize_mask, display_rgb, error_picture
 
 ROADS = legend_from_names(["background", "road"])
 LAND = legend_from_names(["field", "forest", "water"])

@@ -1,6 +1,6 @@
 import numpy as np
 
-from overland.report.heat import color_bar, heat_picture
+from overland.reporting.pictures import color_bar, heat_picture
 
 
 def test_a_higher_score_is_lighter():

@@ -3,8 +3,8 @@ import pytest
 import shapely
 from PIL import Image
 
-from overland.report.graph_map import write_graph_picture, write_polygon_picture
-from overland.report.road_groups import road_groups
+from overland.reporting.map_figure import road_groups
+from overland.reporting.scene_map import write_graph_picture, write_polygon_picture
 
 IMAGE = np.full((60, 80, 3), 90, np.uint8)
 LINES = [np.array([[5.0, 30], [75, 30]]), np.array([[40.0, 5], [40, 55]])]

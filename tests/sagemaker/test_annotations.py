@@ -6,7 +6,7 @@ from PIL import Image
 
 from overland.datasets import dataset_from_path
 from overland.errors import DataError
-from overland.workflows.sagemaker.annotations import check_annotations, check_num_classes
+from overland.sagemaker.annotations import check_annotations, check_num_classes
 from sagemaker_made import write_job
 
 PUBLISHED_REMEDY = '{"map": {"0": 0, "1": 255}}'

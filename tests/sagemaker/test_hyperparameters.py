@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from overland.config import train_config_from_source
 from overland.errors import UsageError
-from overland.workflows.sagemaker.hyperparameters import settings_from_hyperparameters
+from overland.sagemaker.hyperparameters import settings_from_hyperparameters
+from overland.settings import train_config_from_source
 
 LEAST = {"num_classes": "2", "num_training_samples": "1464"}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from overland.errors import DataError, UsageError
-from overland.workflows.sagemaker.job import read_job
+from overland.sagemaker.job import read_job
 from sagemaker_made import write_job
 
 PUBLISHED = {"algorithm": "fcn", "num_classes": "2", "num_training_samples": "3"}

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from overland.workflows.sagemaker.stopping import StopRequest, interrupted_at_sigterm, time_limit
+from overland.sagemaker.job import StopRequest, interrupted_at_sigterm, time_limit
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 

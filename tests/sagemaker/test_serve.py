@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 from models_made import threshold_bundle
 from overland.errors import UsageError
 from overland.raster import open_scene
-from overland.web.desk import Desk
-from overland.web.sagemaker import make_sagemaker_app
+from overland.sagemaker.serve import make_sagemaker_app
+from overland.web.jobs.queue import Desk
 
 PROBLEM = "application/problem+json"
 

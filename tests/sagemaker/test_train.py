@@ -15,10 +15,9 @@ pytest.importorskip("torch")
 
 from overland.bundle import load_bundle
 from overland.errors import DataError, UsageError
-from overland.workflows.sagemaker import train as sagemaker_train
-from overland.workflows.sagemaker.job import read_job
-from overland.workflows.sagemaker.stopping import StopRequest
-from overland.workflows.sagemaker.train import _epochs_kept, train_job
+from overland.sagemaker import train as sagemaker_train
+from overland.sagemaker.job import StopRequest, read_job
+from overland.sagemaker.train import _epochs_kept, train_job
 from sagemaker_made import TINY, write_job
 
 METRIC = re.compile(r"#quality_metric\. host: algo-1, epoch: (\d+), ([\w: ]+): ([\d.e-]+) \.$")

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from overland.errors import DataError
-from overland.workflows.sagemaker.handover import hand_over_bundle, hand_over_figures, reason_kept_in
+from overland.sagemaker.train import hand_over_bundle, hand_over_figures, reason_kept_in
 
 
 def test_a_bundle_replaces_what_an_earlier_attempt_left(tmp_path: Path):

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from overland.workflows.sagemaker.metrics import MetricLines, print_metrics_of
+from overland.sagemaker.train import MetricLines, print_metrics_of
 
 # How the built-in algorithm's metric definitions look: one group for the value.
 MIOU = r"#quality_metric\. host: \S+, epoch: \d+, validation mIOU: (\S+) \."

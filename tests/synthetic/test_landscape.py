@@ -7,8 +7,8 @@ import pytest
 import shapely
 from scipy import ndimage
 
-from overland.datasets.landscape import LANDSCAPE_LEGEND, Landscape, make_landscape
 from overland.errors import UsageError
+from overland.synthetic import LANDSCAPE_LEGEND, Landscape, make_landscape
 
 ROAD = LANDSCAPE_LEGEND.id_from_name("road")
 KINDS = {"main", "secondary", "lane", "track"}

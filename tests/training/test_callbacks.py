@@ -4,8 +4,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from overland.training import clock as clock_module
-from overland.training.clock import RunClock
+from overland.training import callbacks as clock_module
+from overland.training.callbacks import RunClock
 
 
 @pytest.fixture

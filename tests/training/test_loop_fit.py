@@ -6,11 +6,11 @@ from scenes import write_road_dataset
 
 pytest.importorskip("torch")
 
-from overland.config import TrainConfig
 from overland.datasets import dataset_from_path
 from overland.datasets.chips import band_statistics
 from overland.errors import DataError, UsageError
 from overland.models import model_settings
+from overland.settings import TrainConfig
 from overland.training import fit
 from overland.training.callbacks import read_history
 

@@ -2,9 +2,9 @@ import pytest
 
 pytest.importorskip("lightning")
 
-from overland.config import TrainConfig
-from overland.training import loggers
-from overland.training.loggers import run_loggers
+from overland.settings import TrainConfig
+from overland.training import loop as loggers
+from overland.training.loop import run_loggers
 
 
 def test_tensorboard_writes_into_the_run_folder(tmp_path):

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from overland.config import TrainConfig
 from overland.legend import legend_from_names
+from overland.settings import TrainConfig
 from overland.training.module import SegmentationModule
 
 ROADS = legend_from_names(["background", "road"])

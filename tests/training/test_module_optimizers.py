@@ -5,8 +5,8 @@ pytest.importorskip("torch")
 import torch
 from torch import nn
 
-from overland.config import TrainConfig
-from overland.training.optimizers import build_optimizer, build_scheduler, schedule_factor
+from overland.settings import TrainConfig
+from overland.training.module import build_optimizer, build_scheduler, schedule_factor
 
 
 def parameter():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
+from overland.cleaning import PRESETS, clean_mask
 from overland.legend import legend_from_names
 from overland.metrics import ThresholdCurve, confusion_matrix, scores_from_confusion, summary_from_confusions
-from overland.postprocess import PRESETS, clean_mask
 
 ROADS = legend_from_names(["background", "road"])
 LAND = legend_from_names(["urban", "agriculture", "rangeland", "forest", "water", "barren", "unknown"])

@@ -12,12 +12,12 @@ load_file = pytest.importorskip("safetensors.numpy").load_file
 from drawn_roads import mask_from_lines
 from made_sets import real_data, save
 from models_made import threshold_bundle
-from overland.config import TrainConfig, recipe_names, train_config_from_source
 from overland.datasets import dataset_from_path
 from overland.datasets.chips import BandStatistics, ChipCutter, ChipSettings
 from overland.datasets.dataset import read_target
-from overland.models.layers import double_conv
+from overland.models.unet import double_conv
 from overland.raster import open_scene
+from overland.settings import TrainConfig, recipe_names, train_config_from_source
 from overland.training.callbacks import read_history
 from overland.training.module import SegmentationModule
 from overland.workflows.predict import predict

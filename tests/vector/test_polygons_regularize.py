@@ -7,8 +7,7 @@ from scipy.ndimage import gaussian_filter
 from shapely.affinity import rotate
 
 from overland.raster import Window
-from overland.raster.burn import burn_shapes
-from overland.raster.features import shapes_from_mask
+from overland.raster.features import burn_shapes, shapes_from_mask
 from overland.vector import regularized
 
 ANGLES = [0, 7, 22.5, 31, 45, 58, 84]
@@ -87,7 +86,7 @@ def test_a_hole_that_cannot_be_squared_keeps_the_polygon():
 def test_a_wedge_that_squaring_would_change_too_much_is_kept(monkeypatch):
     wedge = shapely.Polygon([(0, 0), (100, 0), (100, 40), (0, 1)])
     assert regularized(wedge) is wedge
-    monkeypatch.setattr("overland.vector.regularize._MIN_IOU", 0)
+    monkeypatch.setattr("overland.vector.polygons._MIN_IOU", 0)
     assert regularized(wedge) is not wedge
 
 

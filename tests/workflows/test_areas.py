@@ -9,11 +9,10 @@ from affine import Affine
 from PIL import Image
 
 from overland.errors import DataError, UsageError
+from overland.geo.projection import reprojected
 from overland.legend import legend_from_names
-from overland.raster import Grid, write_class_map
+from overland.raster import Grid, class_map, write_class_map
 from overland.vector import Layer, areas_m2, pixels_to_map, write_features
-from overland.vector.project import reprojected
-from overland.workflows import class_map
 from overland.workflows.areas import measure_areas
 from scenes import utm_grid
 

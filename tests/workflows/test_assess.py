@@ -9,14 +9,11 @@ from affine import Affine
 from PIL import Image
 
 from overland.errors import DataError, UsageError
+from overland.geo.projection import reprojected
 from overland.legend import legend_from_names
-from overland.raster import Grid, open_scene, write_class_map
+from overland.raster import Grid, class_map, open_scene, write_class_map
 from overland.vector import Layer, read_layer, write_features
-from overland.vector.project import reprojected
-from overland.workflows import class_map
-from overland.workflows.assess import estimate_map
-from overland.workflows.assess_plan import plan_sample
-from overland.workflows.assess_sample import draw_sample
+from overland.workflows.assess import draw_sample, estimate_map, plan_sample
 from scenes import utm_grid
 
 LAND = legend_from_names(["deforestation", "gain", "forest", "other"])

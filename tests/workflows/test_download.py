@@ -49,7 +49,7 @@ def kaggle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stub]:
 @pytest.fixture
 def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("overland.datasets.download.retry.PAUSES_S", [0.0] * 3)
+    monkeypatch.setattr("overland.datasets.download.fetch.PAUSES_S", [0.0] * 3)
     monkeypatch.setattr("overland.workflows.download.fetch_file", functools.partial(fetch_file, schemes=("http",)))
     with archive_server({"segnet.zip": zip_of(segnet_files())}) as stub:
         monkeypatch.setitem(SOURCES, "camvid", replace(SOURCES["camvid"], address=f"{stub.url}/segnet.zip"))

@@ -7,8 +7,8 @@ import pytest
 
 from made_sets import make_image, make_mask, real_data, save, write_set
 from overland.datasets import dataset_from_path, read_sample
-from overland.datasets.codec_inverse import mask_from_ids
 from overland.datasets.dataset import read_target
+from overland.datasets.label_mapping import mask_from_ids
 from overland.errors import DataError, UsageError
 from overland.legend import legend_from_names
 from overland.raster import Grid, read_image, write_class_map

@@ -7,7 +7,7 @@ from affine import Affine
 
 from overland.errors import DataError
 from overland.raster import Grid, create_raster, read_image, write_class_map
-from overland.workflows.evaluate_masks import evaluate_masks
+from overland.workflows.evaluate_map import evaluate_masks
 from scenes import ROAD_LEGEND, utm_grid, write_image
 
 GRID = utm_grid(40, 60)
@@ -42,7 +42,7 @@ def test_scores_of_two_rasters(tmp_path, truth):
 
 
 def test_blocks_add_up(tmp_path, truth, monkeypatch):
-    monkeypatch.setattr("overland.workflows.evaluate_masks._BLOCK", 16)
+    monkeypatch.setattr("overland.workflows.evaluate_map._BLOCK", 16)
     values = evaluate_masks(
         _mask(tmp_path / "m.tif", truth), _labels(tmp_path / "t.tif", truth), output=tmp_path / "out"
     )
@@ -53,7 +53,7 @@ def test_blocks_add_up(tmp_path, truth, monkeypatch):
 
 
 def test_roads_run_on_from_block_to_block(tmp_path, truth, monkeypatch):
-    monkeypatch.setattr("overland.workflows.evaluate_masks._BLOCK", 16)
+    monkeypatch.setattr("overland.workflows.evaluate_map._BLOCK", 16)
     roads = evaluate_masks(
         _mask(tmp_path / "m.tif", truth), _labels(tmp_path / "t.tif", truth), roads=True, output=tmp_path / "out"
     )["roads"]

@@ -10,7 +10,7 @@ import shapely
 
 from overland.errors import DataError, UsageError
 from overland.vector import Layer, write_features
-from overland.workflows.evaluate_graphs import evaluate_graphs
+from overland.workflows.evaluate_roads import evaluate_graphs
 
 TOWN = np.array(
     [

@@ -10,11 +10,11 @@ import pytest
 import rasterio
 
 from models_made import threshold_bundle
-from overland import zoo
+from overland import pretrained as zoo
 from overland.bundle import load_bundle
 from overland.errors import DataError
-from overland.workflows.evaluate_masks import evaluate_masks
-from overland.workflows.models import list_models
+from overland.workflows.evaluate_map import evaluate_masks
+from overland.workflows.list_models import list_models
 from overland.workflows.predict import predict
 from scenes import utm_grid, write_image
 

@@ -3,9 +3,9 @@ import sys
 
 import pytest
 
-from overland.config import recipe_names, train_config_from_source
 from overland.errors import MissingExtraError, UsageError
-from overland.workflows.recipes import list_recipes, show_recipe
+from overland.settings import recipe_names, train_config_from_source
+from overland.workflows.list_recipes import list_recipes, show_recipe
 
 SYSTEMS = {
     "S0": "road-unet",

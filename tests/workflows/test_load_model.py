@@ -4,8 +4,8 @@ import pytest
 from models_made import threshold_bundle
 from overland.errors import DataError
 from overland.raster import Grid, create_raster
-from overland.workflows import model as model_module
-from overland.workflows.model import load_model
+from overland.workflows import load_model as model_module
+from overland.workflows.load_model import load_model
 
 
 def test_a_loaded_model_predicts(tmp_path):

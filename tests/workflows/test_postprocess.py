@@ -11,9 +11,9 @@ from affine import Affine
 from PIL import Image
 
 from noisy_masks import land, renumbered
+from overland.cleaning import CleanUp, clean_mask
 from overland.errors import DataError, UsageError
 from overland.legend import legend_from_names
-from overland.postprocess import CleanUp, clean_mask
 from overland.raster import Grid, create_raster, open_scene, write_class_map
 from overland.workflows import postprocess as module
 from overland.workflows.postprocess import postprocess

@@ -9,11 +9,10 @@ import shapely
 from models_made import mean_bundle, threshold_bundle
 from overland.errors import UsageError
 from overland.inference import open_engine
-from overland.inference.resample import AxisResampling, Resampling, resample
-from overland.inference.resampled_scene import ResampledScene
+from overland.inference.resample import AxisResampling, ResampledScene, Resampling, resample
 from overland.raster import open_scene
 from overland.vector import Layer
-from overland.vector.write import write_features
+from overland.vector.layers import write_features
 from overland.workflows.predict import predict
 from scenes import utm_grid, write_image
 

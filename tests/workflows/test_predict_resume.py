@@ -158,7 +158,7 @@ def test_another_run_is_refused_with_what_changed(files, change, options, word):
 
 def test_the_windows_are_those_of_the_run_before_whatever_memory_is_free_now(files, monkeypatch):
     stopped(files, chip_size=None, at=0.1, max_memory=310)
-    monkeypatch.setattr("overland.workflows.predict_jobs.available_memory_mb", lambda: 100_000.0)
+    monkeypatch.setattr("overland.inference.scene_task.available_memory_mb", lambda: 100_000.0)
     values = predict(files / "m", files / "s.tif", files / "o.tif", engine="onnx")
     assert values["resumed_at_row"] == 512
     assert values["windows"] > 1

@@ -112,7 +112,7 @@ def test_four_bands_stay_four_measurements(tmp_path: Path) -> None:
 def test_mirrored_chips_have_no_label_beyond_the_edge(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_pixels: int
 ) -> None:
-    monkeypatch.setattr("overland.datasets.chip_cuts._WHOLE_IMAGE_PIXELS", most_pixels)
+    monkeypatch.setattr("overland.datasets.prepared_chips._WHOLE_IMAGE_PIXELS", most_pixels)
     image, mask = bright_roads(0, 24, 24)
     prepare_chips(scene_set(tmp_path / "data", image, mask), tmp_path / "chips", chip_size=16, pad="reflect")
     chip = pixels(tmp_path / "chips/images/train/town_16_0.tif")
@@ -154,7 +154,7 @@ def test_what_is_dropped_is_in_the_manifest_with_the_reason(tmp_path: Path) -> N
 def test_large_images_are_read_in_strips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = write_set(tmp_path / "data", train=1, val=1)
     prepare_chips(data, tmp_path / "whole", chip_size=10, overlap=4)
-    monkeypatch.setattr("overland.datasets.chip_cuts._WHOLE_IMAGE_PIXELS", 100)
+    monkeypatch.setattr("overland.datasets.prepared_chips._WHOLE_IMAGE_PIXELS", 100)
     prepare_chips(data, tmp_path / "strips", chip_size=10, overlap=4)
     files = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*.png"))
     assert len(files) > 40

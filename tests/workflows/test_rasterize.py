@@ -11,9 +11,9 @@ from affine import Affine
 
 from drawn_roads import mask_from_lines
 from overland.errors import DataError, UsageError
+from overland.geo.projection import reprojected
 from overland.raster import Grid, open_scene, write_class_map
 from overland.vector import Layer, lengths_m, read_lines, write_features
-from overland.vector.project import reprojected
 from overland.workflows import rasterize as module
 from overland.workflows.rasterize import rasterize
 from overland.workflows.vectorize import vectorize

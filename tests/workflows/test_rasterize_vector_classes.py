@@ -6,7 +6,7 @@ import shapely
 
 from overland.errors import DataError, UsageError
 from overland.vector import Layer
-from overland.workflows.vector_classes import layer_classes
+from overland.workflows.rasterize import layer_classes
 
 
 def layer(**fields):

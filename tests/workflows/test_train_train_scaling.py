@@ -4,7 +4,7 @@ pytest.importorskip("torch")
 
 from overland.datasets.chips import BandStatistics
 from overland.errors import UsageError
-from overland.workflows.train_scaling import scaling_for
+from overland.workflows.train import scaling_for
 
 RGB = BandStatistics((100.0, 110.0, 120.0), (10.0, 11.0, 12.0), "uint8")
 

@@ -15,11 +15,11 @@ from PIL import Image
 
 from drawn_roads import mask_from_lines
 from overland.errors import DataError, UsageError
+from overland.geo.measures import map_to_pixels
 from overland.legend import legend_from_names
 from overland.raster import Grid, create_raster, write_class_map
-from overland.raster.burn import burn_shapes
+from overland.raster.features import burn_shapes
 from overland.vector import pixels_to_map, read_layer
-from overland.vector.ground import map_to_pixels
 from overland.workflows.vectorize import vectorize
 
 GRID = Grid(200, 200, Affine(0.5, 0, 500000, 0, -0.5, 4600000), "EPSG:32633")
@@ -198,8 +198,8 @@ def test_polygons_carry_the_mean_probability_of_their_class(land, tmp_path, name
 
 
 def test_the_mean_probability_of_two_classes_has_one_band(tmp_path, monkeypatch):
-    monkeypatch.setattr("overland.vector.graph.pixels._BAND_PIXELS", 200 * 100)
-    monkeypatch.setattr("overland.vector.graph.pixels._BLOCK_ROWS", 1)
+    monkeypatch.setattr("overland.vector.roads.skeleton._BAND_PIXELS", 200 * 100)
+    monkeypatch.setattr("overland.vector.roads.skeleton._BLOCK_ROWS", 1)
     mask = np.zeros((200, 200), dtype=np.uint8)
     mask[80:120, 20:60] = mask[180:, 180:] = 1
     scores = np.full((200, 200), 0.2)
@@ -285,8 +285,8 @@ def test_the_result_does_not_depend_on_the_bands(land, tmp_path, monkeypatch, ki
     noise = np.random.default_rng(0).random((200, 200)) / 2 + 0.5
     scores = save_scores(tmp_path / "scores.tif", noise, LAND.names)
     vectorize(land, tmp_path / "whole.geojson", kind=kind, scores=scores)
-    monkeypatch.setattr("overland.vector.graph.pixels._BAND_PIXELS", 200 * 16)
-    monkeypatch.setattr("overland.vector.graph.pixels._BLOCK_ROWS", 1)
+    monkeypatch.setattr("overland.vector.roads.skeleton._BAND_PIXELS", 200 * 16)
+    monkeypatch.setattr("overland.vector.roads.skeleton._BLOCK_ROWS", 1)
     vectorize(land, tmp_path / "banded.geojson", kind=kind, scores=scores)
     whole, banded = (json.loads((tmp_path / f"{name}.geojson").read_text()) for name in ("whole", "banded"))
     assert whole["features"] == banded["features"]

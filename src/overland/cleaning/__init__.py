@@ -4,10 +4,9 @@ No class is special but the legend's background, and no rule looks at the size o
 and its clean-up permutes with them. Pixels of 255 hold no data; they are neither changed nor grown into.
 """
 
-from overland.postprocess.bands import RegionPlan, clean_bands, clean_mask, plan_regions
-from overland.postprocess.cleanup import PRESETS, CleanUp
-from overland.postprocess.filters import majority_mask, median_mask
-from overland.postprocess.morphology import close_mask, open_mask
+from overland.cleaning.clean import RegionPlan, clean_bands, clean_mask, plan_regions
+from overland.cleaning.filters import close_mask, majority_mask, median_mask, open_mask
+from overland.cleaning.options import PRESETS, CleanUp
 
 __all__ = [
     "PRESETS",

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from overland.postprocess.cleanup import CleanUp
-from overland.postprocess.filters import Mask, majority_mask, median_mask
-from overland.postprocess.morphology import close_mask, open_mask
-from overland.postprocess.regions import Ids, Regions, paint_regions, regions_from_bands
-from overland.postprocess.small import clean_regions
+from overland.cleaning.filters import Mask, close_mask, majority_mask, median_mask, open_mask
+from overland.cleaning.options import CleanUp
+from overland.cleaning.regions import Ids, Regions, clean_regions, paint_regions, regions_from_bands
 
 __all__ = ["Band", "ReadRows", "RegionPlan", "clean_bands", "clean_mask", "plan_regions"]
 

@@ -2,16 +2,143 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from overland.legend import IGNORE_INDEX
-from overland.postprocess.filters import Mask, classes_in
-from overland.postprocess.sliding import over_disk
 
-__all__ = ["close_mask", "open_mask"]
+__all__ = [
+    "Mask",
+    "classes_in",
+    "close_mask",
+    "majority_mask",
+    "median_mask",
+    "open_mask",
+    "over_disk",
+    "over_run",
+    "over_square",
+]
+
+
+# Neighbourhoods combined with an associative function: runs, squares and disks, in log2(size) steps a row.
+
+Values = npt.NDArray[Any]
+
+
+def over_run(combine: np.ufunc, values: Values, size: int, axis: int) -> Values:
+    """Combine each run of `size` neighbours along an axis; the result is `size - 1` shorter there.
+
+    Runs of 1, 2, 4, ... are made by doubling and put together as the binary digits of `size` say, so each value
+    counts once.
+    """
+    length = values.shape[axis] - size + 1
+    result: Values | None = None
+    block, width, start = values, 1, 0
+    while width <= size:
+        if size & width:
+            piece = _cut(block, start, length, axis)
+            result = piece if result is None else combine(result, piece)
+            start += width
+        width *= 2
+        if width <= size:
+            kept = values.shape[axis] - width + 1
+            block = combine(_cut(block, 0, kept, axis), _cut(block, width // 2, kept, axis))
+    assert result is not None
+    return result
+
+
+def over_square(combine: np.ufunc, values: Values, size: int) -> Values:
+    """Combine each square of `size` x `size`; the result is `size - 1` shorter along both axes."""
+    return over_run(combine, over_run(combine, values, size, axis=1), size, axis=0)
+
+
+def over_disk(combine: np.ufunc, values: Values, size: int) -> Values:
+    """Combine each disk of `size` pixels across (odd); the result is `size - 1` shorter along both axes.
+
+    A pixel belongs to the disk when its centre is at most `size / 2` from the disk's: 3 gives the whole square.
+    """
+    radius = size // 2
+    height, width = (side - size + 1 for side in values.shape)
+    runs: dict[int, Values] = {}
+    result: Values | None = None
+    for row in range(size):
+        half = math.isqrt((size**2 - 4 * (row - radius) ** 2) // 4)
+        if half not in runs:
+            runs[half] = over_run(combine, values, 2 * half + 1, axis=1)
+        piece = runs[half][row : row + height, radius - half : radius - half + width]
+        result = piece if result is None else combine(result, piece)
+    assert result is not None
+    return result
+
+
+def _cut(values: Values, start: int, length: int, axis: int) -> Values:
+    return values[start : start + length] if axis == 0 else values[:, start : start + length]
+
+
+# Median and majority of class ids: what most of a pixel's neighbourhood is.
+
+Mask = npt.NDArray[np.uint8]
+Counts = npt.NDArray[np.unsignedinteger]
+
+
+def classes_in(mask: Mask) -> list[int]:
+    """The ids that occur in a mask, without 255."""
+    counts = np.bincount(mask.ravel(), minlength=256)
+    return [int(index) for index in np.flatnonzero(counts[:IGNORE_INDEX])]
+
+
+def median_mask(mask: Mask, size: int) -> Mask:
+    """Give each pixel the class that fills more than half of the `size` x `size` window around it, if one does.
+
+    That is the median of each class against all others, so for two classes the median filter itself; the median of
+    the ids would mean nothing. Only pixels that hold data count.
+    """
+    padded = np.pad(mask, size // 2, constant_values=IGNORE_INDEX)
+    labelled = _counts(padded != IGNORE_INDEX, size)
+    result = mask.copy()
+    for index in classes_in(mask):
+        count = _counts(padded == index, size)
+        np.copyto(result, np.uint8(index), where=count > labelled - count)
+    return _with_nodata_of(mask, result)
+
+
+def majority_mask(mask: Mask, size: int) -> Mask:
+    """Give each pixel the class that is most frequent in the `size` x `size` window around it (mode filter).
+
+    Where two classes are equally frequent the pixel stays what it is. Only pixels that hold data count.
+    """
+    padded = np.pad(mask, size // 2, constant_values=IGNORE_INDEX)
+    best = np.zeros(mask.shape, _count_dtype(size))
+    is_tie = np.zeros(mask.shape, bool)
+    result = mask.copy()
+    for index in classes_in(mask):
+        count = _counts(padded == index, size)
+        is_more = count > best
+        is_tie = (is_tie & ~is_more) | (count == best)
+        np.copyto(result, np.uint8(index), where=is_more)
+        np.maximum(best, count, out=best)
+    np.copyto(result, mask, where=is_tie)
+    return _with_nodata_of(mask, result)
+
+
+def _counts(indicator: npt.NDArray[np.bool_], size: int) -> Counts:
+    counts: Counts = over_square(np.add, indicator.astype(_count_dtype(size)), size)
+    return counts
+
+
+def _count_dtype(size: int) -> type[np.unsignedinteger]:
+    # Bytes are added several times as fast, and hold the counts of windows up to 15 x 15.
+    return np.uint8 if size**2 <= 255 else np.uint32
+
+
+def _with_nodata_of(mask: Mask, result: Mask) -> Mask:
+    np.copyto(result, np.uint8(IGNORE_INDEX), where=mask == IGNORE_INDEX)
+    return result
+
 
 Bits = npt.NDArray[np.uint8]
 

@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-from overland import __version__
+from overland.version import __version__
 
 __all__ = ["COMMANDS", "main", "overland"]
 

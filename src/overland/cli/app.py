@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from overland.cli.console import Outcome, common_options, examples
-from overland.cli.limit_options import limit_options
+from overland.cli.console import Outcome, common_options, examples, limit_options
 
 __all__ = ["command"]
 
@@ -44,9 +43,8 @@ def command(models: tuple[Path, ...], host: str, port: int, tiles: str | None, *
     elsewhere but, where a visitor switches it on, the tiles of the base map. There is no password: to let others in,
     put it behind a proxy that asks for one.
     """
-    from overland.web.app.launch import find_models, launch
-    from overland.web.app.settings import OSM_TILES, AppSettings
-    from overland.web.limits import Limits
+    from overland.web.app.launch import OSM_TILES, AppSettings, find_models, launch
+    from overland.web.jobs.limits import Limits
 
     folders = models or tuple(find_models(Path.cwd()))
     launch(AppSettings(folders, Limits(**limits), OSM_TILES if tiles is None else tiles), host=host, port=port)

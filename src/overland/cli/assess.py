@@ -48,8 +48,8 @@ def plan(
     mask: str, target_se: float | None, target_ci: float | None, accuracies: tuple[str, ...], min_points: int
 ) -> Outcome:
     """Say how many points the class map MASK needs, and how to share them among its classes."""
-    from overland.metrics.area_estimates import z_value
-    from overland.workflows.assess_plan import plan_sample
+    from overland.metrics.areas import z_value
+    from overland.workflows.assess import plan_sample
 
     if target_se is not None and target_ci is not None:
         raise click.UsageError("Give --target-se or --target-ci, not both.")
@@ -98,7 +98,7 @@ def sample(mask: str, output: str, **options: Any) -> Outcome:
     OUTPUT is a .gpkg, to be opened in QGIS, or a .csv. Write the true class of every point into its field `reference`,
     by name or id, looking at imagery that is better than what the map was made from.
     """
-    from overland.workflows.assess_sample import draw_sample
+    from overland.workflows.assess import draw_sample
 
     values = draw_sample(mask, output, **options)
     lines = [f"{row['name']}: {row['points']} points ({row['weight']:.2%} of the area)" for row in values["classes"]]

@@ -9,10 +9,100 @@ from typing import Any
 import click
 
 from overland.cli.console import Outcome, common_options, examples
-from overland.cli.mask_scores import boundary_lines, patch_lines
-from overland.cli.road_scores import graph_text, road_lines
 
-__all__ = ["command"]
+__all__ = [
+    "boundary_lines",
+    "command",
+    "graph_text",
+    "patch_lines",
+    "road_lines",
+]
+
+
+# Scores of masks that were asked for, in words: outlines and patches.
+
+_PREDICTED_BY = {"from_mask": "the mean of the mask", "from_scores": "the mean of the scores"}
+
+
+def boundary_lines(scores: Mapping[str, Any]) -> list[str]:
+    """The block `boundary` of an evaluation, line by line."""
+    band = scores["band"]
+    classes = ", ".join(f"{name} {_number(value)}" for name, value in scores["classes"].items())
+    width = f"{band} of the diagonal" if band.endswith("%") else f"{band} pixels"
+    return [f"Boundary IoU in a band of {width}, pooled", f"  mean {_number(scores['miou'])}: {classes}"]
+
+
+def patch_lines(scores: Mapping[str, Any]) -> list[str]:
+    """The block `patches` of an evaluation, line by line."""
+    size, share = scores["patch_size"], scores["patch_share"]
+    lines = [f"Patches of {size} x {size} pixels, of the class where its mean is above {share}, pooled"]
+    for block, what in _PREDICTED_BY.items():
+        if block in scores:
+            values = {key: _number(scores[block][key]) for key in ("f1", "accuracy", "precision", "recall")}
+            told = ", ".join(f"{key.replace('f1', 'F1')} {value}" for key, value in values.items())
+            lines.append(f"  predicted by {what}: {told} ({scores[block]['patches']:,} patches)")
+    return lines
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if math.isfinite(value) else "-"
+
+
+# Scores of roads in words: of lines in masks, and of graphs.
+
+_FORMS = {"cosmiq": "CosmiQ/SpaceNet", "sat2graph": "Sat2Graph"}
+_TILES = {"small": ", at its 30 m for small tiles", "large": ""}
+
+
+def road_lines(scores: Mapping[str, Any]) -> list[str]:
+    """The block `roads` of an evaluation, line by line."""
+    precision, recall = _number(scores["relaxed_precision_3px"]), _number(scores["relaxed_recall_3px"])
+    return [
+        "Lines of class 1, pooled over all images",
+        f"  relaxed precision {precision} and recall {recall} (3 pixels), clDice {_number(scores['cldice'])}",
+        *_break_even_lines(scores),
+        f"  {scores['components_prediction']:,} components predicted, {scores['components_truth']:,} in the truth",
+        f"  of {scores['roads']:,} roads between junctions {_percent(scores['broken'])} are broken and "
+        f"{_percent(scores['missed'])} missed",
+    ]
+
+
+def _break_even_lines(scores: Mapping[str, Any]) -> list[str]:
+    if "relaxed_break_even_3px" not in scores:
+        return []
+    value, threshold = _number(scores["relaxed_break_even_3px"]), scores["relaxed_break_even_3px_threshold"]
+    at = f" at the threshold {threshold:.3f}" if math.isfinite(threshold) else ""
+    return [f"  relaxed precision equals recall (break-even) at {value}{at}"]
+
+
+def graph_text(values: Mapping[str, Any]) -> str:
+    """An evaluation of a road graph."""
+    lines = [_description("Truth", values["truth_graph"]), _description("Proposal", values["proposal_graph"]), ""]
+    for form, name in _FORMS.items():
+        if f"apls_{form}" in values:
+            tile = _TILES[values["sat2graph_tile"]] if form == "sat2graph" else ""
+            lines += [f"{name} form{tile}", *_form(values[f"apls_{form}"], values[f"topo_{form}"]), ""]
+    return "\n".join([*lines, f"Scores are in {values['output']}"])
+
+
+def _description(name: str, graph: Mapping[str, Any]) -> str:
+    size = f"{graph['edges']:,} edges, {graph['nodes']:,} nodes, {graph['components']:,} components"
+    return f"{name + ':':10}{graph['length_m'] / 1000:.2f} km, {size}"
+
+
+def _form(apls: Mapping[str, Any], topo: Mapping[str, Any]) -> list[str]:
+    there, back = _number(apls["truth_to_proposal"]), _number(apls["proposal_to_truth"])
+    pairs = apls["pairs_truth_to_proposal"] + apls["pairs_proposal_to_truth"]
+    return [
+        f"  APLS {_number(apls['score'])}  truth to proposal {there}, proposal to truth {back} ({pairs:,} pairs)",
+        f"  TOPO {_number(topo['f1'])}  precision {_number(topo['precision'])}, recall {_number(topo['recall'])} "
+        f"({topo['origins']:,} origins)",
+    ]
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1%}" if math.isfinite(value) else "-"
+
 
 _EXTRA_LINES = {"roads": road_lines, "boundary": boundary_lines, "patches": patch_lines}
 _COLUMNS = ("iou", "f1", "precision", "recall", "accuracy")
@@ -74,7 +164,7 @@ def command(
     written: dict[str, Any] = {"output": output, "overwrite": overwrite}
     extras: dict[str, Any] = {"roads": roads, "boundary": boundary, "patches": patches}
     if graph and model and not (data or prediction or target or names or any(extras.values())):
-        from overland.workflows.evaluate_graphs import evaluate_graphs
+        from overland.workflows.evaluate_roads import evaluate_graphs
 
         values = evaluate_graphs(graph, model, form=form, seed=seed, **written)
         return Outcome(values, graph_text(values))
@@ -83,7 +173,7 @@ def command(
 
         values = evaluate(model, data, split=split, threshold=threshold, engine=engine, **extras, **written)
     elif prediction and target and not (graph or model or data):
-        from overland.workflows.evaluate_masks import evaluate_masks
+        from overland.workflows.evaluate_map import evaluate_masks
 
         listed = names.split(",") if names else None
         values = evaluate_masks(prediction, target, names=listed, **extras, **written)
@@ -152,7 +242,3 @@ def _remarks(values: Mapping[str, Any]) -> list[str]:
     if values.get("unpredicted_share"):
         lines.append(f"{values['unpredicted_share']:.2%} of the labelled pixels have no prediction and were left out.")
     return lines
-
-
-def _number(value: float) -> str:
-    return f"{value:.4f}" if math.isfinite(value) else "-"

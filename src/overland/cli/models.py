@@ -26,7 +26,7 @@ def command() -> Outcome:
     Each can be named wherever a command takes a MODEL. A bundle or a run of that name in the present folder is taken
     first; ./NAME is always a folder.
     """
-    from overland.workflows.models import list_models
+    from overland.workflows.list_models import list_models
 
     values = list_models()
     return Outcome(values, "\n\n".join(map(_text, values["models"])) or "There is no model in the box.")

@@ -37,7 +37,7 @@ def command() -> None:
 @common_options
 def list_command() -> Outcome:
     """List all recipes, with system, task and parameters."""
-    from overland.workflows.recipes import list_recipes
+    from overland.workflows.list_recipes import list_recipes
 
     found = list_recipes()
     return Outcome(found, _table(found["recipes"]))
@@ -50,7 +50,7 @@ def list_command() -> Outcome:
 @common_options
 def show_command(name: str) -> Outcome:
     """Show one recipe: what it is, where it comes from, its parameters, every setting."""
-    from overland.workflows.recipes import show_recipe
+    from overland.workflows.list_recipes import show_recipe
 
     found = show_recipe(name)
     return Outcome(found, _page(found))

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from overland.cli.console import Outcome, common_options, examples
-from overland.cli.limit_options import limit_options
+from overland.cli.console import Outcome, common_options, examples, limit_options
 
 __all__ = ["command"]
 
@@ -45,7 +44,7 @@ def train(root: Path) -> Outcome:
     cut off goes on. Hyperparameters are those of the built-in semantic segmentation, or `recipe` with settings of
     Overland. The reason of a failure stands in ROOT/output/failure.
     """
-    from overland.workflows.sagemaker.train import train_job
+    from overland.sagemaker.train import train_job
 
     as_json = click.get_current_context().params["as_json"]
     result = train_job(root, os.environ, lambda line: click.echo(line, err=as_json))
@@ -82,9 +81,9 @@ def serve(root: Path, host: str, port: int, **limits: Any) -> Outcome:
 
     import_extra("fastapi", "web", "The endpoint")
     import_extra("uvicorn", "web", "The endpoint")
-    from overland.web.limits import Limits
-    from overland.web.sagemaker import make_sagemaker_app
-    from overland.web.service.server import serve as serve_models
+    from overland.sagemaker.serve import make_sagemaker_app
+    from overland.web.jobs.limits import Limits
+    from overland.web.rest.server import serve as serve_models
 
     model = Path(os.environ.get("SM_MODEL_DIR") or root / "model")
     serve_models(model, host=host, port=port, limits=Limits(**limits), app=make_sagemaker_app)

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from overland.cli.console import Outcome, common_options, examples
-from overland.cli.limit_options import limit_options
+from overland.cli.console import Outcome, common_options, examples, limit_options
 
 __all__ = ["command"]
 
@@ -61,8 +60,8 @@ def command(
 
     import_extra("fastapi", "web", "The service")
     import_extra("uvicorn", "web", "The service")
-    from overland.web.limits import Limits
-    from overland.web.service.server import serve
+    from overland.web.jobs.limits import Limits
+    from overland.web.rest.server import serve
 
     serve(
         models,

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from overland.cli.console import Outcome, common_options, examples
-from overland.config import TrainConfig
+from overland.settings import TrainConfig
 
 __all__ = ["command"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from overland.datasets.codec import LabelCodec
+from overland.datasets.class_fractions import class_shares, missing_classes
 from overland.datasets.dataset import Dataset, Sample, read_sample
+from overland.datasets.label_mapping import LabelCodec
 from overland.datasets.layouts import dataset_from_path
-from overland.datasets.shares import class_shares, missing_classes
 
 __all__ = [
     "Dataset",

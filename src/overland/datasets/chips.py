@@ -21,9 +21,9 @@ from overland.datasets.augment import (
 )
 from overland.datasets.dataset import Dataset, Sample, read_sample
 from overland.errors import DataError
+from overland.geo.grid import iter_windows
 from overland.legend import IGNORE_INDEX
 from overland.raster import Window, open_scene
-from overland.raster.grid import iter_windows
 
 __all__ = ["BandStatistics", "ChipCutter", "ChipSettings", "band_statistics", "sample_sizes", "validation_windows"]
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import yaml
 
-from overland.datasets.codec import LabelCodec
+from overland.datasets.label_mapping import LabelCodec
 from overland.datasets.masks import RawMask, read_mask
 from overland.errors import DataError
-from overland.legend import Legend
-from overland.raster.grid import Window
-from overland.raster.scene import open_scene
+from overland.geo.grid import Window
+from overland.legend import IGNORE_INDEX, Legend
+from overland.raster.read import open_scene
 
-__all__ = ["Dataset", "Sample", "read_sample", "read_target"]
+__all__ = [
+    "DESCRIBED_SPLITS",
+    "Dataset",
+    "Sample",
+    "read_sample",
+    "read_target",
+    "write_description",
+]
 
 
 @dataclass(frozen=True)
@@ -87,3 +95,31 @@ def _read_mask(sample: Sample, window: Window | None) -> RawMask:
     if sample.target is None:
         raise DataError(f"{sample.image} has no mask, so there is nothing to compare or to learn from.")
     return read_mask(sample.target, window)
+
+
+# The YAML of a dataset that we write ourselves: images/ and masks/ with ids, read back as they are.
+
+DESCRIBED_SPLITS = ("train", "val", "test")
+
+
+def write_description(folder: Path, legend: Legend, splits: Iterable[str], *, names_declared: bool = True) -> None:
+    """Write data.yaml for images in `images/SPLIT` and masks of ids in `masks/SPLIT`, 255 for no label.
+
+    Where no names were declared, a comment beside ours says so.
+    """
+    # Declared, although values are ids: masks that happen to hold 0 and 255 alone are then not open to a guess.
+    values = {index: index for index in range(legend.num_classes)}
+    tables = {
+        "names": dict(enumerate(legend.names)),
+        "palette": {index: list(color) for index, color in enumerate(legend.colors)},
+        "label_mapping": {**values, IGNORE_INDEX: "ignore_label"},
+    }
+    lines = ["path: .", *(f"{split}: images/{split}" for split in splits), "masks_dir: masks"]
+    lines += [] if names_declared else ["# The set declared no names; write the true ones here."]
+    lines += [f"{name}: {_flow(table)}" for name, table in tables.items()]
+    (folder / "data.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _flow(table: object) -> str:
+    # On one line, as people write it.
+    return yaml.safe_dump(table, default_flow_style=True, width=10_000, sort_keys=False, allow_unicode=True).strip()

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from overland.datasets.codec import BINARIZE_AT, LabelCodec, label_mapping_line
-from overland.datasets.finding import Finding
+from overland.datasets.issue import Finding
+from overland.datasets.label_mapping import BINARIZE_AT, LabelCodec, label_mapping_line
 from overland.datasets.masks import RawMask, color_counts, read_mask, value_counts
 from overland.errors import DataError
 from overland.legend import IGNORE_INDEX, Color, Legend, legend_from_names
-from overland.raster.scene import open_scene
+from overland.raster.read import open_scene
 
 __all__ = ["CodecChoice", "codec_from_masks"]
 

@@ -11,11 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.errors import DataError
+from overland.geo.grid import Grid, Window
 from overland.legend import Color
-from overland.raster.grid import Grid, Window
-from overland.raster.scene import open_scene
+from overland.raster.read import open_scene
 
-__all__ = ["RawMask", "color_codes", "color_counts", "read_mask", "unique_values", "value_counts"]
+__all__ = [
+    "RawMask",
+    "color_codes",
+    "color_counts",
+    "empty_share",
+    "is_constant",
+    "read_mask",
+    "unique_values",
+    "value_counts",
+]
+
 
 _NAN_AS = -32768
 
@@ -111,3 +121,22 @@ def _whole_numbers(
         empty |= known == nodata
     whole[empty] = _NAN_AS
     return whole, _NAN_AS
+
+
+# How much of an image holds nothing: nodata, or the black or white that stands for it.
+
+
+def empty_share(pixels: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> float:
+    """Share of pixels that are nodata, or black or white in all bands, whichever of the two is the fill.
+
+    `pixels` (bands, height, width), `valid` (height, width).
+    """
+    top = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1.0
+    black = ~valid | (pixels == 0).all(axis=0)
+    white = ~valid | (pixels == top).all(axis=0)
+    return max(float(black.mean()), float(white.mean()))
+
+
+def is_constant(pixels: npt.NDArray[Any]) -> bool:
+    """Whether each band holds one value everywhere."""
+    return bool((pixels == pixels[:, :1, :1]).all())

@@ -2,21 +2,90 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from overland.datasets.chip_plan import ChipRules, plan_chips
 from overland.datasets.dataset import Dataset, Sample, read_sample
-from overland.datasets.emptiness import empty_share, is_constant
+from overland.datasets.masks import empty_share, is_constant
+from overland.errors import UsageError
 from overland.legend import IGNORE_INDEX
-from overland.raster import Grid, Window, open_scene
+from overland.raster import Grid, Window, create_raster, open_scene
 
-__all__ = ["Chip", "Fate", "SceneFacts", "iter_chips", "scene_facts"]
+__all__ = [
+    "PADS",
+    "Chip",
+    "ChipRules",
+    "ChipStore",
+    "Fate",
+    "Pad",
+    "SceneFacts",
+    "iter_chips",
+    "plan_chips",
+    "scene_facts",
+]
+
+
+# Where the chips of an image lie: side by side or overlapping, and what happens at its edges.
+
+Pad = Literal["zero", "reflect", "none"]
+PADS: tuple[Pad, ...] = ("zero", "reflect", "none")
+
+
+@dataclass(frozen=True)
+class ChipRules:
+    """How chips are cut and which are kept.
+
+    `chip_size` and `overlap` are pixels. `pad` says what fills a chip beyond the image's edge: zeros, the image
+    mirrored, or nothing: the last chip of a row is then moved back inside. `min_foreground` is the least share of
+    labelled pixels of a training chip that belong to a class other than the background. `drop_blank` leaves out chips
+    of which half or more is nodata, black or white, or that hold one value. Raises `UsageError` for a size that makes
+    no sense.
+    """
+
+    chip_size: int
+    overlap: int = 0
+    pad: Pad = "zero"
+    min_foreground: float | None = None
+    drop_blank: bool = False
+
+    def __post_init__(self) -> None:
+        if self.chip_size < 1:
+            raise UsageError(f"chip_size is {self.chip_size}; a chip has at least 1 pixel a side, usually 256 or 512.")
+        if not 0 <= self.overlap < self.chip_size:
+            raise UsageError(
+                f"overlap is {self.overlap} and chip_size {self.chip_size}; the overlap is 0 or more and smaller."
+            )
+        if self.pad not in PADS:
+            raise UsageError(f"pad is {self.pad!r}; choose one of {', '.join(PADS)}.")
+        if self.min_foreground is not None and not 0 <= self.min_foreground <= 1:
+            raise UsageError(f"min_foreground is {self.min_foreground}; a share lies between 0 and 1, such as 0.01.")
+
+
+def plan_chips(height: int, width: int, rules: ChipRules) -> list[list[Window]]:
+    """The windows of an image's chips, row by row; they may reach beyond its lower and right edge.
+
+    With pad "none" none does, and an image smaller than a chip is one chip of its own size.
+    """
+    rows, cols = (_spans(length, rules) for length in (height, width))
+    return [[Window(top, left, tall, wide) for left, wide in cols] for top, tall in rows]
+
+
+def _spans(length: int, rules: ChipRules) -> list[tuple[int, int]]:
+    size, stride = rules.chip_size, rules.chip_size - rules.overlap
+    count = max(1, -(-(length - rules.overlap) // stride))
+    starts = [index * stride for index in range(count)]
+    if rules.pad != "none":
+        return [(start, size) for start in starts]
+    last = max(0, length - size)
+    return [(start, min(size, length)) for start in sorted({min(start, last) for start in starts})]
+
 
 _WHOLE_IMAGE_PIXELS = 32_000_000  # Larger images are read one row of chips after the other.
 _MOST_EMPTY = 0.5
@@ -158,3 +227,63 @@ def _reflected(start: int, end: int, length: int) -> npt.NDArray[np.intp]:
     period = max(1, 2 * (length - 1))
     places = np.arange(start, end) % period
     return np.minimum(places, period - places)
+
+
+# A folder of chips that any tool reads: images/, masks/, data.yaml, and manifest.csv on each chip kept or dropped.
+
+_COLUMNS = (
+    *("split", "chip", "fate", "scene", "group", "image", "row_off", "col_off", "height", "width"),
+    *("labelled_share", "foreground_share", "empty_share"),
+)
+_PNG_TYPES = ("uint8", "uint16")
+
+
+class ChipStore:
+    """Takes the chips of a dataset, one after the other, into a folder that is there already.
+
+    A chip is a PNG where that holds all there is, else a GeoTIFF with its place on the ground; its mask has the same
+    name and form. `manifest` is an open text file; each chip becomes a line of it, with its place in the image and why
+    it was dropped if it was.
+    """
+
+    def __init__(self, folder: Path, dataset: Dataset, manifest: IO[str]) -> None:
+        self._folder = folder
+        self._dataset = dataset
+        self._table = csv.writer(manifest, lineterminator="\n")
+        self._table.writerow(_COLUMNS)
+
+    def add(self, split: str, sample: Sample, facts: SceneFacts, chip: Chip) -> None:
+        """Write a chip that is kept, and the line of any. Raises `UsageError` for a chip of the same name."""
+        scene = sample.key.partition("/")[2] or sample.key
+        name = f"{scene}_{chip.window.row_off}_{chip.window.col_off}{_suffix(facts, chip)}" if _is_kept(chip) else ""
+        if name:
+            grid = facts.grid.cropped(chip.window)
+            self._write_image(self._folder / "images" / split / name, chip, facts, grid)
+            nodata = IGNORE_INDEX if name.endswith(".tif") else None
+            with create_raster(self._folder / "masks" / split / name, grid, nodata=nodata) as writer:
+                writer.write(chip.target, grid.window)
+        self._write_row(split, name, scene, sample, chip)
+
+    def _write_image(self, path: Path, chip: Chip, facts: SceneFacts, grid: Grid) -> None:
+        count, dtype = len(chip.image), str(chip.image.dtype)
+        with create_raster(
+            path, grid, count=count, dtype=dtype, nodata=facts.nodata, descriptions=facts.descriptions
+        ) as writer:
+            writer.write(chip.image, grid.window)
+
+    def _write_row(self, split: str, name: str, scene: str, sample: Sample, chip: Chip) -> None:
+        root, inside = self._dataset.root, chip.inside
+        image = sample.image.relative_to(root) if sample.image.is_relative_to(root) else Path(sample.image.name)
+        foreground = None if chip.foreground_share is None else round(chip.foreground_share, 6)
+        where = (inside.row_off, inside.col_off, inside.height, inside.width)
+        shares = (round(chip.labelled_share, 6), foreground, round(chip.empty_share, 6))
+        self._table.writerow((split, name, chip.fate, scene, sample.group, image.as_posix(), *where, *shares))
+
+
+def _is_kept(chip: Chip) -> bool:
+    return chip.fate == "kept"
+
+
+def _suffix(facts: SceneFacts, chip: Chip) -> str:
+    is_plain = not facts.grid.is_georeferenced and facts.nodata is None and not facts.descriptions
+    return ".png" if is_plain and len(chip.image) in (1, 3) and str(chip.image.dtype) in _PNG_TYPES else ".tif"

@@ -16,7 +16,7 @@ from typing import Any
 
 from overland.bundle import ModelBundle
 from overland.errors import DataError, UsageError, import_extra
-from overland.export.whole_graph import whole_graph
+from overland.exporters.graphs import whole_graph
 
 __all__ = ["DEEPNESS_DTYPES", "deepness_graph", "deepness_metadata", "overlap_percent_of"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from overland.errors import UsageError
-from overland.models.keras import KerasModel
+from overland.importers.keras import KerasModel
 
 __all__ = ["SCALINGS", "PixelScaling", "pixel_scaling"]
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from overland.inference.compatibility import (
+    RESAMPLE_MODES,
+    check_bands,
+    check_scene,
+    choose_resampling,
+    plan_image,
+    wants_palette_colors,
+)
 from overland.inference.engines import Engine, open_engine
-from overland.inference.fit import check_bands, check_scene, plan_image, wants_palette_colors
 from overland.inference.memory import MemoryCosts, chip_size_for, default_budget_mb, planned_memory_mb
 from overland.inference.plan import Axis, Plan, plan_windows
 from overland.inference.predictor import predict_array, predict_scene
+from overland.inference.probabilities import ModelScorer, Scorer, mean_scorer, model_scorer, tta_scorer
 from overland.inference.region import Region
-from overland.inference.resample import Resampling
-from overland.inference.resampled import predict_resampled
-from overland.inference.resolution import RESAMPLE_MODES, choose_resampling
-from overland.inference.scorers import ModelScorer, Scorer, mean_scorer, model_scorer, tta_scorer
+from overland.inference.resample import Resampling, predict_resampled
 
 __all__ = [
     "RESAMPLE_MODES",

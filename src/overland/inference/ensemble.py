@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import overland
 from overland.bundle import ModelBundle, load_bundle
 from overland.inference import Engine, Scorer, mean_scorer, model_scorer, open_engine, tta_scorer
+from overland.version import __version__
 
 __all__ = ["Ensemble", "open_ensemble"]
 
@@ -64,7 +64,7 @@ class Ensemble:
     def identity(self) -> Mapping[str, Any]:
         """What the probabilities depend on beside the scene."""
         return {
-            "overland": overland.__version__,
+            "overland": __version__,
             "model": [bundle.digest for bundle in self.bundles],
             "engine": [engine.name for engine in self.engines],
             "precision": [engine.precision for engine in self.engines],

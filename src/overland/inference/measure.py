@@ -3,19 +3,90 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+import statistics
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice, product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from overland.bundle import ModelBundle, mask_from_scores
-from overland.inference.plan import even_halo, round_up
-from overland.inference.samples import Chip
-from overland.inference.scorers import Scorer
+from overland.inference import model_scorer, open_engine
+from overland.inference.compatibility import check_scene, wants_palette_colors
+from overland.inference.memory import measure_bytes_per_pixel
+from overland.inference.plan import Plan, even_halo, round_up
+from overland.inference.prefetch import worker_threads
+from overland.inference.probabilities import Pixels, Scorer, Valid
+from overland.inference.region import Region
+from overland.inference.stream import Source, Strip, cut_chip
+from overland.raster import Scene, Window, open_scene
 
-__all__ = ["context_count", "context_side", "measure_halo"]
+__all__ = [
+    "Chip",
+    "context_count",
+    "context_side",
+    "measure_halo",
+    "measured_bundle",
+    "probe_seconds",
+    "sample_chips",
+]
+
+
+# Samples: a few windows spread over scenes, to measure a network on what it will see.
+
+Chip = tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]
+"""Pixels (bands, height, width) as stored, and where they hold data (height, width)."""
+
+_LEAST_DATA = 0.5
+
+
+def sample_chips(
+    bundle: ModelBundle,
+    sources: Sequence[str | Path],
+    *,
+    side: int,
+    count: int,
+    bands: Sequence[int] | None = None,
+) -> list[Chip]:
+    """Read about `count` chips of `side` x `side` pixels from scenes that fit a bundle, the same ones every time.
+
+    They do not overlap, are spread over the scenes and over each of them, and at least half of each holds data; there
+    are fewer where the scenes have no more. A scene smaller than a chip is filled up by reflection. `bands` are as in
+    `check_scene`. Returns pixels (bands, side, side) as stored and where they hold data (side, side). Raises
+    `DataError` for a scene that does not fit the model.
+    """
+    chosen = [sources[index] for index in _spread(len(sources), count)]
+    shares = [count * (index + 1) // len(chosen) - count * index // len(chosen) for index in range(len(chosen))]
+    chips: list[Chip] = []
+    for source, share in zip(chosen, shares, strict=True):
+        with open_scene(source, expand_palette=wants_palette_colors(bundle)) as scene:
+            chips += islice(_iter_chips(scene, check_scene(bundle, scene, bands), side), share)
+    return chips
+
+
+def _iter_chips(scene: Scene, bands: Sequence[int], side: int) -> Iterator[Chip]:
+    corners = [(row, col) for row in _offsets(scene.height, side) for col in _offsets(scene.width, side)]
+    for index in np.random.default_rng(0).permutation(len(corners)):
+        row, col = corners[index]
+        pixels, valid = scene.read_padded(Window(row, col, side, side), bands)
+        if valid.mean() >= _LEAST_DATA:
+            yield pixels, valid
+
+
+def _offsets(length: int, side: int) -> list[int]:
+    if length <= side:
+        return [(length - side) // 2]
+    return [round(offset) for offset in np.linspace(0, length - side, length // side)]
+
+
+def _spread(length: int, count: int) -> list[int]:
+    return [round(index) for index in np.linspace(0, length - 1, min(length, count))]
+
 
 logger = logging.getLogger("overland")
 
@@ -112,3 +183,67 @@ class _Profile:
         """Share of labels that differ and mean difference of the scores, over the pixels inside the halo."""
         pixels, flips, difference = self._sums[:, halo:].sum(axis=1)
         return (float(flips / pixels), float(difference / pixels)) if pixels else (0.0, 0.0)
+
+
+# The probe: what a prediction will take, from a few of its windows.
+
+
+def probe_seconds(
+    scorer: Scorer, scene: Source, bands: Sequence[int], plan: Plan, *, region: Region | None = None
+) -> float:
+    """Estimate the seconds that a scene takes: the median of up to three of its windows, times their number.
+
+    Each window is run as often at once as the run itself runs windows, because streams slow each other down. The first
+    one is run once more before the clock starts, because an engine sets itself up in its first run. Windows that turn
+    out to hold no data are counted as if they did: the estimate is an upper one.
+    """
+    part = scene.grid.window if region is None else region.window
+    windows = list(
+        product(
+            plan.rows.touching(part.row_off, part.row_end),
+            plan.cols.touching(part.col_off, part.col_end),
+        )
+    )
+    at_once = min(scorer.streams, len(windows))
+    chips = [_read_chip(scene, bands, plan, row, col) for row, col in _spread_probe(windows)]
+    with worker_threads(at_once) as threads:
+        _seconds_each(scorer, chips[0], at_once, threads)
+        median = statistics.median(_seconds_each(scorer, chip, at_once, threads) for chip in chips)
+    return len(windows) * median
+
+
+def _read_chip(scene: Source, bands: Sequence[int], plan: Plan, row: int, col: int) -> tuple[Pixels, Valid]:
+    (first, end), (first_col, end_col) = plan.rows.seen(row), plan.cols.seen(col)
+    pixels, valid = scene.read(Window(first, first_col, end - first, end_col - first_col), bands)
+    return cut_chip(Strip(first, first_col, pixels, valid, valid), plan, row, col)
+
+
+def _spread_probe(windows: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [windows[index] for index in sorted({0, len(windows) // 2, len(windows) - 1})]
+
+
+def _seconds_each(scorer: Scorer, chip: tuple[Pixels, Valid], at_once: int, threads: ThreadPoolExecutor) -> float:
+    started = time.perf_counter()
+    for running in [threads.submit(scorer.score, *chip) for _ in range(at_once)]:
+        running.result()
+    return (time.perf_counter() - started) / at_once
+
+
+# Measure: what a bundle knows of its own network, the halo and the memory, found by running it.
+
+
+def measured_bundle(
+    bundle: ModelBundle, scenes: Sequence[str | Path], bands: Sequence[int] | None = None
+) -> ModelBundle:
+    """Give a bundle that is on disk with its `halo` and `bytes_per_pixel` measured; the files are left as they are.
+
+    The halo is measured on windows of the scenes, in ONNX Runtime at fp32, so that it is the same wherever it is
+    measured; a network that sees whole images squashed has none. `bands` are as in `predict`. Raises `DataError` for a
+    scene that does not fit the model.
+    """
+    if bundle.squash:
+        return replace(bundle, halo=0, bytes_per_pixel=measure_bytes_per_pixel(bundle))
+    chips = sample_chips(bundle, scenes, side=context_side(bundle), count=context_count(bundle), bands=bands)
+    scorer = model_scorer(bundle, open_engine(bundle, "onnx", precision="fp32"))
+    halo = measure_halo(bundle, scorer, chips)
+    return replace(bundle, halo=halo, bytes_per_pixel=measure_bytes_per_pixel(bundle))

@@ -2,12 +2,85 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import re
+import subprocess
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
+
+from overland.bundle import ModelBundle, load_bundle
+from overland.errors import UsageError
+from overland.inference.engines import open_engine
+from overland.inference.machine import peak_memory_mb
 from overland.inference.plan import Plan, even_halo, round_up
 
-__all__ = ["LARGEST_CHIP", "MemoryCosts", "chip_size_for", "default_budget_mb", "planned_memory_mb"]
+__all__ = [
+    "LARGEST_CHIP",
+    "MemoryCosts",
+    "chip_size_for",
+    "default_budget_mb",
+    "measure_bytes_per_pixel",
+    "megabytes",
+    "peak_of_run_mb",
+    "planned_memory_mb",
+]
+
+
+# Footprint: the working memory of a network for each pixel of a chip.
+
+logger = logging.getLogger("overland")
+
+# The second is twice the first: ONNX Runtime takes memory in powers of two, which would blur any other slope.
+_SIDES = (512, 1024)
+_CHILD = (
+    "import sys; from overland.inference.memory import peak_of_run_mb; "
+    "sys.stdout.write(str(peak_of_run_mb(sys.argv[1], int(sys.argv[2]))))"
+)
+_CLEAR_PEAK = Path("/proc/self/clear_refs")
+
+
+def measure_bytes_per_pixel(bundle: ModelBundle) -> float | None:
+    """Measure the memory that a bundle's network needs for each pixel of a chip, in bytes, on ONNX Runtime.
+
+    Two processes run one chip each; their peaks of resident memory differ by what the larger chip takes more. None
+    where the system does not tell a peak, and where the chips do not fit into memory.
+    """
+    sides = [round_up(side, bundle.size_divisor) for side in _SIDES]
+    children = [_start(bundle, side) for side in sides]
+    outputs = [child.communicate() for child in children]
+    for child, (_, error) in zip(children, outputs, strict=True):
+        if child.returncode != 0:
+            reason = (error.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
+            logger.warning("The network's memory was not measured: %s", reason)
+            return None
+    if any(output == "None" for output, _ in outputs):
+        return None
+    small, large = (float(output) * 1e6 for output, _ in outputs)
+    return round(max(0.0, large - small) / (sides[1] ** 2 - sides[0] ** 2), 1)
+
+
+def peak_of_run_mb(model: str, side: int) -> float | None:
+    """Run one chip of `side` x `side` pixels in this process, and give the peak of its resident memory in MB."""
+    bundle = load_bundle(model)
+    engine = open_engine(bundle, "onnx", precision="fp32", streams=1)
+    # Pages of zeros are not resident, so that the chip itself is not counted.
+    chip = np.zeros((1, bundle.in_channels, side, side), np.float32)
+    # Loading takes the weights twice, more than a run may; where the peak cannot be cleared it stays in both sizes.
+    with suppress(OSError):
+        _CLEAR_PEAK.write_text("5")
+    engine.run(chip)
+    return peak_memory_mb()
+
+
+def _start(bundle: ModelBundle, side: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", _CHILD, str(bundle.graph_path.parent), str(side)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
 
 # A U-Net of 7.8 M parameters computes as many pixels a second in windows of 512 as of 2,560; larger ones save little
 # halo (at 64 pixels 5 % are left to save here), and a run that is stopped waits for, or loses, the windows under way.
@@ -78,3 +151,17 @@ def planned_memory_mb(plan: Plan, costs: MemoryCosts, *, width: int | None = Non
 def default_budget_mb(available_mb: float | None) -> float:
     """Half of the memory that is free, so that the machine stays usable; 2 GB where the system does not tell."""
     return _SHARE * (_UNKNOWN_MACHINE_MB if available_mb is None else available_mb)
+
+
+# Amounts of memory as people write them.
+
+_UNITS_MB = {"": 1.0, "KB": 1e-3, "MB": 1.0, "GB": 1e3, "TB": 1e6, "KIB": 1.024e-3, "MIB": 1.048576, "GIB": 1073.741824}
+
+
+def megabytes(amount: str | float) -> float:
+    """Megabytes of "4GB", "800 MB", "1.5GiB" or a plain number of megabytes. Raises `UsageError` for anything else."""
+    found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([A-Za-z]*)", str(amount).strip())
+    unit = _UNITS_MB.get(found[2].upper()) if found else None
+    if found is None or unit is None or not float(found[1]) > 0:
+        raise UsageError(f"{amount!r} is no amount of memory; write it as 4GB or 800MB.")
+    return float(found[1]) * unit

@@ -15,14 +15,12 @@ from functools import partial
 
 import numpy as np
 
-from overland.inference.ahead import map_ahead, read_ahead, worker_threads, write_behind
 from overland.inference.blend import Blend
-from overland.inference.pieces import iter_scene_pieces, pieces_of_stride
 from overland.inference.plan import Plan
+from overland.inference.prefetch import map_ahead, read_ahead, worker_threads, write_behind
+from overland.inference.probabilities import Pixels, Scorer, Scores, Valid
 from overland.inference.region import Region, Target
-from overland.inference.scorers import Pixels, Scorer, Scores, Valid
-from overland.inference.source import Source
-from overland.inference.strips import Strip, cut_chip, iter_strips
+from overland.inference.stream import Source, Strip, cut_chip, iter_scene_pieces, iter_strips, pieces_of_stride
 from overland.progress import Advance
 from overland.raster import Window
 

@@ -1,20 +1,43 @@
-"""Resampling: the same ground in pixels of another size. Pure; no scene, no model.
+"""Predicting a scene at the resolution that the model knows: resampled before the network, brought back behind it.
 
-Fewer pixels are means over the ground that each covers, as a coarser sensor sees it; more are interpolated linearly.
-A pixel depends on nothing but those below it, whatever the window that it is computed in: no seams.
+What streams through is the scene in the model's pixels; finished rows of scores are interpolated onto the scene's own
+grid, before classes are decided. The scene is read once.
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from affine import Affine
+from scipy.ndimage import binary_dilation
 
-from overland.raster import Window
+from overland.inference.plan import Plan
+from overland.inference.predictor import WriteScores, predict_scene
+from overland.inference.probabilities import Scorer, Scores
+from overland.inference.region import Region, Target
+from overland.progress import Advance
+from overland.raster import Grid, Scene, Window
 
-__all__ = ["AxisResampling", "Resampling", "resample"]
+__all__ = [
+    "AxisResampling",
+    "KeptValid",
+    "ResampledScene",
+    "Resampling",
+    "predict_resampled",
+    "resample",
+    "resampling_bytes",
+]
+
+
+# Resampling: the same ground in pixels of another size. Pure; no scene, no model.
+#
+# Fewer pixels are means over the ground that each covers, as a coarser sensor sees it; more are interpolated linearly.
+# A pixel depends on nothing but those below it, whatever the window that it is computed in: no seams.
 
 Values = npt.NDArray[np.float32]
 Valid = npt.NDArray[np.bool_]
@@ -133,3 +156,204 @@ def _window(rows: tuple[int, int], cols: tuple[int, int]) -> Window:
 
 def _cols(window: Window) -> tuple[int, int]:
     return window.col_off, window.col_end
+
+
+# A scene as if its pixels were of another size, read and resampled as it streams by.
+
+Pixels = npt.NDArray[Any]
+
+# At most so many rows, old or new, are resampled at a time; in floats they take four times what they do as bytes.
+_ROWS = 512
+
+
+@dataclass(frozen=True)
+class ResampledScene:
+    """An open scene with the same ground in other pixels; of the type that the file has, rounded.
+
+    `on_read` is told which pixels of the scene itself hold data, as it is read: their window, and (height, width).
+    """
+
+    scene: Scene
+    resampling: Resampling
+    on_read: Callable[[Window, Valid], None] | None = None
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of the new pixels."""
+        old, new = self.scene.grid, self.resampling.bounds
+        a, b, c, d, e, f = old.transform[:6]
+        across, down = old.width / new.width, old.height / new.height
+        return Grid(new.height, new.width, Affine(a * across, b * down, c, d * across, e * down, f), old.crs)
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """Rows and columns of the new pixels that the file's blocks make about."""
+        (height, width), axes = self.scene.block_shape, self.resampling
+        rows, cols = axes.rows, axes.cols
+        return max(1, height * rows.size // rows.length), max(1, width * cols.size // cols.length)
+
+    def read(self, window: Window, bands: Sequence[int]) -> tuple[Pixels, Valid]:
+        """Read new pixels (bands, height, width), and which of them have data below them (height, width)."""
+        rows = self.resampling.rows
+        step = max(1, min(_ROWS, _ROWS * rows.size // rows.length))
+        starts = [window.row_off, *range((window.row_off // step + 1) * step, window.row_end, step)]
+        parts = [
+            self._read_part(Window(first, window.col_off, end - first, window.width), bands)
+            for first, end in zip(starts, [*starts[1:], window.row_end], strict=True)
+        ]
+        pixels, valid = zip(*parts, strict=True)
+        return np.concatenate(pixels, axis=1), np.concatenate(valid)
+
+    def _read_part(self, window: Window, bands: Sequence[int]) -> tuple[Pixels, Valid]:
+        seen = self.resampling.needed(window)
+        pixels, valid = self.scene.read(seen, bands)
+        if self.on_read is not None:
+            self.on_read(seen, valid)
+        values, covered = resample(self.resampling, window, pixels, valid, seen)
+        if pixels.dtype.kind in "ui":
+            np.rint(values, out=values)
+        return values.astype(pixels.dtype), covered
+
+
+class KeptValid:
+    """Which pixels of a part of a scene hold data, a bit each, from when they are read until their rows are written."""
+
+    def __init__(self, part: Window) -> None:
+        self._part = part
+        self._rows: dict[int, npt.NDArray[np.uint8]] = {}
+        self._lock = threading.Lock()
+
+    def keep(self, window: Window, valid: Valid) -> None:
+        """Take note of a window (height, width) that spans the part's columns."""
+        first = self._part.col_off - window.col_off
+        packed = np.packbits(valid[:, first : first + self._part.width], axis=1)
+        with self._lock:
+            self._rows.update(zip(range(window.row_off, window.row_end), packed, strict=True))
+
+    def take(self, first: int, end: int) -> Valid:
+        """Rows of the scene from a first one up to an end (rows, width); they and those above are forgotten."""
+        with self._lock:
+            packed = np.stack([self._rows[row] for row in range(first, end)])
+            for row in [row for row in self._rows if row < end]:
+                del self._rows[row]
+        return np.unpackbits(packed, axis=1, count=self._part.width).astype(bool)
+
+
+# Rows that are brought back at a time, the block height of the files that Overland writes.
+_LOT = 512
+
+
+def predict_resampled(
+    scorer: Scorer,
+    scene: Scene,
+    bands: Sequence[int],
+    plan: Plan,
+    write: WriteScores,
+    *,
+    resampling: Resampling,
+    advance: Advance | None = None,
+    region: Region | None = None,
+    first_row: int = 0,
+) -> None:
+    """Predict a scene in other pixels, and give `write` what `predict_scene` gives it: rows of the scene's own grid.
+
+    `plan` is that of the raster that `resampling` makes of the scene. A score lies between those of the model's pixels
+    around it, or is their mean where the scene's are larger. Rows leave in lots of 512, and a pixel of a region gets
+    the very scores that a run over the whole scene gives it. `first_row` is a multiple of 512.
+    """
+    target = Target(scene.grid.window if region is None else region.window, first_row)
+    if not target.left.height:
+        return
+    kept = KeptValid(target.left)
+    back = _Return(resampling.reversed, target)
+    window = resampling.reversed.needed(target.left)
+
+    def on_rows(rows: Window, scores: Scores, wanted: Valid) -> None:
+        for where, lot in back.add(rows.shifted(window.row_off, window.col_off), scores, wanted):
+            valid = kept.take(where.row_off, where.row_end)
+            inside = None if region is None else region.inside(where)
+            valid = valid if inside is None else valid & inside
+            write(where.shifted(-target.window.row_off, -target.window.col_off), lot, valid)
+
+    predict_scene(
+        scorer,
+        ResampledScene(scene, resampling, kept.keep),
+        bands,
+        plan,
+        on_rows,
+        advance=None if advance is None else _in_scene_pixels(advance, window, target.left),
+        region=_ResampledRegion(window, resampling, region),
+    )
+
+
+def resampling_bytes(resampling: Resampling, width: int, bands: int, pixel_bytes: int, num_scores: int) -> int:
+    """Estimate what resampling holds beside the rows of the model's pixels; `width` is in pixels of the scene."""
+    scale = resampling.cols.size / resampling.cols.length
+    # Pixels as stored; and in floats, resampled along their columns, then along their rows.
+    read = pixel_bytes + 1 + 8 * bands * (1 + scale)
+    # Scores and their cover, as they come and in both passes; and rows of scores that wait, joined to those that come.
+    returned = (num_scores + 1) * (4 * scale**2 + 8 * scale + 8)
+    waiting = 8 * num_scores * scale**2
+    return round(_LOT * width * (read + returned + waiting))
+
+
+@dataclass(frozen=True)
+class _ResampledRegion:
+    """The model's pixels that a part of a scene needs; a pixel more than those that touch it, for interpolation."""
+
+    window: Window
+    resampling: Resampling
+    region: Region | None
+
+    def inside(self, window: Window) -> Valid | None:
+        if self.region is None:
+            return None
+        around = window.padded(1).intersection(self.resampling.bounds)
+        seen = self.resampling.needed(around)
+        inside = self.region.inside(seen)
+        if inside is None:
+            return None
+        _, touched = resample(self.resampling, around, np.zeros((1, *inside.shape), np.uint8), inside, seen)
+        rows, cols = window.row_off - around.row_off, window.col_off - around.col_off
+        grown = binary_dilation(touched, np.ones((3, 3), bool))
+        return np.asarray(grown[rows : rows + window.height, cols : cols + window.width])
+
+
+class _Return:
+    """Takes rows of scores in the model's pixels from the top, and gives lots of rows in the scene's."""
+
+    def __init__(self, resampling: Resampling, target: Target) -> None:
+        self._resampling, self._window, self._row = resampling, target.window, target.left.row_off
+        self._held: tuple[Window, Scores, Valid] | None = None
+
+    def add(self, window: Window, scores: Scores, wanted: Valid) -> Iterator[tuple[Window, Scores]]:
+        """Hold rows in the model's pixels; gives the lots that they complete, with their windows in the scene."""
+        self._hold(window, scores, wanted)
+        while self._row < self._window.row_end:
+            lot = self._lot()
+            needed, (seen, held, known) = self._resampling.needed(lot), self._held  # type: ignore[misc] # held just now
+            if needed.row_end > seen.row_end:
+                return
+            rows = slice(needed.row_off - seen.row_off, needed.row_end - seen.row_off)
+            cut = Window(needed.row_off, seen.col_off, needed.height, seen.width)
+            yield lot, resample(self._resampling, lot, held[:, rows], known[rows], cut)[0]
+            self._row = lot.row_end
+
+    def _hold(self, window: Window, scores: Scores, wanted: Valid) -> None:
+        if self._held is not None:
+            seen, held, known = self._held
+            first = self._resampling.needed(self._lot()).row_off
+            rows = slice(first - seen.row_off, None)
+            scores = np.concatenate([held[:, rows], scores], axis=1)
+            wanted = np.concatenate([known[rows], wanted])
+            window = Window(first, seen.col_off, window.row_end - first, seen.width)
+        self._held = window, scores, wanted
+
+    def _lot(self) -> Window:
+        end = min(self._row + _LOT, self._window.row_end)
+        return Window(self._row, self._window.col_off, end - self._row, self._window.width)
+
+
+def _in_scene_pixels(advance: Advance, window: Window, left: Window) -> Advance:
+    share = left.height * left.width / (window.height * window.width)
+    return lambda amount: advance(amount * share)

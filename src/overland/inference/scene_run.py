@@ -3,26 +3,91 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from overland.bundle import ModelBundle, mask_from_scores
 from overland.inference import predict_resampled, predict_scene
-from overland.inference.blend import Scores
+from overland.inference.ensemble import Ensemble
 from overland.inference.predictor import WriteScores
+from overland.inference.scene_task import PredictJob, PredictOptions, open_input
 from overland.progress import Advance, track
-from overland.raster import Window
+from overland.raster import Grid, Window
 from overland.raster.journal import Journal, open_journal
-from overland.raster.row_bands import RowBands, RowBandsOutput, iter_row_bands
-from overland.workflows.predict_ensemble import Ensemble
-from overland.workflows.predict_jobs import PredictJob, PredictOptions, open_input
-from overland.workflows.predict_outputs import output_pixels, output_profile
+from overland.raster.row_blocks import RowBands, RowBandsOutput, iter_row_bands
+from overland.raster.write import RasterProfile
 
-__all__ = ["JobResult", "forget_journals", "run_job"]
+__all__ = [
+    "KINDS",
+    "JobResult",
+    "confidence_from_scores",
+    "forget_journals",
+    "output_bytes",
+    "output_pixels",
+    "output_profile",
+    "run_job",
+]
+
+
+# What a prediction writes: the class map, and on request the probabilities and how sure the model is.
+
+KINDS = ("mask", "scores", "confidence")
+
+Scores = npt.NDArray[np.float32]
+
+# A pyramid of overviews adds a third to the pixels of a file.
+_WITH_OVERVIEWS = 4 / 3
+
+
+def output_profile(kind: str, bundle: ModelBundle, grid: Grid, creation: Mapping[str, str]) -> RasterProfile:
+    """The profile of one of `KINDS` on a grid, with more creation options of the driver COG."""
+    if kind == "mask":
+        return RasterProfile(grid, nodata=bundle.legend.ignore_index, legend=bundle.legend, creation=creation)
+    names = _score_names(bundle) if kind == "scores" else ("probability", "entropy")
+    return RasterProfile(grid, len(names), "float32", float("nan"), descriptions=names, creation=creation)
+
+
+def output_bytes(kind: str, bundle: ModelBundle, pixels: int) -> int:
+    """Size of one of `KINDS`, before compression."""
+    return round(pixels * {"mask": 1, "scores": 4 * bundle.num_scores, "confidence": 8}[kind] * _WITH_OVERVIEWS)
+
+
+def output_pixels(
+    kind: str, bundle: ModelBundle, scores: Scores, valid: npt.NDArray[np.bool_], threshold: float | None
+) -> npt.NDArray[Any]:
+    """Turn scores (scores, height, width) into the pixels (bands, height, width) of one of `KINDS`."""
+    if kind == "mask":
+        mask = mask_from_scores(bundle, scores, threshold)
+        mask[~valid] = bundle.legend.ignore_index
+        return mask[None]
+    values = scores if kind == "scores" else confidence_from_scores(scores)
+    return np.where(valid, values, np.float32(np.nan))
+
+
+def confidence_from_scores(scores: Scores) -> Scores:
+    """How sure a model is: the largest probability, and the entropy as a share of the largest that is possible.
+
+    Takes probabilities (scores, height, width); one score is that of class 1 of two. Returns float32 (2, height,
+    width); entropy 0 is certain, 1 knows nothing. Source: Shannon (1948).
+    """
+    if len(scores) == 1:
+        scores = np.concatenate([1 - scores, scores])
+    entropy = np.zeros(scores.shape[1:], np.float32)
+    for probability in scores:
+        # The limit of p log p at 0 is 0.
+        entropy -= probability * np.log(np.maximum(probability, np.float32(1e-30)))
+    return np.stack([scores.max(axis=0), entropy / np.float32(np.log(len(scores)))])
+
+
+def _score_names(bundle: ModelBundle) -> tuple[str, ...]:
+    return bundle.legend.names[-1:] if bundle.num_scores == 1 else bundle.legend.names
+
 
 logger = logging.getLogger("overland")
 

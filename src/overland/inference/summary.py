@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from overland.inference.ensemble import Ensemble
 from overland.inference.machine import peak_memory_mb
+from overland.inference.scene_run import JobResult, output_bytes
+from overland.inference.scene_task import PredictJob
 from overland.legend import Legend
-from overland.workflows.predict_ensemble import Ensemble
-from overland.workflows.predict_jobs import PredictJob
-from overland.workflows.predict_outputs import output_bytes
-from overland.workflows.predict_run import JobResult
 
 __all__ = ["dry_run_summary", "run_summary"]
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from overland.errors import DataError, UsageError
 from overland.legend import Legend
+from overland.metrics.boundary import BoundaryCounts
+from overland.metrics.roads import road_counts_for
 
-__all__ = ["PATCH_SHARE", "PatchCounts", "patch_counts", "patch_means"]
+__all__ = [
+    "EXTRA_SCORES",
+    "PATCH_SHARE",
+    "ExtraCounts",
+    "PatchCounts",
+    "extra_counts_for",
+    "patch_counts",
+    "patch_means",
+]
+
 
 PATCH_SHARE = 0.25
 
@@ -105,3 +116,42 @@ def _scores(counts: Sequence[Sequence[int]]) -> dict[str, Any]:
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
+
+
+# Scores that are counted on request, beside those of the confusion matrix.
+
+EXTRA_SCORES = ("roads", "boundary", "patches")
+
+
+class ExtraCounts(Protocol):
+    """Counts that images are added to and scores follow from."""
+
+    def add(
+        self,
+        target: npt.NDArray[Any],
+        mask: npt.NDArray[Any],
+        ignore_index: int,
+        scores: npt.NDArray[Any] | None = None,
+    ) -> None:
+        """Count one image: ids (height, width), and for one class on a background its scores, where there are some."""
+
+    def scores(self) -> dict[str, Any]:
+        """Scores of all images together."""
+
+
+def extra_counts_for(
+    legend: Legend, *, roads: bool = False, boundary: str | int | None = None, patches: int | None = None
+) -> Mapping[str, ExtraCounts]:
+    """Counts that start from nothing, by the name of their block in the results.
+
+    `roads` asks for `RoadCounts`, `boundary` is the band of `BoundaryCounts`, `patches` the size of `PatchCounts`.
+    Raises `UsageError` for what does not fit the legend or makes no sense.
+    """
+    counts: dict[str, ExtraCounts] = {}
+    if roads:
+        counts["roads"] = road_counts_for(legend)
+    if boundary is not None:
+        counts["boundary"] = BoundaryCounts(legend, boundary)
+    if patches is not None:
+        counts["patches"] = PatchCounts(legend, patches)
+    return counts

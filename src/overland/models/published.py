@@ -3,12 +3,124 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["AnySizePool", "PyramidBlock", "make_pools_exportable"]
+from overland.errors import UsageError, import_extra
+from overland.text import closest_name
+
+__all__ = [
+    "AnySizePool",
+    "Fcn",
+    "GreyL2",
+    "PyramidBlock",
+    "Squashed",
+    "input_stage",
+    "make_pools_exportable",
+]
+
+
+# The fully convolutional network of torchvision, with logits where it gives a dict.
+
+_ENCODERS = ("resnet50", "resnet101")
+
+
+class Fcn(nn.Module):
+    """FCN (Long et al. 2015) on a ResNet dilated to stride 8: scaled chips to logits of the same size.
+
+    `encoder_weights` "imagenet" are fetched. Raises `UsageError` for an encoder other than resnet50 and resnet101.
+    """
+
+    size_divisor = 8
+
+    def __init__(
+        self, in_channels: int, classes: int, *, encoder_name: str = "resnet50", encoder_weights: str | None = None
+    ) -> None:
+        super().__init__()
+        if encoder_name not in _ENCODERS:
+            known = ", ".join(_ENCODERS)
+            raise UsageError(
+                f"FCN has the encoders {known}; got {encoder_name!r}{closest_name(encoder_name, _ENCODERS)}."
+            )
+        segmentation: Any = import_extra("torchvision.models.segmentation", "train", "The architecture FCN")
+        builder = getattr(segmentation, f"fcn_{encoder_name}")
+        weights = {"imagenet": "IMAGENET1K_V1"}.get(encoder_weights or "", encoder_weights)
+        network = builder(weights=None, weights_backbone=weights, num_classes=classes, aux_loss=False)
+        self.backbone = network.backbone
+        self.classifier = network.classifier
+        if in_channels != 3:
+            self.backbone.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits (batch, classes, height, width) of scaled chips (batch, in_channels, height, width)."""
+        logits: Tensor = self.classifier(self.backbone(image)["out"])
+        return F.interpolate(logits, image.shape[-2:], mode="bilinear", align_corners=False)
+
+
+# What some published systems do to a whole image before the network; part of the network here, so graphs carry it.
+
+
+class GreyL2(nn.Module):
+    """Grey (luma of ITU-R BT.601), divided by its L2 norm over the whole image: (n, 3, h, w) to (n, 1, h, w).
+
+    Values depend on the size of the image, about 1 / sqrt(h w); the same pixel differs from chip to chip.
+    """
+
+    luma: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Grey images of norm 1; a black one stays black."""
+        grey = (image * self.luma).sum(dim=1, keepdim=True)
+        norm = torch.sqrt((grey * grey).sum(dim=(2, 3), keepdim=True))
+        return grey / norm.clamp_min(1e-6)
+
+
+def input_stage(name: str | None, in_channels: int) -> tuple[nn.Module | None, int]:
+    """The stage of a name and the number of channels that it hands on. Raises `UsageError` where it does not fit."""
+    if name is None:
+        return None, in_channels
+    if name != "grey_l2":
+        raise UsageError(f"input_stage is grey_l2 or not given; got {name!r}.")
+    if in_channels != 3:
+        raise UsageError(f"input_stage grey_l2 makes grey of red, green and blue; the data have {in_channels} bands.")
+    return GreyL2(), 1
+
+
+# Whole images through a network of one size, as published systems have it.
+
+
+class Squashed(nn.Module):
+    """Resizes every image to `side` x `side` before a network, and its logits back to the image's size.
+
+    Detail is lost and shapes are distorted: a map at a quarter of the resolution cannot have a road IoU above 0.84,
+    however good the network. Kept to train the published systems as they are. Bilinear, without a filter against
+    aliasing; the image by its nearest pixels with `nearest`.
+    """
+
+    size_divisor = 1
+
+    def __init__(self, network: nn.Module, side: int, *, nearest: bool = False) -> None:
+        super().__init__()
+        self.network = network
+        self._side = side
+        self._nearest = nearest
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits (batch, classes, height, width) of scaled images (batch, in_channels, height, width) of any size."""
+        size = (self._side, self._side)
+        if self._nearest:
+            squashed = F.interpolate(image, size)
+        else:
+            squashed = F.interpolate(image, size, mode="bilinear", align_corners=False)
+        logits: Tensor = self.network(squashed)
+        return F.interpolate(logits, image.shape[-2:], mode="bilinear", align_corners=False)
 
 
 class AnySizePool(nn.Module):

@@ -1,19 +1,160 @@
-"""A plain U-Net of any width and depth, small enough to train on a laptop, with the knobs of the published ones."""
+"""The parts that a plain U-Net is made of: double convolutions, activations, upsampling, heads."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from overland.errors import UsageError
-from overland.models.input_stages import input_stage as input_stage_of
-from overland.models.layers import double_conv, head, initialize, upsampling
+from overland.models.published import input_stage as input_stage_of
+from overland.text import closest_name
 
-__all__ = ["PlainUnet"]
+__all__ = [
+    "PlainUnet",
+    "activation_layer",
+    "double_conv",
+    "head",
+    "initialize",
+    "upsampling",
+]
+
+
+_T = TypeVar("_T")
+_ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "elu": nn.ELU, "silu": nn.SiLU, "leaky_relu": nn.LeakyReLU}
+_WITH_NUMBER: dict[str, Callable[[float], nn.Module]] = {
+    "leaky_relu": lambda slope: nn.LeakyReLU(slope, inplace=True),
+    "clipped_relu": lambda top: nn.Hardtanh(0.0, top),
+}
+_INITS: dict[str, Callable[..., object]] = {
+    "he_normal": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
+    "glorot_uniform": nn.init.xavier_uniform_,
+}
+
+
+def double_conv(
+    in_channels: int,
+    out_channels: int,
+    *,
+    norm: str,
+    activation: str,
+    second_activation: str | None = None,
+    norm_order: str = "before",
+    bias: bool | None = None,
+    dropout: float = 0.0,
+    dropout_at: str = "middle",
+    strides: tuple[int, int] = (1, 1),
+) -> nn.Sequential:
+    """Two 3x3 convolutions, each with its normalisation (`norm_order` before or after the activation).
+
+    Convolutions carry a bias where no normalisation has one, or as `bias` says. The dropout stands between the two
+    convolutions or at the end; `strides` are theirs. Raises `UsageError` for an unknown name.
+    """
+    bias = norm == "none" if bias is None else bias
+    first = nn.Conv2d(in_channels, out_channels, 3, stride=strides[0], padding=1, bias=bias)
+    second = nn.Conv2d(out_channels, out_channels, 3, stride=strides[1], padding=1, bias=bias)
+    drop = [nn.Dropout(dropout)] if dropout > 0 else []
+    at_end = _choice("dropout_at", dropout_at, {"middle": False, "end": True})
+    return nn.Sequential(
+        *(first, *_after_conv(norm, norm_order, activation, out_channels)),
+        *([] if at_end else drop),
+        *(second, *_after_conv(norm, norm_order, second_activation or activation, out_channels)),
+        *(drop if at_end else []),
+    )
+
+
+def upsampling(in_channels: int, out_channels: int, kind: str, activation: str) -> nn.Module:
+    """Twice the size: "transpose" is a 2x2 transposed convolution, "resize" repeats pixels, then convolves 2x2.
+
+    "resize" pads as Keras does for even kernels (right and below) and has an activation.
+    """
+    if _choice("up", kind, {"transpose": True, "resize": False}):
+        return nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2)
+    return nn.Sequential(
+        nn.Upsample(scale_factor=2, mode="nearest"),
+        nn.ZeroPad2d((0, 1, 0, 1)),
+        nn.Conv2d(in_channels, out_channels, 2),
+        activation_layer(activation),
+    )
+
+
+def head(
+    in_channels: int, classes: int, *, hidden: Sequence[int], activation: str, stem_stride: int, stem_up: str
+) -> nn.Module:
+    """1x1 convolutions to the logits; `hidden` ones with an activation come first.
+
+    The stride of the stem is undone by "shuffle", one learned value for each pixel, or "bilinear", which has no
+    parameters.
+    """
+    learned = _choice("stem_up", stem_up, {"shuffle": True, "bilinear": False}) and stem_stride > 1
+    layers: list[nn.Module] = []
+    for channels in hidden:
+        layers += [nn.Conv2d(in_channels, channels, 1), activation_layer(activation)]
+        in_channels = channels
+    layers.append(nn.Conv2d(in_channels, classes * stem_stride**2 if learned else classes, 1))
+    if learned:
+        layers.append(nn.PixelShuffle(stem_stride))
+    elif stem_stride > 1:
+        layers.append(nn.Upsample(scale_factor=stem_stride, mode="bilinear", align_corners=False))
+    # A head of one layer is that layer, as bundles have it since the first.
+    return layers[0] if len(layers) == 1 else nn.Sequential(*layers)
+
+
+def activation_layer(name: str) -> nn.Module:
+    """relu, elu, silu or leaky_relu; with a number `leaky_relu(0.2)`, its slope, and `clipped_relu(6)`, its top."""
+    if name in _ACTIVATIONS:
+        return _ACTIVATIONS[name](inplace=True)
+    match = re.fullmatch(r"(\w+)\((\d*\.?\d+)\)", name)
+    if match is None or match[1] not in _WITH_NUMBER:
+        known = [*_ACTIVATIONS, "leaky_relu(SLOPE)", "clipped_relu(TOP)"]
+        raise UsageError(f"activation is one of {', '.join(known)}; got {name!r}{closest_name(name, known)}.")
+    return _WITH_NUMBER[match[1]](float(match[2]))
+
+
+def initialize(network: nn.Module, init: str) -> None:
+    """Draw the weights of all convolutions anew, biases zero; "default" leaves PyTorch's.
+
+    Keras draws from glorot_uniform; without normalisation the choice decides whether a deep network learns at all.
+    """
+    if init == "default":
+        return
+    draw = _choice("init", init, _INITS, extra="default")
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            draw(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def _after_conv(norm: str, norm_order: str, activation: str, channels: int) -> list[nn.Module]:
+    norms, act = _norm_layers(norm, channels), activation_layer(activation)
+    before = _choice("norm_order", norm_order, {"before": True, "after": False})
+    return [*norms, act] if before else [act, *norms]
+
+
+def _norm_layers(norm: str, channels: int) -> list[nn.Module]:
+    if norm == "none":
+        return []
+    if norm == "batch":
+        return [nn.BatchNorm2d(channels)]
+    if norm == "group":
+        return [nn.GroupNorm(min(8, channels), channels)]
+    raise UsageError(f"norm is batch, group or none; got {norm!r}.")
+
+
+def _choice(option: str, name: str, known: Mapping[str, _T], extra: str = "") -> _T:
+    if name not in known:
+        names = ", ".join([*known, extra] if extra else known)
+        raise UsageError(f"{option} is one of {names}; got {name!r}{closest_name(name, known)}.")
+    return known[name]
+
+
+# A plain U-Net of any width and depth, small enough to train on a laptop, with the knobs of the published ones.
 
 _STEM_STRIDES = {1: (1, 1), 2: (2, 1), 4: (2, 2)}
 
@@ -28,7 +169,7 @@ class PlainUnet(nn.Module):
 
     `dropout` is one rate for all levels but the first, or 2 * depth + 1 rates from the first level down and up again.
     `concat` says what comes first, up_skip or skip_up; `head_channels` are 1x1 convolutions before the logits;
-    `input_stage` is grey_l2 or nothing. The other knobs are those of `overland.models.layers`.
+    `input_stage` is grey_l2 or nothing. The other knobs are those of `overland.models.unet`.
     """
 
     def __init__(

@@ -10,9 +10,9 @@ os.environ.setdefault("GDAL_CACHEMAX", "32")
 # GDAL's fast way of reading a whole PNG gives whatever memory holds, and no error, where the file was cut short.
 os.environ.setdefault("GDAL_PNG_WHOLE_IMAGE_OPTIM", "NO")
 
-from overland.raster.grid import Grid, Window
-from overland.raster.scene import Scene, open_scene, read_image
-from overland.raster.versions import library_versions
+from overland.geo.grid import Grid, Window
+from overland.raster.open import library_versions
+from overland.raster.read import Scene, open_scene, read_image
 from overland.raster.write import RasterWriter, create_raster, write_class_map
 
 __all__ = [

@@ -15,9 +15,16 @@ import shapely
 from affine import Affine
 from rasterio.windows import Window as RasterioWindow
 
-from overland.raster.grid import Window
+from overland.geo.grid import Window
 
-__all__ = ["Valid", "shapes_from_mask", "sieve_mask", "stored_mask"]
+__all__ = [
+    "Valid",
+    "burn_shapes",
+    "shapes_from_mask",
+    "sieve_mask",
+    "stored_mask",
+]
+
 
 # Where a mask holds data: an array of its shape, or the band that `stored_mask` gives; rasterio has no types.
 Valid = npt.NDArray[np.bool_] | Any
@@ -102,3 +109,33 @@ def _empty_like(mask: npt.NDArray[Any], number: int) -> npt.NDArray[Any]:
 def _are_equal(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
     starts = range(0, len(one), _ROWS_COMPARED)
     return all(np.array_equal(one[row : row + _ROWS_COMPARED], other[row : row + _ROWS_COMPARED]) for row in starts)
+
+
+# Polygons to pixels: the inverse of tracing.
+
+
+def burn_shapes(
+    geometries: npt.NDArray[Any],
+    ids: npt.NDArray[Any],
+    window: Window,
+    *,
+    all_touched: bool = False,
+    dtype: Literal["uint8", "int32"] = "uint8",
+) -> npt.NDArray[Any]:
+    """Give the pixels whose centre lies in a geometry its id, the others 0; of geometries that overlap the last wins.
+
+    `geometries` lie in pixels of the raster (x = column, y = row), `ids` are 0 to 255, or any of the `dtype` given.
+    `all_touched` takes every pixel that is touched. Returns an array (height, width) of the window.
+    Source: GDALRasterizeGeometries.
+    """
+    shape = (window.height, window.width)
+    if not len(geometries):
+        return np.zeros(shape, dtype)
+    burned: npt.NDArray[Any] = rasterio.features.rasterize(
+        zip(geometries, ids.tolist(), strict=True),
+        out_shape=shape,
+        transform=Affine.translation(window.col_off, window.row_off),
+        all_touched=all_touched,
+        dtype=dtype,
+    )
+    return burned

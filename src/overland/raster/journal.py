@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from overland.errors import DataError, UsageError
-from overland.raster.durable import held_lock, replace_durably, sync_file
+from overland.output import held_lock, replace_durably, sync_file
 
 __all__ = ["Entry", "Journal", "journal_folder", "open_journal", "recorded_run"]
 

@@ -15,9 +15,9 @@ from rasterio.errors import RasterioIOError
 from rasterio.windows import Window as RasterioWindow
 
 from overland.errors import DataError
-from overland.raster.grid import Window
-from overland.raster.opening import open_or_create
-from overland.raster.scene import Scene
+from overland.geo.grid import Window
+from overland.raster.open import open_or_create
+from overland.raster.read import Scene
 
 __all__ = ["ImageFacts", "read_facts", "write_plain_copy"]
 

@@ -16,10 +16,9 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from overland.errors import DataError, UsageError
+from overland.geo.grid import Grid, Window
 from overland.legend import Legend, legend_from_names
-from overland.raster.grid import Grid, Window
-from overland.raster.identity import file_identity
-from overland.raster.opening import open_dataset, reading_error, without_place_warnings
+from overland.raster.open import file_identity, open_dataset, reading_error, without_place_warnings
 
 __all__ = ["Scene", "open_scene", "read_image"]
 

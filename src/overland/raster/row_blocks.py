@@ -19,11 +19,11 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from overland.errors import ResourceError
-from overland.raster.durable import replace_durably, sync_file
-from overland.raster.grid import Grid, Window
+from overland.geo.grid import Grid, Window
+from overland.output import replace_durably, sync_file
 from overland.raster.journal import Entry, Journal, recorded_run
-from overland.raster.opening import open_or_create
-from overland.raster.output import (
+from overland.raster.open import open_or_create
+from overland.raster.write import (
     BLOCK,
     RasterProfile,
     copy_to_output,

@@ -14,7 +14,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 
 from overland.errors import DataError
-from overland.raster.opening import open_or_create
+from overland.raster.open import open_or_create
 
 __all__ = ["MAX_ZOOM", "read_class_tile", "tile_bounds", "web_extent"]
 

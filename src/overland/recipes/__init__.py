@@ -1,1 +1,1 @@
-"""Recipes: one YAML file per recommended model, read through `overland.config`."""
+"""Recipes: one YAML file per recommended model, read through `overland.settings`."""

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from overland.errors import DataError
-from overland.report.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, new_figure, style_axes, write_figure
+from overland.reporting.figures import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, new_figure, style_axes, write_figure
 
 __all__ = ["dice_figure", "read_results", "training_figure", "write_training_figures"]
 

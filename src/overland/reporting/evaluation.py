@@ -13,11 +13,15 @@ import numpy as np
 
 from overland.legend import Legend
 from overland.metrics import ThresholdCurve
-from overland.metrics.relaxed_curve import RelaxedCurve
-from overland.report.figures import class_figure, threshold_figure, write_confusion_figure
-from overland.report.pictures import PictureItem, write_pictures
-from overland.report.relaxed_figure import relaxed_figure
-from overland.report.style import write_figure
+from overland.metrics.curves import RelaxedCurve
+from overland.reporting.figures import (
+    class_figure,
+    relaxed_figure,
+    threshold_figure,
+    write_confusion_figure,
+    write_figure,
+)
+from overland.reporting.pictures import PictureItem, write_pictures
 
 __all__ = ["write_evaluation", "write_metrics"]
 

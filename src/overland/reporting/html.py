@@ -6,12 +6,32 @@ import base64
 import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
 from typing import Any
 
 from PIL import Image
 
-__all__ = ["class_table", "data_uri", "facts", "figure", "format_score", "headline", "picture", "picture_from_bytes"]
+from overland.errors import UsageError
+
+__all__ = [
+    "ReportContent",
+    "Section",
+    "class_table",
+    "data_uri",
+    "extra_scores_html",
+    "facts",
+    "figure",
+    "format_score",
+    "headline",
+    "picture",
+    "picture_from_bytes",
+    "write_report",
+]
+
 
 _COLUMNS = {"iou": "IoU", "f1": "F1", "precision": "Precision", "recall": "Recall", "accuracy": "Accuracy"}
 _LONGEST_LIST = 12
@@ -127,3 +147,71 @@ def _badge(note: str) -> str:
 
 def _caption(caption: str) -> str:
     return f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+
+
+# Scores that were asked for as HTML: lines, outlines and patches.
+
+_TITLES = {"roads": "Lines in masks, pooled", "boundary": "Boundary IoU, pooled", "patches": "Patches, pooled"}
+
+
+def extra_scores_html(values: Mapping[str, Any]) -> str:
+    """The blocks `roads`, `boundary` and `patches` of an evaluation as lists under their titles; those that it has."""
+    found = [(title, values[block]) for block, title in _TITLES.items() if block in values]
+    return "".join(f"<h3>{escape(title)}</h3>{facts(_shown(block))}" for title, block in found)
+
+
+def _shown(block: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _rounded(value) for key, value in block.items() if key != "averaging"}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _shown(value)
+    return format_score(value) if isinstance(value, float) or value is None else value
+
+
+# The page: one HTML file with everything in it, which opens anywhere and asks no server for anything.
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page; `html` is finished, the title is not escaped yet."""
+
+    title: str
+    html: str
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """What stands on the page: a title, a sentence below it, the scores to quote, sections, and a line at the end."""
+
+    title: str
+    lead: str
+    headlines: str
+    sections: Sequence[Section]
+    footer: str
+
+
+def write_report(path: str | Path, content: ReportContent, *, overwrite: bool = False) -> None:
+    """Write the page, whole or not at all. Raises `UsageError` when the file exists and may not be replaced."""
+    path = Path(path)
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a file such as {path / 'report.html'}.")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} exists already. Add --overwrite to replace it, or choose another name.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    template = Template(resources.files("overland.reporting").joinpath("page.html").read_text(encoding="utf-8"))
+    page = template.substitute(
+        title=escape(content.title),
+        lead=escape(content.lead),
+        headlines=content.headlines,
+        sections="\n".join(_section(section) for section in content.sections),
+        footer=escape(content.footer),
+    )
+    part = path.with_name(path.name + ".part")
+    part.write_text(page, encoding="utf-8")
+    part.replace(path)
+
+
+def _section(section: Section) -> str:
+    return f"<section>\n<h2>{escape(section.title)}</h2>\n{section.html}\n</section>"

@@ -4,29 +4,93 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import shapely
+from PIL import Image
 from pyproj import CRS, Transformer
 
 from overland.errors import DataError
+from overland.geo.grid import iter_windows
 from overland.legend import Legend
 from overland.raster import Grid, Scene, Window
-from overland.raster.grid import iter_windows
-from overland.report.display import Picture, display_rgb
+from overland.reporting.html import data_uri
+from overland.reporting.pictures import Picture, display_rgb
 from overland.vector import areas_m2, pixels_to_map
 
 __all__ = [
+    "BRIDGED_COLOR",
+    "SEEN_COLOR",
     "ClassArea",
+    "MapView",
+    "RoadGroup",
     "lines_to_overview",
+    "map_figure",
     "overview_of_mask",
     "overview_of_scene",
     "overview_step",
+    "road_groups",
+    "round_length",
     "shares_of_mask",
 ]
+
+
+# How roads are told apart on a map: by how probable they are, and by whether they were seen or bridge a gap.
+
+SEEN_COLOR = "#fff36b"
+BRIDGED_COLOR = "#ff8c1a"
+_MOSTLY = 0.5
+# From magenta to pale yellow lightness grows with confidence, and no step depends on telling red from green.
+_STEPS: tuple[tuple[float, str, str], ...] = (
+    (0.0, "#d6336c", "under 0.5"),
+    (0.5, "#f0623a", "0.5 to 0.7"),
+    (0.7, "#ffa02e", "0.7 to 0.9"),
+    (0.9, SEEN_COLOR, "0.9 and more"),
+)
+
+
+@dataclass(frozen=True)
+class RoadGroup:
+    """Roads that are drawn alike: their places in the list of all, a colour, and whether dashed."""
+
+    label: str
+    color: str
+    dashed: bool
+    members: npt.NDArray[np.int64]
+
+
+def road_groups(mean_p: Sequence[float] | None = None, bridged: Sequence[float] | None = None) -> list[RoadGroup]:
+    """Group roads by their mean probability, or where that is unknown by seen and bridged; empty without either.
+
+    `bridged` is the share of a road that lies over gaps; from a half on it is dashed. Groups without a road are left
+    out, those of low confidence come last so that they are drawn on top.
+    """
+    if mean_p is None and bridged is None:
+        return []
+    scores = np.asarray(mean_p if mean_p is not None else np.full(len(bridged or ()), np.nan), float)
+    dashed = np.zeros(len(scores), bool) if bridged is None else np.asarray(bridged, float) >= _MOSTLY
+    step = np.searchsorted([low for low, *_ in _STEPS], scores, side="right") - 1
+    known = np.isfinite(scores)
+    groups = [
+        _group(f"probability {label}", color, over_gap, known & (step == index) & (dashed == over_gap))
+        for index, (_, color, label) in reversed(list(enumerate(_STEPS)))
+        for over_gap in (False, True)
+    ]
+    groups += [
+        _group("seen", SEEN_COLOR, False, ~known & ~dashed),
+        _group("", BRIDGED_COLOR, True, ~known & dashed),
+    ]
+    return [group for group in groups if len(group.members)]
+
+
+def _group(label: str, color: str, dashed: bool, chosen: npt.NDArray[np.bool_]) -> RoadGroup:
+    text = ", ".join(part for part in (label, "mostly over a gap" if dashed else "") if part)
+    return RoadGroup(text, color, dashed, np.flatnonzero(chosen))
+
 
 _WINDOW = 2048
 _SIMPLIFY_PX = 0.25
@@ -158,3 +222,124 @@ def _premultiplied_colors(legend: Legend) -> npt.NDArray[np.float32]:
         if index != legend.background:
             table[index] = (*color, 1)
     return table
+
+
+# The map as HTML: scene, mask and roads in layers that can be switched on and off without a script.
+
+_BAR_SHARE = 0.22
+
+
+@dataclass(frozen=True)
+class MapView:
+    """What is shown of a scene: its overview, and over it a mask (RGBA), roads and outlines in the overview's pixels.
+
+    `groups` say how roads are coloured, all alike when there are none. `pixel_m` is the size of a pixel of the overview
+    in metres, None without a CRS.
+    """
+
+    image: Picture
+    overlay: npt.NDArray[np.uint8] | None = None
+    areas: Sequence[ClassArea] = ()
+    roads: Sequence[npt.NDArray[np.float64]] = ()
+    groups: Sequence[RoadGroup] = ()
+    outlines: Sequence[npt.NDArray[np.float64]] = ()
+    pixel_m: float | None = None
+    caption: str = ""
+    facts: Sequence[tuple[str, str]] = field(default_factory=tuple)
+
+
+def map_figure(view: MapView) -> str:
+    """The map with its layers, a scale bar, and the area of each class beside it."""
+    height, width = view.image.shape[:2]
+    layers = [("mask", "Mask", view.overlay is not None), ("outlines", "Polygons", bool(view.outlines))]
+    layers.append(("roads", "Roads", bool(view.roads)))
+    shown = [(key, title) for key, title, exists in layers if exists]
+    switches = "".join(f'<input type="checkbox" id="show-{key}" checked>' for key, _ in shown)
+    labels = "".join(f'<label for="show-{key}">{title}</label>' for key, title in shown)
+    overlay = ""
+    if view.overlay is not None:
+        overlay = f'<img class="layer-mask" src="{data_uri(Image.fromarray(view.overlay))}" alt="Mask over the scene">'
+    drawn = _paths(view.outlines, "layer-outlines", closed=True) + _roads(view) + _scale_bar(view)
+    return (
+        f'<figure class="map">{switches}<div class="switches">{labels}</div><div class="stack">'
+        f'<img src="{data_uri(Image.fromarray(view.image))}" alt="{escape(view.caption)}">{overlay}'
+        f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none">{drawn}</svg></div>'
+        f"{_road_key(view.groups)}<figcaption>{escape(view.caption)}</figcaption>{_area_table(view)}</figure>"
+    )
+
+
+def _paths(lines: Sequence[npt.NDArray[np.float64]], layer: str, *, closed: bool = False) -> str:
+    if not lines:
+        return ""
+    path = "".join(_path(line) + ("Z" if closed else "") for line in lines)
+    # Two strokes: a dark casing below keeps the line visible on bright ground.
+    return f'<g class="{layer}"><path class="casing" d="{path}"/><path d="{path}"/></g>'
+
+
+def _roads(view: MapView) -> str:
+    if not view.groups:
+        return _paths(view.roads, "layer-roads")
+    paths = [("".join(_path(view.roads[index]) for index in group.members), group) for group in view.groups]
+    casing = "".join(f'<path class="casing" d="{path}"/>' for path, _ in paths)
+    drawn = "".join(f'<path style="{_stroke(group)}" d="{path}"/>' for path, group in paths)
+    return f'<g class="layer-roads">{casing}{drawn}</g>'
+
+
+def _stroke(group: RoadGroup) -> str:
+    return f"stroke:{group.color}" + (";stroke-dasharray:6 5;stroke-linecap:butt" if group.dashed else "")
+
+
+def _road_key(groups: Sequence[RoadGroup]) -> str:
+    if not groups:
+        return ""
+    items = (
+        f'<span><svg viewBox="0 0 28 8"><path class="casing" d="M0 4h28"/><path style="{_stroke(group)}" d="M0 4h28"/>'
+        f"</svg>{escape(group.label)}</span>"
+        for group in groups
+    )
+    return f'<p class="road-key">{"".join(items)}</p>'
+
+
+def _path(line: npt.NDArray[np.float64]) -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in line.tolist())
+
+
+def _scale_bar(view: MapView) -> str:
+    if not view.pixel_m:
+        return ""
+    height, width = view.image.shape[:2]
+    metres = round_length(width * view.pixel_m * _BAR_SHARE)
+    length, size = metres / view.pixel_m, width / 44
+    text = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
+    left, bottom = width * 0.025, height - width * 0.03
+    bar = f"M{left:.1f} {bottom:.1f}h{length:.1f}"
+    return (
+        f'<g class="scale-bar" style="font-size:{size:.1f}px"><path class="casing" d="{bar}"/><path d="{bar}"/>'
+        f'<text x="{left:.1f}" y="{bottom - size * 0.6:.1f}">{text}</text></g>'
+    )
+
+
+def round_length(metres: float) -> float:
+    """The largest of 1, 2, 5, 10, 20, ... metres that is no longer, for a scale bar."""
+    power = 10 ** np.floor(np.log10(metres))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= metres))
+
+
+def _area_table(view: MapView) -> str:
+    rows = "".join(_area_row(area) for area in view.areas)
+    rows += "".join(f"<tr><th>{escape(name)}</th><td colspan=2>{escape(value)}</td></tr>" for name, value in view.facts)
+    return f'<div class="scroll"><table class="areas"><tbody>{rows}</tbody></table></div>' if rows else ""
+
+
+def _area_row(area: ClassArea) -> str:
+    swatch = f'<i class="swatch" style="background:rgb{_rgb(area.color)}"></i>'
+    hectares = "" if area.hectares is None else f"{_hectares(area.hectares)} ha"
+    return f"<tr><th>{swatch}{escape(area.name)}</th><td>{hectares}</td><td>{area.share:.1%}</td></tr>"
+
+
+def _hectares(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+def _rgb(color: Any) -> str:
+    return str(tuple(int(channel) for channel in color)).replace(" ", "")

@@ -10,15 +10,15 @@ import asyncio
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 
-from overland import __version__
 from overland.errors import UsageError
-from overland.web.desk import Desk, JobOptions
-from overland.web.errors import RefusedError
-from overland.web.service.access import AccessMiddleware
-from overland.web.service.negotiate import preferred_type
-from overland.web.service.problems import add_problem_handlers, documented
-from overland.web.service.segment import wait_for_map
-from overland.web.service.uploads import read_upload
+from overland.version import __version__
+from overland.web.jobs.limits import RefusedError
+from overland.web.jobs.queue import Desk, JobOptions
+from overland.web.rest.access import AccessMiddleware
+from overland.web.rest.problems import add_problem_handlers, documented
+from overland.web.rest.requests import read_upload
+from overland.web.rest.routes import wait_for_map
+from overland.web.rest.views import preferred_type
 
 __all__ = ["make_sagemaker_app"]
 

@@ -3,29 +3,165 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from overland.config import load_yaml, train_config_from_source
 from overland.datasets import Dataset, dataset_from_path
 from overland.errors import OverlandError, UsageError
+from overland.sagemaker.annotations import check_annotations, check_num_classes
+from overland.sagemaker.hyperparameters import JobSettings, settings_from_hyperparameters
+from overland.sagemaker.job import Job, StopRequest, interrupted_at_sigterm, read_job, time_limit
+from overland.settings import train_config_from_source
+from overland.text import load_yaml
 from overland.training.callbacks import read_history
-from overland.workflows.sagemaker.annotations import check_annotations, check_num_classes
-from overland.workflows.sagemaker.handover import hand_over_bundle, hand_over_figures, reason_kept_in
-from overland.workflows.sagemaker.hyperparameters import JobSettings, settings_from_hyperparameters
-from overland.workflows.sagemaker.job import Job, read_job
-from overland.workflows.sagemaker.metrics import MetricLines, print_metrics_of
-from overland.workflows.sagemaker.stopping import StopRequest, interrupted_at_sigterm, time_limit
 from overland.workflows.train import train
 
-__all__ = ["train_job"]
+__all__ = [
+    "MetricLines",
+    "hand_over_bundle",
+    "hand_over_figures",
+    "print_metrics_of",
+    "reason_kept_in",
+    "train_job",
+]
+
+
+# Metric lines in the form of SageMaker's built-in semantic segmentation, which its metric definitions read.
+#
+# A line is `[11/21/2026 14:00:00 INFO 140] #quality_metric. host: algo-1, epoch: 0, validation mIOU: 0.51 .`; epochs
+# count from 0.
+
+_LOOK_EVERY_S = 0.5
+# What a row of results.csv calls it, and the line's name for it.
+_NAMES = {
+    "train/loss": "train loss",
+    "val/loss": "validation loss",
+    "val/iou": "validation IOU",
+    "val/pixel_accuracy": "validation pixel_accuracy",
+    "val/miou": "validation mIOU",
+}
+
+
+class MetricLines:
+    """Says scores as lines, each epoch once; `say` gets the lines."""
+
+    def __init__(self, host: str, say: Callable[[str], None]) -> None:
+        self._host = host
+        self._say = say
+        self.epochs = 0
+
+    def row(self, row: Mapping[str, float]) -> None:
+        """Say the scores of an epoch, as a row of results.csv has them."""
+        self.epochs = int(row["epoch"])
+        for key, name in _NAMES.items():
+            if key in row:
+                self._line(name, row[key])
+
+    def final(self, scores: Mapping[str, Any]) -> None:
+        """Say the scores of the model that is handed over, as `evaluate` counted them."""
+        for key, name in (("pixel_accuracy", "validation pixel_accuracy"), ("miou", "validation mIOU")):
+            self._line(name, scores["pooled"][key])
+
+    def _line(self, name: str, value: float) -> None:
+        if math.isfinite(value):
+            epoch = max(0, self.epochs - 1)
+            stamp = f"[{time.strftime('%m/%d/%Y %H:%M:%S')} INFO {threading.get_ident()}]"
+            self._say(f"{stamp} #quality_metric. host: {self._host}, epoch: {epoch}, {name}: {value:g} .")
+
+
+@contextmanager
+def print_metrics_of(results: Path, lines: MetricLines) -> Iterator[None]:
+    """Say every row that is added to a results.csv while the block runs; those that are there already were said."""
+    lines.epochs = max((int(row["epoch"]) for row in read_history(results)), default=0)
+    stop = threading.Event()
+
+    def say_new_rows() -> None:
+        for row in read_history(results):
+            if row["epoch"] > lines.epochs:
+                lines.row(row)
+
+    def look() -> None:
+        while not stop.wait(_LOOK_EVERY_S):
+            say_new_rows()
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        say_new_rows()
+
+
+# What a job leaves behind: the bundle in the model folder, figures and tables in the output folder, or a reason.
 
 logger = logging.getLogger("overland")
+
+_REASON_CHARACTERS = 1024
+_SETTINGS = "overland.json"
+
+
+def hand_over_bundle(bundle: Path, model_dir: Path) -> None:
+    """Copy the files of a bundle into a folder that is there already (SageMaker mounts it and packs what it holds).
+
+    The file that makes a folder a bundle comes last, so that a copy that was cut off is none.
+    """
+    model_dir.mkdir(parents=True, exist_ok=True)
+    (model_dir / _SETTINGS).unlink(missing_ok=True)
+    for path in sorted(bundle.iterdir(), key=lambda path: path.name == _SETTINGS):
+        _copy(path, model_dir / path.name)
+
+
+def hand_over_figures(run: Path, output_dir: Path) -> None:
+    """Copy the tables and figures of a run, and the scores of its validation, to a folder."""
+    output_dir.mkdir(parents=True, exist_ok=True)
+    files = [path for path in sorted(run.iterdir()) if path.is_file() and path.suffix != ".part"]
+    for path in files:
+        _copy(path, output_dir / path.name)
+    scores = run / "val" / "metrics.json"
+    if scores.is_file():
+        _copy(scores, output_dir / "metrics.json")
+
+
+@contextmanager
+def reason_kept_in(root: Path) -> Iterator[None]:
+    """Write the reason why the block failed to `output/failure`, from where SageMaker shows it; the error passes on."""
+    failure = root / "output" / "failure"
+    failure.unlink(missing_ok=True)
+    try:
+        yield
+    except Exception as error:
+        reason = str(error) if isinstance(error, OverlandError) else f"{type(error).__name__}: {error}"
+        _write_reason(failure, reason)
+        raise
+
+
+def _write_reason(failure: Path, reason: str) -> None:
+    if not failure.parent.parent.is_dir():
+        return
+    try:
+        failure.parent.mkdir(exist_ok=True)
+        failure.write_text(reason[:_REASON_CHARACTERS], encoding="utf-8")
+    except OSError as error:
+        # The reason itself is printed in any case.
+        logger.warning("%s cannot be written (%s).", failure, error.strerror)
+
+
+def _copy(source: Path, target: Path) -> None:
+    part = target.with_name(target.name + ".part")
+    shutil.copyfile(source, part)
+    part.replace(target)
+
 
 # SageMaker kills the container 120 s after SIGTERM; the last of them are for copying the model.
 _STOP_WITHIN_S = 100.0

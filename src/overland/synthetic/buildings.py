@@ -11,9 +11,8 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import LineString, Polygon
 
-from overland.datasets.landscape.parcels import Village
-from overland.datasets.landscape.roads import PlannedRoad
-from overland.datasets.landscape.site import Site
+from overland.synthetic.parcels import Village
+from overland.synthetic.roads import PlannedRoad, Site
 
 __all__ = ["House", "plan_cars", "plan_houses"]
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from shapely.geometry import LineString, Polygon
 from shapely.ops import split
 
-from overland.datasets.landscape.roads import WIDTHS_M, PlannedRoad, roads_from_crossing_lines
-from overland.datasets.landscape.site import River, Site
+from overland.synthetic.roads import WIDTHS_M, PlannedRoad, River, Site, roads_from_crossing_lines
 
 __all__ = ["Parcel", "Parcels", "Village", "plan_parcels", "plan_villages"]
 

@@ -3,20 +3,184 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from shapely.geometry import Polygon
 
-from overland.datasets.landscape.cover import Noise
-from overland.datasets.landscape.roads import KINDS, PlannedRoad
-from overland.datasets.landscape.site import Site
+from overland.synthetic.parcels import Parcel
+from overland.synthetic.roads import KINDS, PlannedRoad, Site
 
-__all__ = ["Pavement", "lay_pavement", "paint_roads"]
+__all__ = [
+    "Noise",
+    "Pavement",
+    "Surface",
+    "bands",
+    "burn",
+    "lay_pavement",
+    "make_noise",
+    "paint_cover",
+    "paint_roads",
+    "surface_from_use",
+]
+
+
+# The ground cover of a made landscape: what each surface looks like, and its painting with rows, growth and grain.
 
 Array = NDArray[np.float32]
+Rgb = tuple[float, float, float]
+_ROWS_PER_BAND = 256
+_SHEET_PX = 1024
+
+# Colour, and the colour it turns to where growth is thin. Reflectances in a sunny orthophoto, 0 to 1.
+_CROPS: tuple[tuple[Rgb, Rgb], ...] = (
+    ((0.34, 0.44, 0.21), (0.45, 0.50, 0.28)),  # young cereals
+    ((0.27, 0.37, 0.18), (0.36, 0.41, 0.24)),  # beet, potatoes
+    ((0.39, 0.46, 0.24), (0.52, 0.50, 0.31)),  # maize
+    ((0.71, 0.63, 0.42), (0.62, 0.55, 0.36)),  # ripe grain
+    ((0.64, 0.57, 0.42), (0.56, 0.48, 0.36)),  # stubble
+    ((0.49, 0.40, 0.31), (0.58, 0.49, 0.38)),  # ploughed earth
+    ((0.58, 0.52, 0.44), (0.49, 0.45, 0.39)),  # harrowed, pale earth
+    ((0.54, 0.495, 0.43), (0.61, 0.56, 0.49)),  # stony, grey earth
+    ((0.65, 0.62, 0.30), (0.50, 0.54, 0.27)),  # rape in flower
+)
+_SEASONS = {
+    "spring": (4, 1, 2, 0, 0, 2, 2, 1.2, 1.4),
+    "summer": (2, 3, 3, 3, 1, 1, 1, 0.8, 0),
+    "harvest": (0, 2, 3, 2, 4, 2, 2, 1.2, 0),
+    "autumn": (3, 1, 1, 0, 2, 3, 3, 1.5, 0),
+}
+
+
+@dataclass(frozen=True)
+class Surface:
+    """How a piece of ground looks, and what it is used for: a parcel's use or strip, scrub, drive, yard, water.
+
+    `contrast` is that of rows `spacing_m` apart in the direction `heading`, `tramlines` that of wheel tracks every
+    21 m; `patchy` (0 to 1) is how much the `thin` colour shows, `grain` the strength of fine texture.
+    """
+
+    use: str
+    color: Rgb
+    thin: Rgb
+    heading: float = 0.0
+    spacing_m: float = 3.0
+    contrast: float = 0.0
+    tramlines: float = 0.0
+    patchy: float = 0.4
+    grain: float = 0.06
+
+
+class Noise(NamedTuple):
+    """Smooth noise of unit variance at three sizes, (height, width) each: about 70 m, 11 m and 1.6 m."""
+
+    broad: Array
+    middle: Array
+    fine: Array
+
+
+def make_noise(rng: np.random.Generator, site: Site) -> Noise:
+    """Draw the noise that all surfaces of a scene share."""
+    return Noise(*(_natural_noise(rng, site, size) for size in (70.0, 11.0, 1.6)))
+
+
+def surface_from_use(rng: np.random.Generator, parcel: Parcel, season: str) -> Surface:
+    """Draw the look of a parcel from its use and the season."""
+    heading = parcel.heading + (math.pi / 2 if rng.random() < 0.25 else 0.0) + rng.normal(0, 0.02)
+    if parcel.use == "forest":
+        return Surface(parcel.use, _vary(rng, (0.17, 0.21, 0.12)), (0.24, 0.23, 0.15), patchy=0.5, grain=0.16)
+    if parcel.use == "garden":
+        color = ((0.38, 0.45, 0.25), (0.45, 0.47, 0.30), (0.52, 0.49, 0.38), (0.33, 0.40, 0.22))[rng.choice(4)]
+        return Surface(parcel.use, _vary(rng, color), (0.50, 0.49, 0.34), patchy=0.6, grain=0.10)
+    if parcel.use == "grass":
+        lush, dry = (0.40, 0.47, 0.26), (0.56, 0.54, 0.36)
+        mown = 0.05 if rng.random() < 0.4 else 0.0
+        return Surface(parcel.use, _vary(rng, lush), dry, heading, rng.uniform(5, 9), mown, patchy=0.75, grain=0.08)
+    weights = np.array(_SEASONS[season], dtype=float)
+    color, thin = _CROPS[rng.choice(len(_CROPS), p=weights / weights.sum())]
+    rows, tram = rng.uniform(0.015, 0.085), rng.uniform(0.0, 0.16)
+    return Surface(
+        parcel.use, _vary(rng, color), thin, heading, rng.uniform(1.6, 4.5), rows, tram, rng.uniform(0.2, 0.8)
+    )
+
+
+def burn(site: Site, shapes: Sequence[Polygon], values: Sequence[int]) -> NDArray[np.int32]:
+    """Burn polygons in local metres into an array (height, width), later ones over earlier ones, 0 elsewhere."""
+    image = Image.new("I", (site.width, site.height))
+    draw = ImageDraw.Draw(image)
+    for shape, value in zip(shapes, values, strict=True):
+        for part in shapely.get_parts(shape):
+            ring = np.asarray(part.exterior.coords) / site.resolution_m - 0.5
+            draw.polygon(ring.ravel().tolist(), fill=int(value))
+    return np.asarray(image, dtype=np.int32)
+
+
+def bands(height: int) -> Iterator[slice]:
+    """Slices of rows that keep the arrays of per-pixel work small enough for the processor's cache."""
+    for start in range(0, height, _ROWS_PER_BAND):
+        yield slice(start, min(height, start + _ROWS_PER_BAND))
+
+
+def paint_cover(site: Site, cover: NDArray[np.int32], surfaces: Sequence[Surface], noise: Noise) -> Array:
+    """Paint the ground, (3, height, width) in 0..1; `cover` holds indices of `surfaces`."""
+    image = np.empty((3, *cover.shape), dtype=np.float32)
+    color = np.array([s.color for s in surfaces], dtype=np.float32).T
+    change = np.array([s.thin for s in surfaces], dtype=np.float32).T - color
+    patchy = np.array([s.patchy for s in surfaces], dtype=np.float32)
+    grain = np.array([s.grain for s in surfaces], dtype=np.float32)
+    for rows in bands(site.height):
+        ids = cover[rows]
+        broad, middle, fine = (layer[rows] for layer in noise)
+        thin = patchy[ids] * np.clip(0.25 + 0.3 * broad + 0.22 * middle + 0.08 * fine, 0, 1)
+        light = 1 + 0.03 * broad + 0.03 * middle + grain[ids] * fine
+        light += _rows(site, surfaces, ids, rows, broad)
+        for band in range(3):
+            image[band, rows] = (color[band][ids] + thin * change[band][ids]) * light
+    return image
+
+
+def _rows(site: Site, surfaces: Sequence[Surface], ids: NDArray[np.int32], rows: slice, warp: Array) -> Array:
+    """Brightness of crop rows and of the wheel tracks along them."""
+    heading = np.array([s.heading for s in surfaces])
+    sin, cos = np.sin(heading).astype(np.float32), np.cos(heading).astype(np.float32)
+    x = (np.arange(site.width, dtype=np.float32) + 0.5) * np.float32(site.resolution_m)
+    y = (np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] + 0.5) * np.float32(site.resolution_m)
+    across = y * cos[ids] - x * sin[ids] + np.float32(0.8) * warp
+    wave = np.array([2 * math.pi / s.spacing_m for s in surfaces], dtype=np.float32)
+    contrast = np.array([s.contrast for s in surfaces], dtype=np.float32)
+    tramlines = np.array([s.tramlines for s in surfaces], dtype=np.float32)
+    wheel = np.abs(np.abs(across % 21 - 10.5) - 0.9) < 0.42
+    return np.asarray(contrast[ids] * np.sin(across * wave[ids]) - tramlines[ids] * wheel, dtype=np.float32)
+
+
+def _natural_noise(rng: np.random.Generator, site: Site, size_m: float) -> Array:
+    """Two lattices of different size, so that neither shows; large scenes mirror one sheet of many cells."""
+    cell = size_m / site.resolution_m
+    sheet = max(_SHEET_PX, round(200 * cell))
+    height, width = min(site.height, sheet), min(site.width, sheet)
+    noise = 0.75 * _smooth_noise(rng, height, width, cell) + 0.66 * _smooth_noise(rng, height, width, 0.57 * cell)
+    return np.pad(noise, ((0, site.height - height), (0, site.width - width)), mode="symmetric")
+
+
+def _smooth_noise(rng: np.random.Generator, height: int, width: int, cell: float) -> Array:
+    coarse = Image.fromarray(
+        rng.standard_normal((math.ceil(height / cell) + 3, math.ceil(width / cell) + 3), np.float32)
+    )
+    fine = coarse.resize((width, height), Image.Resampling.BICUBIC, box=(1.0, 1.0, 1 + width / cell, 1 + height / cell))
+    # Interpolation between independent values lowers their variance; this puts it back to about 1.
+    return np.asarray(fine, dtype=np.float32) * np.float32(1.35)
+
+
+def _vary(rng: np.random.Generator, color: Rgb) -> Rgb:
+    red, green, blue = np.array(color) * (1 + rng.normal(0, 0.06)) * (1 + rng.normal(0, 0.016, 3))
+    return float(red), float(green), float(blue)
+
+
 _VERGE_M = 4.0
 _ASPHALT = np.array(
     [[0.40, 0.40, 0.41], [0.50, 0.49, 0.48], [0.57, 0.54, 0.49], [0.34, 0.35, 0.37], [0.49, 0.45, 0.40]]

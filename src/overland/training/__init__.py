@@ -11,6 +11,6 @@ if not all(importlib.util.find_spec(package) for package in ("torch", "lightning
     )
 
 import overland.models  # noqa: F401 - makes torchvision importable, which lightning's import needs
-from overland.training.fit import TrainedModel, fit
+from overland.training.loop import TrainedModel, fit
 
 __all__ = ["TrainedModel", "fit"]

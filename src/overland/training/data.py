@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from overland.config import TrainConfig
 from overland.datasets import Dataset as LabelledDataset
 from overland.datasets import read_sample
 from overland.datasets.augment import Augmentation, squash_pair
 from overland.datasets.chips import BandStatistics, ChipCutter, ChipSettings, validation_windows
 from overland.legend import IGNORE_INDEX
+from overland.settings import TrainConfig
 
 __all__ = ["EpochSampler", "training_loader", "validation_loader"]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,21 +15,55 @@ import lightning
 import numpy.typing as npt
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from overland.config import TrainConfig
 from overland.datasets import Dataset
 from overland.datasets.chips import BandStatistics
 from overland.errors import DataError, ResourceError, UsageError
 from overland.models import build_model, calibrate_folded_norms, graph_from_model, size_divisor_of
-from overland.training.callbacks import History, MovingAverage, PatientStopping, ShowProgress
-from overland.training.clock import RunClock
+from overland.settings import TrainConfig
+from overland.training.callbacks import History, MovingAverage, PatientStopping, RunClock, ShowProgress
 from overland.training.data import training_loader, validation_loader
-from overland.training.loggers import run_loggers
 from overland.training.module import SegmentationModule
 
-__all__ = ["TrainedModel", "fit"]
+__all__ = [
+    "TrainedModel",
+    "fit",
+    "run_loggers",
+]
+
+
+# Loggers beside results.csv: TensorBoard and MLflow, each where it is installed and wanted.
+
+logger = logging.getLogger("overland")
+
+_TRACKING_URI = "MLFLOW_TRACKING_URI"
+
+
+def run_loggers(config: TrainConfig, run_folder: Path) -> list[Logger]:
+    """The loggers of a run: TensorBoard under the run folder where it is installed; MLflow where its server is named.
+
+    MLflow is used when `MLFLOW_TRACKING_URI` says where to; the experiment is `project`. Where it is named and cannot
+    be used a warning says so, and the run goes on without.
+    """
+    loggers: list[Logger] = []
+    if importlib.util.find_spec("tensorboard"):
+        loggers.append(TensorBoardLogger(run_folder, name=None, version="tensorboard"))
+    if address := os.environ.get(_TRACKING_URI):
+        try:
+            loggers.append(_mlflow_logger(config, run_folder, address))
+        except ModuleNotFoundError as error:
+            logger.warning("%s is set, but MLflow cannot be used: %s", _TRACKING_URI, error)
+    return loggers
+
+
+def _mlflow_logger(config: TrainConfig, run_folder: Path, address: str) -> MLFlowLogger:
+    mlflow = MLFlowLogger(config.project, run_name=run_folder.name, tracking_uri=address)
+    mlflow.log_hyperparams(config.to_dict())
+    return mlflow
+
 
 _LAST, _BEST = "last.ckpt", "best.ckpt"
 _CALIBRATION_CHIPS = 16

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from overland.vector.graph import (
+from overland.geo.measures import areas_m2, lengths_m, pixel_size_m, pixels_to_map
+from overland.vector.formats import Layer, osmnx_graph
+from overland.vector.layers import (
+    GRAPH_SUFFIXES,
+    VECTOR_SUFFIXES,
+    check_vector_output,
+    read_layer,
+    read_lines,
+    write_features,
+)
+from overland.vector.polygons import polygons_from_mask, regularized, simplified_coverage
+from overland.vector.roads import (
     RoadPixels,
     graph_to_map,
     layers_from_graph,
@@ -10,13 +21,6 @@ from overland.vector.graph import (
     road_graph_from_mask,
     road_graph_from_pixels,
 )
-from overland.vector.graphml import osmnx_graph
-from overland.vector.ground import areas_m2, lengths_m, pixel_size_m, pixels_to_map
-from overland.vector.layer import Layer
-from overland.vector.polygons import polygons_from_mask, simplified_coverage
-from overland.vector.read import read_layer, read_lines
-from overland.vector.regularize import regularized
-from overland.vector.write import GRAPH_SUFFIXES, VECTOR_SUFFIXES, check_vector_output, write_features
 
 __all__ = [
     "GRAPH_SUFFIXES",

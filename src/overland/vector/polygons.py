@@ -1,16 +1,26 @@
-"""A mask to polygons whose borders are shared: no overlap, no gap, holes kept."""
+"""Squared outlines: polygons of buildings with right angles only."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import shapely
+from shapely.geometry import LinearRing, Polygon
 
 from overland.raster.features import Valid, shapes_from_mask, sieve_mask
 
-__all__ = ["polygons_from_mask", "simplified_coverage"]
+__all__ = [
+    "polygons_from_mask",
+    "regularized",
+    "simplified_coverage",
+]
+
+
+# A mask to polygons whose borders are shared: no overlap, no gap, holes kept.
 
 
 def polygons_from_mask(
@@ -39,3 +49,157 @@ def simplified_coverage(polygons: npt.NDArray[Any], tolerance: float) -> npt.NDA
     # Neighbours must share every vertex, but GDAL drops the collinear ones: a vertex at each pixel corner mends that.
     on_pixel_grid = shapely.segmentize(polygons, 1.0)
     return np.asarray(shapely.coverage_simplify(on_pixel_grid, tolerance), dtype=object)
+
+
+Floats = npt.NDArray[np.float64]
+# Points and directions of the plane: x + iy.
+Complexes = npt.NDArray[np.complex128]
+
+# Of traced circles 99 in 100 have less than 0.32, of rectangles with a wing under heavy noise half more than 0.58.
+_MIN_ALIGNMENT = 0.4
+_MAX_AREA_CHANGE = 0.15
+_MIN_IOU = 0.7
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A side of an outline whose angles are right: along x at the height `offset`, or along y at the place `offset`."""
+
+    along_x: bool
+    offset: float
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """A ring in short steps of `lengths` about `middles`; its straight pieces begin at `starts` and span `chords`."""
+
+    middles: Complexes
+    lengths: Floats
+    starts: npt.NDArray[np.intp]
+    chords: Complexes
+
+
+def regularized(polygon: Polygon, *, noise: float = 1.5) -> Polygon:
+    """Square a polygon: all edges along its dominant direction or at right angles to it, holes included.
+
+    `noise`, in the units of the polygon, is how far its outline strays from the true one: detail within it is
+    straightened, and steps of less than twice that are levelled. The default is for the stairs of an outline that was
+    traced in pixels, and such outlines give truer sides than simplified ones. The polygon itself comes back where it
+    has no dominant direction (a round one), where the squared one is invalid, and where that differs by more than 15 %
+    in area or has an IoU with it below 0.7.
+    Source: Douglas & Peucker 1973 for the corners, least squares (the principal axis of each side) for directions.
+    """
+    outlines = [_outline(ring, noise) for ring in (polygon.exterior, *polygon.interiors)]
+    turn, alignment = _dominant_direction(outlines)
+    if alignment < _MIN_ALIGNMENT:
+        return polygon
+    squared = [_squared(outline, turn, 2 * noise) for outline in outlines]
+    if any(len(corners) < 4 for corners in squared):
+        return polygon
+    result = Polygon(squared[0], squared[1:])
+    return result if _is_like(result, polygon) else polygon
+
+
+def _outline(ring: LinearRing, noise: float) -> _Outline:
+    """Cut a ring into its straight pieces, from the corner farthest from its middle, since the first one is kept."""
+    corners = _complex(ring)[:-1]
+    first = int(np.argmax(np.abs(corners - corners.mean())))
+    begun = LinearRing(_pairs(np.roll(corners, -first))).segmentize(noise / 2)
+    kept = np.isin(_complex(begun)[:-1], _complex(begun.simplify(noise)))
+    # Some versions of GEOS drop the first corner all the same.
+    points = np.roll(_complex(begun)[:-1], -int(np.argmax(kept)))
+    starts = np.flatnonzero(np.roll(kept, -int(np.argmax(kept))))
+    after = np.roll(points, -1)
+    chords = np.roll(points[starts], -1) - points[starts]
+    return _Outline((points + after) / 2, np.abs(after - points), starts, chords)
+
+
+def _dominant_direction(outlines: Sequence[_Outline]) -> tuple[complex, float]:
+    """Mean direction of the pieces modulo 90 degrees, and from 0 to 1 how far they agree on one, by length."""
+    lengths = np.concatenate([np.abs(outline.chords) for outline in outlines])
+    # Four times the angle: directions at right angles to one another are then the same.
+    quadrupled = np.concatenate([_doubled_directions(outline) for outline in outlines]) ** 2
+    # Squared, since the direction of a long piece is known better, too.
+    angle = np.angle(np.sum(lengths**2 * quadrupled)) / 4
+    return complex(np.exp(1j * angle)), float(abs(np.sum(lengths * quadrupled)) / lengths.sum())
+
+
+def _doubled_directions(outline: _Outline) -> Complexes:
+    """Principal axis of each piece as a number of length 1 at twice its angle."""
+    counts = np.diff([*outline.starts, len(outline.middles)])
+    means = np.add.reduceat(outline.middles * outline.lengths, outline.starts)
+    means /= np.add.reduceat(outline.lengths, outline.starts)
+    moments = np.add.reduceat((outline.middles - np.repeat(means, counts)) ** 2 * outline.lengths, outline.starts)
+    axes = np.where((counts > 2) & (moments != 0), moments, outline.chords**2)
+    return np.asarray(axes / np.abs(axes), dtype=complex)
+
+
+def _squared(outline: _Outline, turn: complex, min_step: float) -> Floats:
+    """Corners (corners, 2) of an outline whose pieces are turned to the nearer axis; none if too few sides are left."""
+    sides = _levelled(_sides(outline, turn), min_step)
+    if len(sides) < 4:
+        return np.empty((0, 2))
+    pairs = zip(sides, [*sides[1:], sides[0]], strict=True)
+    corners = np.array([complex(b.offset, a.offset) if a.along_x else complex(a.offset, b.offset) for a, b in pairs])
+    return _pairs(corners * turn)
+
+
+def _sides(outline: _Outline, turn: complex) -> list[_Side]:
+    """Consecutive pieces that are nearer to the same axis as one side, at their mean offset by length."""
+    chords, middles = outline.chords / turn, outline.middles / turn
+    along_x = np.abs(chords.real) >= np.abs(chords.imag)
+    turns = np.flatnonzero(along_x != np.roll(along_x, 1))
+    if not len(turns):
+        return []
+    # Begun at a turn, so that no side is cut in two by the start of the ring.
+    first = outline.starts[turns[0]]
+    starts = outline.starts[turns] - first
+    middles, lengths = np.roll(middles, -first), np.roll(outline.lengths, -first)
+    centers = np.add.reduceat(middles * lengths, starts) / np.add.reduceat(lengths, starts)
+    return [
+        _Side(bool(axis), float(center.imag if axis else center.real))
+        for axis, center in zip(along_x[turns], centers, strict=True)
+    ]
+
+
+def _levelled(sides: list[_Side], min_step: float) -> list[_Side]:
+    """Sides without the steps that are lower than `min_step`, the lowest first."""
+    while len(sides) > 4:
+        lengths = _signed_lengths(sides)
+        onward = np.roll(lengths, 1) * np.roll(lengths, -1) > 0
+        heights = np.where(onward, np.abs(lengths), np.inf)
+        step = int(np.argmin(heights))
+        if heights[step] >= min_step:
+            break
+        sides = _without_step(sides, lengths, step)
+    return sides
+
+
+def _signed_lengths(sides: Sequence[_Side]) -> Floats:
+    """How far each side goes along its axis: from the side before it to the one after it."""
+    offsets: Floats = np.array([side.offset for side in sides])
+    return np.asarray(np.roll(offsets, -1) - np.roll(offsets, 1))
+
+
+def _without_step(sides: list[_Side], lengths: Floats, step: int) -> list[_Side]:
+    """The two sides beside a step joined at their mean offset by length."""
+    before, after = (step - 1) % len(sides), (step + 1) % len(sides)
+    weights = np.abs(lengths[[before, after]])
+    offset = float(np.average([sides[before].offset, sides[after].offset], weights=weights))
+    turned = sides[before:] + sides[:before]
+    return [_Side(sides[before].along_x, offset), *turned[3:]]
+
+
+def _is_like(result: Polygon, polygon: Polygon) -> bool:
+    if not result.is_valid or abs(result.area - polygon.area) > _MAX_AREA_CHANGE * polygon.area:
+        return False
+    common = result.intersection(polygon).area
+    return bool(common >= _MIN_IOU * (result.area + polygon.area - common))
+
+
+def _complex(ring: LinearRing) -> Complexes:
+    return np.asarray(shapely.get_coordinates(ring) @ [1, 1j], dtype=complex)
+
+
+def _pairs(points: Complexes) -> Floats:
+    return np.column_stack([points.real, points.imag])

@@ -9,9 +9,9 @@ import numpy as np
 
 from overland.bundle import ModelBundle, load_bundle, mask_from_scores
 from overland.errors import DataError, UsageError
+from overland.geo.grid import iter_windows
 from overland.progress import track
 from overland.raster import Scene, create_raster, open_scene
-from overland.raster.grid import iter_windows
 
 __all__ = ["apply_threshold"]
 

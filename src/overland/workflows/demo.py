@@ -13,14 +13,14 @@ import numpy as np
 import yaml
 from shapely import LineString
 
-from overland.datasets.landscape import LANDSCAPE_LEGEND, Landscape, make_landscape
 from overland.errors import UsageError
 from overland.progress import format_seconds, track
 from overland.raster import create_raster, write_class_map
+from overland.synthetic import LANDSCAPE_LEGEND, Landscape, make_landscape
 from overland.vector import Layer, write_features
 from overland.workflows.check_data import check_data
 from overland.workflows.evaluate import evaluate
-from overland.workflows.evaluate_masks import evaluate_masks
+from overland.workflows.evaluate_map import evaluate_masks
 from overland.workflows.predict import predict
 from overland.workflows.report import make_report
 from overland.workflows.train import train

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from overland import __version__
 from overland.inference.machine import cpu_count, cpu_features
 from overland.raster import library_versions
+from overland.version import __version__
 
 __all__ = ["doctor"]
 

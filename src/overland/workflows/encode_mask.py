@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.datasets import Dataset, dataset_from_path
-from overland.datasets.codec_inverse import codes_of_ids, mask_from_ids
+from overland.datasets.label_mapping import codes_of_ids, mask_from_ids
 from overland.errors import DataError, UsageError
+from overland.geo.grid import iter_windows
 from overland.legend import IGNORE_INDEX, Legend
 from overland.progress import track
 from overland.raster import Scene, create_raster
-from overland.raster.grid import iter_windows
+from overland.raster.class_map import open_class_scene, read_ids
 from overland.raster.write import check_output
-from overland.workflows.class_map import open_class_scene, read_ids
 
 __all__ = ["encode_mask"]
 

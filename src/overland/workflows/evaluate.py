@@ -3,28 +3,122 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from overland.bundle import ModelBundle, load_bundle
-from overland.datasets import Dataset, Sample, dataset_from_path
+from overland.bundle import ModelBundle, load_bundle, mask_from_scores
+from overland.datasets import Dataset, Sample, dataset_from_path, read_sample
 from overland.errors import DataError, UsageError
-from overland.inference import model_scorer, open_engine
-from overland.metrics import ThresholdCurve, confusion_matrix, image_scores, summary_from_confusions
-from overland.metrics.confusion import Confusion
-from overland.metrics.extras import ExtraCounts, extra_counts_for
+from overland.inference import ModelScorer, model_scorer, open_engine, plan_image, predict_array
+from overland.inference.prefetch import map_ahead, worker_threads
+from overland.metrics import ThresholdCurve, confusion_matrix, headline_score, image_scores, summary_from_confusions
+from overland.metrics.masks import Confusion, scores_from_confusion
+from overland.metrics.patches import ExtraCounts, extra_counts_for
 from overland.metrics.roads import RoadCounts
-from overland.metrics.scores import scores_from_confusion
+from overland.output import check_folder, free_folder, write_folder
 from overland.progress import track
-from overland.report.evaluation import write_evaluation
-from overland.workflows.judging import Judge, Judged, iter_judged, worst_median_best
-from overland.workflows.output_folder import check_folder, free_folder, write_folder
+from overland.raster import open_scene
+from overland.reporting.evaluation import write_evaluation
+from overland.reporting.pictures import PictureItem
 
-__all__ = ["evaluate", "evaluate_dataset", "labelled_samples", "with_legend_of"]
+__all__ = [
+    "Judge",
+    "Judged",
+    "check_image",
+    "evaluate",
+    "evaluate_dataset",
+    "iter_judged",
+    "labelled_samples",
+    "with_legend_of",
+    "worst_median_best",
+]
+
+
+# A model that answers for the samples of a dataset: scores and masks beside the truth, and pictures of a few.
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One image (bands, height, width) with its truth, where it holds data, and what the model says of it."""
+
+    image: npt.NDArray[Any]
+    target: npt.NDArray[np.uint8]
+    valid: npt.NDArray[np.bool_]
+    scores: npt.NDArray[np.float32]
+    mask: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A model that is ready to answer for the samples of a dataset; `threshold` is None where the largest decides."""
+
+    bundle: ModelBundle
+    dataset: Dataset
+    scorer: ModelScorer
+    threshold: float | None
+
+    def __call__(self, sample: Sample) -> Judged:
+        """Predict one sample. Raises `DataError` when it does not fit the model."""
+        check_image(self.bundle, sample.image)
+        image, target, valid = read_sample(self.dataset, sample, self.bundle.bands)
+        plan = plan_image(self.bundle, *valid.shape)
+        # One after the other: several samples are judged at once.
+        scores = predict_array(self.scorer, image, valid, plan, at_once=1)
+        return Judged(image, target, valid, scores, mask_from_scores(self.bundle, scores, self.threshold))
+
+
+def check_image(bundle: ModelBundle, path: Path) -> None:
+    """Raise `DataError` for an image without the model's bands or of another pixel type."""
+    with open_scene(path, expand_palette=True) as scene:
+        fits = scene.dtype == bundle.dtype and max(bundle.bands) <= scene.count
+    if not fits:
+        bands = ", ".join(map(str, bundle.bands))
+        raise DataError(
+            f"{path} has {scene.count} bands of {scene.dtype}; "
+            f"the model was trained on bands {bands} of {bundle.dtype}. "
+            "Convert the images to what the model knows, or train a model on these."
+        )
+
+
+def iter_judged(judge: Judge, samples: Sequence[Sample]) -> Iterator[Judged]:
+    """Predict samples in their order, as many at once as the engine wants."""
+    streams = judge.scorer.streams
+    with worker_threads(streams) as threads:
+        for _, judged in map_ahead(judge, samples, threads, busy=streams):
+            yield judged
+
+
+def worst_median_best(judge: Judge, samples: Sequence[Sample], confusions: Sequence[Confusion]) -> list[PictureItem]:
+    """Pictures of the samples with the lowest, the middle and the highest score; none where no score exists."""
+    # These three are predicted again: keeping every mask until the order is known would take unbounded memory.
+    scores = [headline_score(confusion, judge.bundle.legend) for confusion in confusions]
+    order = sorted(
+        (index for index, score in enumerate(scores) if math.isfinite(score)), key=lambda index: scores[index]
+    )
+    if not order:
+        return []
+    places = {order[0]: "Worst", order[len(order) // 2]: "Median", order[-1]: "Best"}
+    return [_picture(judge, samples[index], title, scores[index]) for index, title in places.items()]
+
+
+def _picture(judge: Judge, sample: Sample, title: str, score: float) -> PictureItem:
+    judged, legend = judge(sample), judge.bundle.legend
+    key = "IoU" if legend.is_binary else "mean IoU"
+    return PictureItem(
+        f"{title}: {sample.key}, {key} {score:.3f}",
+        judged.mask,
+        judged.target,
+        judged.image,
+        judged.valid,
+        scores=judged.scores[-1] if legend.is_binary else judged.scores.max(axis=0),
+    )
+
 
 logger = logging.getLogger("overland")
 

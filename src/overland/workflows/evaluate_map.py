@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.errors import DataError
+from overland.geo.grid import iter_windows
 from overland.legend import Legend, legend_from_names
 from overland.metrics import confusion_matrix, image_scores, summary_from_confusions
-from overland.metrics.confusion import Confusion
-from overland.metrics.extras import ExtraCounts, extra_counts_for
+from overland.metrics.masks import Confusion
+from overland.metrics.patches import ExtraCounts, extra_counts_for
+from overland.output import check_folder, free_folder, write_folder
 from overland.progress import track
 from overland.raster import Scene, Window, open_scene
-from overland.raster.grid import iter_windows
-from overland.report.evaluation import write_evaluation
-from overland.workflows.output_folder import check_folder, free_folder, write_folder
+from overland.reporting.evaluation import write_evaluation
 
 __all__ = ["evaluate_masks"]
 

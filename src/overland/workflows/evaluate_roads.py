@@ -13,11 +13,11 @@ import pyproj
 import shapely
 
 from overland.errors import DataError, UsageError
+from overland.geo.projection import reprojected
 from overland.metrics.graphs import apls_cosmiq, apls_sat2graph, graph_from_lines, topo_cosmiq, topo_sat2graph
-from overland.report.evaluation import write_metrics
+from overland.output import check_folder, free_folder, write_folder
+from overland.reporting.evaluation import write_metrics
 from overland.vector import read_lines
-from overland.vector.project import reprojected
-from overland.workflows.output_folder import check_folder, free_folder, write_folder
 
 __all__ = ["evaluate_graphs"]
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from overland.bundle import ModelBundle, load_bundle
 from overland.errors import UsageError
-from overland.export.compact import compact_bundle
-from overland.export.deepness import deepness_graph, deepness_metadata
-from overland.export.hugging_face import save_for_hub, smp_class_of
-from overland.export.stac import stac_item
-from overland.workflows.output_folder import check_model_folder, check_outside
+from overland.exporters.compact import compact_bundle
+from overland.exporters.deepness import deepness_graph, deepness_metadata
+from overland.exporters.hugging_face import save_for_hub, smp_class_of
+from overland.exporters.stac import stac_item
+from overland.output import check_model_folder, check_outside
 from overland.workflows.quantize import quantize_bundle
 
 __all__ = ["EXPORT_FORMATS", "export"]

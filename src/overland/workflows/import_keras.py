@@ -14,19 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from overland import __version__
 from overland.bundle import ModelBundle, save_bundle, scores_from_logits
 from overland.errors import DataError, UsageError
+from overland.importers.keras import KerasModel, network_from_keras, read_keras_model
+from overland.importers.scaling import PixelScaling, pixel_scaling
 from overland.inference import open_engine
-from overland.inference.footprint import measure_bytes_per_pixel
+from overland.inference.measure import measured_bundle
+from overland.inference.memory import measure_bytes_per_pixel
 from overland.inference.plan import even_halo, round_up
 from overland.legend import Legend, legend_from_names
 from overland.models import graph_from_model
-from overland.models.keras import KerasModel, network_from_keras, read_keras_model
-from overland.workflows.card import model_card
-from overland.workflows.import_scaling import PixelScaling, pixel_scaling
-from overland.workflows.measure import measured_bundle
-from overland.workflows.output_folder import check_model_folder
+from overland.output import check_model_folder
+from overland.reporting.card import model_card
+from overland.version import __version__
 
 __all__ = ["import_keras"]
 

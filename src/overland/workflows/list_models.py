@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from overland.bundle import ModelBundle, load_bundle
-from overland.inference.resolution import resolution_range_m
-from overland.zoo import zoo_models
+from overland.inference.compatibility import resolution_range_m
+from overland.pretrained import zoo_models
 
 __all__ = ["list_models"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.resources
 from typing import Any
 
-from overland.config import closest_name, load_yaml, recipe_names, train_config_from_source
 from overland.errors import UsageError
+from overland.settings import recipe_names, train_config_from_source
+from overland.text import closest_name, load_yaml
 
 __all__ = ["list_recipes", "show_recipe"]
 

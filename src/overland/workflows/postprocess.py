@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from overland.cleaning import PRESETS, CleanUp, RegionPlan, clean_bands, plan_regions
 from overland.errors import UsageError
 from overland.legend import IGNORE_INDEX, Legend
-from overland.postprocess import PRESETS, CleanUp, RegionPlan, clean_bands, plan_regions
 from overland.progress import track
 from overland.raster import Grid, Scene, Window, create_raster
+from overland.raster.class_map import MaskSurvey, open_class_scene, read_mask, survey_mask
 from overland.raster.write import check_output
 from overland.vector import pixel_size_m
-from overland.workflows.class_map import open_class_scene
-from overland.workflows.mask_survey import MaskSurvey, read_mask, survey_mask
 
 __all__ = ["postprocess"]
 

@@ -12,17 +12,16 @@ import numpy as np
 from overland.bundle import ModelBundle, load_bundle, mask_from_scores
 from overland.errors import UsageError
 from overland.inference import Engine
-from overland.inference.probe import probe_seconds
-from overland.inference.resampled_scene import ResampledScene
+from overland.inference.ensemble import Ensemble, open_ensemble
+from overland.inference.measure import probe_seconds
+from overland.inference.memory import megabytes
+from overland.inference.region import Area, Bounds, ScenePart, check_bounds, read_area
+from overland.inference.resample import ResampledScene
+from overland.inference.scene_run import forget_journals, run_job
+from overland.inference.scene_task import PredictJob, PredictOptions, open_input, predict_jobs, predict_targets
+from overland.inference.summary import dry_run_summary, run_summary
 from overland.progress import Advance
-from overland.raster.creation import check_creation
-from overland.workflows.predict_ensemble import Ensemble, open_ensemble
-from overland.workflows.predict_jobs import PredictJob, PredictOptions, open_input, predict_jobs
-from overland.workflows.predict_memory import megabytes
-from overland.workflows.predict_region import Area, Bounds, ScenePart, check_bounds, read_area
-from overland.workflows.predict_run import forget_journals, run_job
-from overland.workflows.predict_summary import dry_run_summary, run_summary
-from overland.workflows.predict_targets import predict_targets
+from overland.raster.write import check_creation
 
 __all__ = ["OnProgress", "predict"]
 

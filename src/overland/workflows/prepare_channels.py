@@ -16,7 +16,7 @@ from overland.datasets import Dataset, Sample, dataset_from_path, read_sample
 from overland.datasets.layouts.channels import CHANNELS, CLASS_NAMES, LABEL_MAPS
 from overland.errors import DataError, UsageError
 from overland.progress import track
-from overland.workflows.prepare_folder import check_prepared_folder, write_prepared_folder
+from overland.workflows.prepare_chips import check_prepared_folder, write_prepared_folder
 
 __all__ = ["prepare_channels"]
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,17 +15,67 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.datasets import Dataset, Sample, dataset_from_path
-from overland.datasets.chip_cuts import Chip, SceneFacts, iter_chips, scene_facts
-from overland.datasets.chip_plan import ChipRules, Pad, plan_chips
-from overland.datasets.chip_store import ChipStore
-from overland.datasets.description import DESCRIBED_SPLITS, write_description
-from overland.datasets.shares import class_counts, shares_from_counts, weights_from_shares
+from overland.datasets.class_fractions import class_counts, shares_from_counts, weights_from_shares
+from overland.datasets.dataset import DESCRIBED_SPLITS, write_description
+from overland.datasets.prepared_chips import (
+    Chip,
+    ChipRules,
+    ChipStore,
+    Pad,
+    SceneFacts,
+    iter_chips,
+    plan_chips,
+    scene_facts,
+)
 from overland.errors import DataError, UsageError
 from overland.legend import Legend
+from overland.output import write_folder
 from overland.progress import track
-from overland.workflows.prepare_folder import check_prepared_folder, write_prepared_folder
 
-__all__ = ["prepare_chips"]
+__all__ = [
+    "MARKER",
+    "check_prepared_folder",
+    "prepare_chips",
+    "write_prepared_folder",
+]
+
+
+# A folder of prepared data: it appears whole or not at all, and says itself how it was made.
+
+MARKER = "prepared.json"
+
+
+def check_prepared_folder(output: str | Path, *sources: str | Path, overwrite: bool = False) -> Path:
+    """Make sure that a folder of prepared data may be written.
+
+    Raises `UsageError` when it is one of the sources, in one or around one, when it holds something already and
+    `overwrite` is not given, and when what it holds was not prepared by Overland: the folder is replaced whole.
+    """
+    output = Path(output)
+    target = output.resolve()
+    for source in map(Path, sources):
+        folder = source.resolve() if source.is_dir() else source.resolve().parent
+        if target == folder or target in folder.parents or (source.is_dir() and folder in target.parents):
+            raise UsageError(f"{output} is {source}, in it or around it; choose another output.")
+    if output.is_file():
+        raise UsageError(f"{output} is a file; name a folder.")
+    if not output.is_dir() or not any(output.iterdir()):
+        return output
+    if not overwrite:
+        raise UsageError(f"{output} exists already. Add --overwrite to replace it, or choose another name.")
+    if not (output / MARKER).is_file():
+        raise UsageError(f"{output} holds something that was not prepared by Overland, so it is not replaced.")
+    return output
+
+
+@contextmanager
+def write_prepared_folder(output: Path, command: str, settings: Mapping[str, Any]) -> Iterator[Path]:
+    """Give an empty folder to write to; at the end it takes the place of `output`, after an error it goes."""
+    with write_folder(output) as part:
+        yield part
+        text = json.dumps({"command": f"overland data {command}", **settings}, indent=2, ensure_ascii=False)
+        (part / MARKER).write_text(text + "\n", encoding="utf-8")
+
 
 logger = logging.getLogger("overland")
 
@@ -72,7 +125,7 @@ def prepare_chips(
     """Cut a dataset into chips and write them, with masks of ids, to a folder that is itself a dataset.
 
     Splits are those of the dataset, or drawn by scene with the seed, so that no scene is in two of them. Options as in
-    `overland.datasets.chip_plan.ChipRules`. Returns for each split the number of images and of chips kept and dropped,
+    `overland.datasets.prepared_chips.ChipRules`. Returns for each split the number of images and of chips kept and dropped,
     by reason. Raises `UsageError` for options that make no sense, `DataError` for data that cannot be read and when
     no chip of train is kept.
     """

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from overland.datasets.class_fractions import class_counts, shares_from_counts
 from overland.datasets.coco import CocoFile, CocoImage, draw_mask, read_coco
-from overland.datasets.description import write_description
-from overland.datasets.shares import class_counts, shares_from_counts
+from overland.datasets.dataset import write_description
 from overland.errors import DataError
 from overland.progress import track
 from overland.raster import Grid, create_raster, open_scene
-from overland.workflows.prepare_folder import check_prepared_folder, write_prepared_folder
+from overland.workflows.prepare_chips import check_prepared_folder, write_prepared_folder
 
 __all__ = ["prepare_coco"]
 

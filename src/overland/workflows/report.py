@@ -13,18 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from overland import __version__
 from overland.bundle import ModelBundle, load_bundle
 from overland.errors import DataError, UsageError
-from overland.report.curves import read_results, training_figure
-from overland.report.extra_scores import extra_scores_html
-from overland.report.figures import confusion_figure
-from overland.report.fragments import class_table, facts, figure, headline, picture_from_bytes
-from overland.report.map_figure import map_figure
-from overland.report.page import ReportContent, Section, write_report
-from overland.report.style import svg_from_figure
+from overland.reporting.curves import read_results, training_figure
+from overland.reporting.figures import confusion_figure, svg_from_figure
+from overland.reporting.html import (
+    ReportContent,
+    Section,
+    class_table,
+    extra_scores_html,
+    facts,
+    figure,
+    headline,
+    picture_from_bytes,
+    write_report,
+)
+from overland.reporting.map_figure import map_figure
+from overland.reporting.scene_map import check_map_picture, map_view, write_map_picture
+from overland.version import __version__
 from overland.workflows.predict import predict
-from overland.workflows.report_map import check_map_picture, map_view, write_map_picture
 
 __all__ = ["make_report"]
 

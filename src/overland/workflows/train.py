@@ -10,32 +10,118 @@ import platform
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import yaml
 
-from overland import __version__
 from overland.bundle import ModelBundle, save_bundle
-from overland.config import TrainConfig, load_yaml, train_config_from_mapping, train_config_from_source
 from overland.datasets import Dataset, class_shares, dataset_from_path
 from overland.datasets.chips import BandStatistics, band_statistics
+from overland.datasets.class_fractions import weights_from_shares
 from overland.errors import DataError, UsageError
+from overland.inference.measure import measured_bundle
+from overland.models import loss_needs_class_weights, model_settings
+from overland.output import free_folder
 from overland.progress import format_seconds
 from overland.raster import open_scene
-from overland.report.curves import write_training_figures
+from overland.reporting.card import model_card
+from overland.reporting.curves import write_training_figures
+from overland.settings import TrainConfig, train_config_from_mapping, train_config_from_source
+from overland.text import load_yaml
 from overland.training import TrainedModel, fit
-from overland.workflows.card import model_card
+from overland.version import __version__
 from overland.workflows.evaluate import evaluate_dataset
-from overland.workflows.measure import measured_bundle
-from overland.workflows.output_folder import free_folder
-from overland.workflows.train_network import class_weights_for, network_settings, with_void
-from overland.workflows.train_scaling import scaling_for
 
-__all__ = ["train"]
+__all__ = [
+    "class_weights_for",
+    "network_settings",
+    "scaling_for",
+    "train",
+    "with_void",
+]
+
+
+# How pixels are scaled before the network: what a recipe's `normalize` means for a set.
+
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def scaling_for(normalize: str, statistics: BandStatistics) -> BandStatistics:
+    """The mean and deviation that pixels are scaled with, in the scenes' own units.
+
+    "data" keeps those of the set, "none" leaves pixels as they are, "unit" brings integers to 0..1, "imagenet" is
+    "unit" and ImageNet's mean and deviation, which most published encoders were trained with. Raises `UsageError`
+    where a choice does not fit the pixel type or the number of bands.
+    """
+    if normalize == "data":
+        return statistics
+    bands = len(statistics.mean)
+    if normalize == "none":
+        return replace(statistics, mean=(0.0,) * bands, std=(1.0,) * bands)
+    if not np.issubdtype(statistics.dtype, np.integer):
+        raise UsageError(f"normalize: {normalize} needs pixels of integers; these are {statistics.dtype}. Use data.")
+    highest = float(np.iinfo(statistics.dtype).max)
+    mean, std = ((0.0,) * bands, (1.0,) * bands) if normalize == "unit" else (_IMAGENET_MEAN, _IMAGENET_STD)
+    if len(mean) != bands:
+        raise UsageError(f"normalize: {normalize} knows {len(mean)} bands; these images have {bands}. Use data.")
+    return replace(
+        statistics, mean=tuple(value * highest for value in mean), std=tuple(value * highest for value in std)
+    )
+
+
+# What a recipe and a dataset together decide about the network and its loss.
 
 logger = logging.getLogger("overland")
+
+_VOID = "void"
+
+
+def network_settings(config: TrainConfig, dataset: Dataset, *, bands: int) -> dict[str, Any]:
+    """The recipe's `model`, completed with the bands and classes of the data, the encoder and the squashing.
+
+    Two classes on a background have one output and a threshold, unless the recipe asks for two. Raises `UsageError`
+    when its number of classes is not that of the data.
+    """
+    settings = dict(config.model)
+    if config.encoder is not None:
+        settings.pop("encoder_name", None)
+        settings["encoder"] = config.encoder
+    if config.encoder_weights is not None:
+        settings["encoder_weights"] = config.encoder_weights
+    if config.squash:
+        settings |= {"squash": config.squash, "squash_nearest": config.squash_nearest}
+    legend = dataset.legend
+    classes = settings.get("classes") or (1 if legend.is_binary else legend.num_classes)
+    if classes not in (1, legend.num_classes) or (classes == 1 and not legend.is_binary):
+        raise UsageError(
+            f"The model has {classes} classes and {dataset.name} has {legend.num_classes} "
+            f"({', '.join(legend.names)}); leave classes out of the recipe's model."
+        )
+    return model_settings(settings, in_channels=bands, classes=classes)
+
+
+def with_void(dataset: Dataset) -> Dataset:
+    """Ignored pixels as one more class: the network has an output for it, and no score counts it.
+
+    Raises `UsageError` when the dataset has a class of that name.
+    """
+    legend = dataset.legend
+    if _VOID in legend.names:
+        raise UsageError(f"void_class adds a class void, but {dataset.root} has one already; leave the setting out.")
+    logger.warning("Ignored pixels are trained as a class of their own (void_class), as a published system does.")
+    return replace(dataset, legend=replace(legend, names=(*legend.names, _VOID), colors=(*legend.colors, (0, 0, 0))))
+
+
+def class_weights_for(config: TrainConfig, shares: Mapping[str, float], dataset: Dataset) -> tuple[float, ...] | None:
+    """Weight of each class of a dataset in the loss, from the shares in training; None where the loss wants none."""
+    if not (config.class_weights or loss_needs_class_weights(config.loss)):
+        return None
+    return tuple(weights_from_shares({name: shares.get(name, 0.0) for name in dataset.legend.names}).values())
+
 
 _ARGS = "args.yaml"
 
@@ -50,7 +136,7 @@ def train(
 ) -> dict[str, Any]:
     """Train a model on a dataset.
 
-    `recipe` is the name of a recipe or a YAML file; `settings` are those of `overland.config.TrainConfig` and win over
+    `recipe` is the name of a recipe or a YAML file; `settings` are those of `overland.settings.TrainConfig` and win over
     it. `resume` names the folder of a run that was cut off: it goes on after its last whole epoch, with the data and
     settings that it was started with. `synthetic` marks made scenes, so that every score is called so.
 

@@ -7,7 +7,7 @@ from affine import Affine
 
 from made_sets import make_image, make_mask
 from overland.datasets.check import check_dataset
-from overland.raster.grid import Grid
+from overland.geo.grid import Grid
 from overland.raster.write import create_raster
 
 

@@ -19,7 +19,7 @@ HTTP = ("http",)
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("overland.datasets.download.retry.PAUSES_S", [0.0] * 3)
+    monkeypatch.setattr("overland.datasets.download.fetch.PAUSES_S", [0.0] * 3)
     with archive_server({"set.zip": CONTENT}) as server:
         yield server
 

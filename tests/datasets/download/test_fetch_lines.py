@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from overland.datasets.download.lines import LogLines
+from overland.datasets.download.fetch import LogLines
 
 
 @pytest.mark.parametrize(("every_s", "expected"), [(0.0, ["1%|", "50%|", "100%|"]), (60.0, [])])

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from overland.datasets.download.retry import Interrupted, keep_trying
+from overland.datasets.download.fetch import Interrupted, keep_trying
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("overland.datasets.download.retry.PAUSES_S", [0.0, 0.0, 0.0])
+    monkeypatch.setattr("overland.datasets.download.fetch.PAUSES_S", [0.0, 0.0, 0.0])
 
 
 def test_it_goes_on_for_as_long_as_something_arrives() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from download_made import cityscapes_files, zip_of
-from overland.datasets.download.cityscapes import download_cityscapes
+from overland.datasets.download.providers import download_cityscapes
 from overland.errors import AccessError, ResourceError
 
 PACKAGES = ["gtFine_trainvaltest.zip", "leftImg8bit_trainvaltest.zip"]

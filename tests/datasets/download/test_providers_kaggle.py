@@ -21,7 +21,7 @@ from download_made import (
     zip_of,
 )
 from overland.datasets import dataset_from_path
-from overland.datasets.download.kaggle import SETTINGS_PAGE, download_kaggle
+from overland.datasets.download.providers import SETTINGS_PAGE, download_kaggle
 from overland.errors import AccessError, MissingExtraError, ResourceError
 
 SLUG = "balraj98/deepglobe-road-extraction-dataset"

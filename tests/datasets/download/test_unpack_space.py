@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from overland.datasets.download.space import check_space, full_disk_as_error
+from overland.datasets.download.unpack import check_space, full_disk_as_error
 from overland.errors import ResourceError
 
 

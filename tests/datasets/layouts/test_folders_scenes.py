@@ -8,9 +8,9 @@ from affine import Affine
 
 from made_sets import make_image, make_mask
 from overland.datasets import dataset_from_path, read_sample
-from overland.datasets.layouts.scenes import layout_from_scenes
+from overland.datasets.layouts.folders import layout_from_scenes
+from overland.geo.grid import Grid
 from overland.legend import legend_from_names
-from overland.raster.grid import Grid
 from overland.raster.write import create_raster, write_class_map
 
 GRID = Grid(24, 32, Affine(0.5, 0, 1000, 0, -0.5, 2000), "EPSG:32633")

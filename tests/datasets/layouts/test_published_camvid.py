@@ -6,7 +6,7 @@ import numpy as np
 
 from made_sets import make_image, save
 from overland.datasets import dataset_from_path, read_sample
-from overland.datasets.layouts.camvid import layout_from_camvid
+from overland.datasets.layouts.published import layout_from_camvid
 
 
 def test_eleven_classes_void_ignored_and_drives_as_groups(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from made_sets import make_image, save
 from overland.datasets import dataset_from_path, read_sample
-from overland.datasets.layouts.cityscapes import layout_from_cityscapes
+from overland.datasets.layouts.published import layout_from_cityscapes
 from overland.errors import DataError
 
 

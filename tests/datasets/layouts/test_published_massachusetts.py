@@ -7,7 +7,7 @@ import pytest
 
 from made_sets import make_image, make_mask, real_data, save
 from overland.datasets import dataset_from_path, read_sample
-from overland.datasets.layouts.massachusetts import layout_from_massachusetts
+from overland.datasets.layouts.published import layout_from_massachusetts
 from overland.raster import read_image
 
 TILES = {"train": ("10078660_15", "10078675_15"), "val": ("10228660_15",), "test": ("10378780_15",)}

@@ -12,7 +12,7 @@ if importlib.util.find_spec("keras") is None:
 
 from keras_made import NETWORKS, made_by_keras
 from overland.errors import DataError
-from overland.models.keras import network_from_keras, read_keras_model
+from overland.importers.keras import network_from_keras, read_keras_model
 
 GENERATIONS = [f"{name}.{suffix}" for name in NETWORKS for suffix in ("h5", "keras")] + [
     f"{name}-{version}.h5"

@@ -12,7 +12,7 @@ h5py = pytest.importorskip("h5py")
 
 from keras_made import write_keras2
 from overland.errors import DataError
-from overland.models.keras import network_from_keras, read_keras_model
+from overland.importers.keras import network_from_keras, read_keras_model
 
 KERNEL = np.arange(6, dtype=np.float32).reshape(1, 1, 3, 2)
 CONV = {"class_name": "Conv2D", "config": {"name": "conv", "kernel_size": [1, 1], "strides": [1, 1], "use_bias": False}}

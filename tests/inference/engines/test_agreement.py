@@ -81,7 +81,7 @@ def test_an_engine_says_what_it_is(engine):
 
 @pytest.fixture(scope="module")
 def in_eight_bits(five_classes, tmp_path_factory):
-    quantize = pytest.importorskip("overland.export.quantize")
+    quantize = pytest.importorskip("overland.exporters.quantize")
     graph = five_classes.graph_path.read_bytes()
     return save_bundle(
         dataclasses.replace(five_classes, int8={"note": "made for a test"}),

@@ -3,8 +3,8 @@ import logging
 import pytest
 
 from overland.errors import UsageError
-from overland.inference.engines import precision
-from overland.inference.engines.precision import choose_precision
+from overland.inference.engines import graph as precision
+from overland.inference.engines.graph import choose_precision
 
 
 def choose(asked, device="cpu", offered=("fp32", "bf16")):

@@ -1,8 +1,7 @@
 import numpy as np
 
 from drawn_graphs import roads
-from overland.metrics.graphs.hops import hops_from_network
-from overland.metrics.graphs.network import network_from_graph
+from overland.metrics.graphs.network import hops_from_network, network_from_graph
 
 
 def hops(*lines):

@@ -4,7 +4,7 @@ import shapely
 
 from drawn_graphs import roads
 from overland.metrics.graphs import graph_from_lines
-from overland.metrics.graphs.lines import drop_short_subgraphs, simplified
+from overland.metrics.graphs.network import drop_short_subgraphs, simplified
 
 
 def degrees(graph):

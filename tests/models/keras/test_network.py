@@ -4,7 +4,7 @@ torch = pytest.importorskip("torch")
 
 from overland.errors import DataError, UsageError
 from overland.models import build_model, graph_from_model, size_divisor_of
-from overland.models.keras import KerasNetwork
+from overland.models.keras.network import KerasNetwork
 from overland.models.keras.sizes import plan_sizes
 
 

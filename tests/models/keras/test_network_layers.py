@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from overland.models.keras.layers import build_layer
+from overland.models.keras.network import build_layer
 from overland.models.keras.sizes import plan_sizes
 
 ROW = torch.tensor([[[[1.0, 2.0, 3.0, 4.0]] * 4]])  # the same in every row

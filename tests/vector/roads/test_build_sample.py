@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import shapely
 
-from overland.vector.graph.pixels import plan_bands
-from overland.vector.graph.sample import add_scores
+from overland.vector.roads.build import add_scores
+from overland.vector.roads.skeleton import plan_bands
 
 
 def sampled(scores, line, band_rows=None):

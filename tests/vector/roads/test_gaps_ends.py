@@ -4,9 +4,9 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from overland.vector.graph.ends import extend_ends, heading_at, join_ends
-from overland.vector.graph.paths import add_path, bridged_length
-from overland.vector.graph.pixels import bitmask_from_array
+from overland.vector.roads.gaps import extend_ends, heading_at, join_ends
+from overland.vector.roads.skeleton import bitmask_from_array
+from overland.vector.roads.trace import add_path, bridged_length
 
 
 def roads(*lines, half_width=2.0):

@@ -4,8 +4,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from overland.vector.graph.paths import add_path
-from overland.vector.graph.tees import join_ends_to_edges
+from overland.vector.roads.gaps import join_ends_to_edges
+from overland.vector.roads.trace import add_path
 
 
 def roads(*lines):

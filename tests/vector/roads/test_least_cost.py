@@ -4,8 +4,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from overland.vector.graph.cost import join_ends_by_cost
-from overland.vector.graph.paths import add_path, bridged_length
+from overland.vector.roads.least_cost import join_ends_by_cost
+from overland.vector.roads.trace import add_path, bridged_length
 
 MAIN = [(0.5, 20.5), (30.5, 20.5)]
 

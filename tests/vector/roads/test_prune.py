@@ -4,8 +4,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from overland.vector.graph.paths import add_path, path_length
-from overland.vector.graph.prune import contract_junctions, drop_short_components, prune_spurs
+from overland.vector.roads.prune import contract_junctions, drop_short_components, prune_spurs
+from overland.vector.roads.trace import add_path, path_length
 
 
 def graph_of(points, edges, half_width=2.0, border=()):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from drawn_roads import mask_from_lines
-from overland.vector.graph.pixels import bitmask_from_array, plan_bands
-from overland.vector.graph.skeleton import centerlines_from_mask
+from overland.vector.roads.skeleton import bitmask_from_array, centerlines_from_mask, plan_bands
 
 
 def centerlines(mask, pixel_size_m=(1, 1), band_rows=None):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from overland.vector.graph.components import drop_objects, fill_holes
-from overland.vector.graph.pixels import bitmask_from_array, plan_bands
+from overland.vector.roads.skeleton import bitmask_from_array, drop_objects, fill_holes, plan_bands
 
 CORNERS = np.ones((3, 3))
 

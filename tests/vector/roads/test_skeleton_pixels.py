@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from overland.vector.graph.pixels import BitMask, bitmask_from_array, plan_bands
+from overland.vector.roads.skeleton import BitMask, bitmask_from_array, plan_bands
 
 
 def random_mask(height=37, width=53):

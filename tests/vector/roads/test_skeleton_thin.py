@@ -5,8 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.morphology import thin
 
-from overland.vector.graph.pixels import bitmask_from_array, plan_bands
-from overland.vector.graph.thin import thin_bands, thin_window
+from overland.vector.roads.skeleton import bitmask_from_array, plan_bands, thin_bands, thin_window
 
 
 def random_mask(sigma):

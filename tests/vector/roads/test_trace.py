@@ -3,10 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from overland.vector.graph.paths import path_length
-from overland.vector.graph.pixels import bitmask_from_array
-from overland.vector.graph.skeleton import Centerlines
-from overland.vector.graph.trace import trace_centerlines
+from overland.vector.roads.skeleton import Centerlines, bitmask_from_array
+from overland.vector.roads.trace import path_length, trace_centerlines
 
 
 def traced(*rows):

@@ -20,8 +20,8 @@ from scenes import utm_grid, write_image
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
-from overland.datasets.landscape import make_landscape
 from overland.raster import open_scene
+from overland.synthetic import make_landscape
 from overland.vector import read_layer
 
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -10,9 +10,8 @@ pytest.importorskip("streamlit", reason="needs the extra web")
 from streamlit import config
 
 from overland.errors import UsageError
-from overland.web.app.launch import find_models, launch, streamlit_arguments
-from overland.web.app.settings import AppSettings
-from overland.web.limits import Limits
+from overland.web.app.launch import AppSettings, find_models, launch, streamlit_arguments
+from overland.web.jobs.limits import Limits
 
 
 def test_options_are_streamlits_own() -> None:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from overland.web.app.settings import AppSettings, settings_from_arguments, settings_to_arguments
-from overland.web.limits import Limits
+from overland.web.app.launch import AppSettings, settings_from_arguments, settings_to_arguments
+from overland.web.jobs.limits import Limits
 
 
 def test_settings_reach_the_script_as_they_are() -> None:

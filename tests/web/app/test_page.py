@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from web.bad_uploads import BadUpload, bad_uploads, good_png
 
 from models_made import threshold_bundle
 from overland.web.app.host import open_host
-from overland.web.app.settings import AppSettings
-from overland.web.jobs import ENDED
-from overland.web.limits import Limits
-from web.bad_uploads import BadUpload, bad_uploads, good_png
+from overland.web.app.launch import AppSettings
+from overland.web.jobs.job import ENDED
+from overland.web.jobs.limits import Limits
 
 _UPLOADS = bad_uploads("http://127.0.0.1:9", Path("secret.tif"))
 _DEADLINE_S = 60.0

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import time
 
-from overland.web.app.session import Session
-from overland.web.app.watch import Watch
+from overland.web.app.session import Session, Watch
 
 
 def wait_until_gone(session: Session) -> bool:

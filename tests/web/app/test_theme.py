@@ -5,13 +5,13 @@ import logging
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from overland.web.app.messages import plain_text
+from overland.web.app.theme import plain_text
 
 
 def page(kind: str) -> None:
     from overland.errors import DataError
-    from overland.web.app.messages import shown_errors
-    from overland.web.errors import RefusedError
+    from overland.web.app.theme import shown_errors
+    from overland.web.jobs.limits import RefusedError
 
     errors = {
         "refused": RefusedError(413, "Too large", "It has [many](http://x) pixels."),

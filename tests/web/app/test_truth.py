@@ -13,8 +13,7 @@ from overland.raster import read_image, write_class_map
 from overland.web.app.results import MapState, Result
 from overland.web.app.truth import compare_with_truth, take_truth
 from overland.web.app.truth_reader import read_truth
-from overland.web.errors import RefusedError
-from overland.web.limits import Limits
+from overland.web.jobs.limits import Limits, RefusedError
 from scenes import utm_grid, write_image
 
 

@@ -8,9 +8,9 @@ def page(state: str) -> None:
 
     import streamlit as st
 
-    from overland.web.app.intake import result_of
     from overland.web.app.session import Session, Upload
-    from overland.web.errors import RefusedError
+    from overland.web.app.uploads import result_of
+    from overland.web.jobs.limits import RefusedError
 
     if "session" not in st.session_state:
         job = SimpleNamespace(id="1", state=state, progress=0.4, deleted=state == "deleted", delete=lambda: None)

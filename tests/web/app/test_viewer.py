@@ -6,9 +6,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from overland.web.app.drawing import read_drawing
-from overland.web.app.pictures import data_uri, image_picture, map_picture, mercator_of, overlay_png
 from overland.web.app.results import MapState, Result
+from overland.web.app.viewer import data_uri, image_picture, map_picture, mercator_of, overlay_png, read_drawing
 
 
 def decoded(uri: str) -> Image.Image:

@@ -5,9 +5,9 @@ from dataclasses import fields
 import click
 import pytest
 
-from overland.cli.limit_options import LIMITS
+from overland.cli.console import LIMITS
 from overland.errors import UsageError
-from overland.web.limits import Limits
+from overland.web.jobs.limits import Limits
 
 
 def test_a_limit_is_more_than_nothing() -> None:

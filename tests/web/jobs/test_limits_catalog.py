@@ -6,7 +6,7 @@ import pytest
 
 from models_made import threshold_bundle
 from overland.errors import UsageError
-from overland.web.catalog import find_models
+from overland.web.jobs.limits import find_models
 
 
 def test_models_are_named_by_their_folders(tmp_path: Path) -> None:

@@ -15,9 +15,8 @@ from PIL import Image
 from models_made import threshold_bundle
 from overland.errors import UsageError
 from overland.raster import open_scene
-from overland.web.desk import Desk, Job, JobOptions
-from overland.web.errors import RefusedError
-from overland.web.limits import Limits
+from overland.web.jobs.limits import Limits, RefusedError
+from overland.web.jobs.queue import Desk, Job, JobOptions
 from scenes import utm_grid, write_image
 
 _WAIT_S = 30

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
+from web.bad_uploads import good_png
 
 from overland.raster import open_scene
-from overland.web.desk import Desk
-from overland.web.limits import Limits
-from overland.web.service.app import make_app
-from web.bad_uploads import good_png
+from overland.web.jobs.limits import Limits
+from overland.web.jobs.queue import Desk
+from overland.web.rest.server import make_app
 
 PROBLEM = "application/problem+json"
 

@@ -13,8 +13,8 @@ from scenes import utm_grid, write_image
 
 pytest.importorskip("fastapi", reason="needs the extra web")
 
-from overland.web.desk import Desk
-from overland.web.limits import Limits
+from overland.web.jobs.limits import Limits
+from overland.web.jobs.queue import Desk
 
 TIGHT = Limits(
     max_bytes=1_000_000, max_pixels=4_000_000, max_bands=8, memory_mb=700, timeout_s=10, sync_pixels=4_000_000

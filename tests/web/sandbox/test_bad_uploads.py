@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
-
-from overland.web.desk import Desk
-from overland.web.service.app import make_app
 from web.bad_uploads import BadUpload, bad_uploads, good_tiff
+
+from overland.web.jobs.queue import Desk
+from overland.web.rest.server import make_app
 
 _IDS = [upload.id for upload in bad_uploads("http://127.0.0.1:9", Path("secret.tif"))]
 _SLOWEST_S = 2.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from overland.web.hardening import worker_environment
+from overland.web.sandbox.hardening import worker_environment
 
 
 def _said_by(code: str) -> str:
@@ -62,7 +62,7 @@ def test_sidecar_files_are_not_read(tmp_path: Path) -> None:
 def test_memory_has_an_end() -> None:
     code = (
         "import numpy as np\n"
-        "from overland.web.hardening import limit_memory\n"
+        "from overland.web.sandbox.hardening import limit_memory\n"
         "limit_memory(100)\n"
         "np.ones(50_000_000, np.uint8)\n"
         "try:\n"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from overland.web.errors import RefusedError
-from overland.web.intake import driver_from_magic, receive
+from overland.web.jobs.limits import RefusedError
+from overland.web.sandbox.upload_check import driver_from_magic, receive
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from overland.datasets.check.between_splits import check_duplicates, check_groups, check_overlaps
-from overland.datasets.check.labels import check_classes, check_lossy_masks, check_mixed_coding, check_unlabelled
+from overland.datasets.check.labels import (
+    check_classes,
+    check_lossy_masks,
+    check_mixed_coding,
+    check_unlabelled,
+    profile_of_split,
+)
 from overland.datasets.check.pairs import check_faults, check_ground, check_imagery, check_kinds, check_sizes
-from overland.datasets.check.profile import profile_of_split
 from overland.datasets.check.shift import Offset, check_shift, estimate_offset
+from overland.datasets.check.splits import check_duplicates, check_groups, check_overlaps
 from overland.datasets.check.survey import Record, survey
-from overland.datasets.codec import label_mapping_line
-from overland.datasets.codec_choice import CodecChoice, codec_from_masks
-from overland.datasets.finding import Finding
+from overland.datasets.issue import Finding
+from overland.datasets.label_mapping import label_mapping_line
+from overland.datasets.label_mapping_choice import CodecChoice, codec_from_masks
 from overland.datasets.layouts import Layout, layout_from_path
 from overland.datasets.masks import read_mask
 from overland.errors import DataError

@@ -9,8 +9,8 @@ from pathlib import Path
 from pyproj import CRS
 
 from overland.datasets.check.survey import ImageFacts, MaskFacts, Record
-from overland.datasets.finding import Finding, count_of, named_files
-from overland.raster.grid import Grid
+from overland.datasets.issue import Finding, count_of, named_files
+from overland.geo.grid import Grid
 
 __all__ = ["check_faults", "check_ground", "check_imagery", "check_kinds", "check_sizes"]
 

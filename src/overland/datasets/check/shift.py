@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
-from overland.datasets.finding import Finding
+from overland.datasets.issue import Finding
 from overland.legend import IGNORE_INDEX
 
 __all__ = ["Offset", "check_shift", "correlations", "estimate_offset"]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from overland.datasets.check.survey import Record
-from overland.datasets.finding import Finding, count_of, named_files
+from overland.datasets.issue import Finding, count_of, named_files
 
 __all__ = ["check_duplicates", "check_groups", "check_overlaps"]
 

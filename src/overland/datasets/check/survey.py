@@ -13,16 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.datasets.check.shift import correlations
-from overland.datasets.codec import LabelCodec
+from overland.datasets.class_fractions import class_counts
 from overland.datasets.dataset import Sample
-from overland.datasets.emptiness import empty_share, is_constant
-from overland.datasets.masks import RawMask, read_mask, value_counts
-from overland.datasets.shares import class_counts
+from overland.datasets.label_mapping import LabelCodec
+from overland.datasets.masks import RawMask, empty_share, is_constant, read_mask, value_counts
 from overland.errors import DataError
+from overland.geo.grid import Grid
 from overland.legend import IGNORE_INDEX
 from overland.progress import track
-from overland.raster.grid import Grid
-from overland.raster.scene import open_scene
+from overland.raster.read import open_scene
 
 __all__ = ["ImageFacts", "MaskFacts", "Record", "survey"]
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from overland.datasets.download.cityscapes import download_cityscapes
 from overland.datasets.download.fetch import fetch_file, sha256_of
-from overland.datasets.download.kaggle import download_kaggle
+from overland.datasets.download.providers import download_cityscapes, download_kaggle
 from overland.datasets.download.sources import SOURCES, Source
-from overland.datasets.download.space import check_space
-from overland.datasets.download.unpack import unpack_archive
+from overland.datasets.download.unpack import check_space, unpack_archive
 
 __all__ = [
     "SOURCES",

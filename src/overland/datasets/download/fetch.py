@@ -4,24 +4,95 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import io
 import json
+import logging
 import os
 import re
 import ssl
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from overland.datasets.download.retry import Interrupted, keep_trying
-from overland.datasets.download.space import check_space, full_disk_as_error
+from overland.datasets.download.unpack import check_space, full_disk_as_error
 from overland.errors import AccessError, UsageError
 from overland.progress import track
 
-__all__ = ["fetch_file", "sha256_of"]
+__all__ = [
+    "PAUSES_S",
+    "Interrupted",
+    "LogLines",
+    "fetch_file",
+    "keep_trying",
+    "sha256_of",
+]
+
+
+# What other programs draw as a bar, as one line every ten seconds.
+
+logger = logging.getLogger("overland")
+
+_LINE_EVERY_S = 10.0
+
+
+class LogLines(io.TextIOBase):
+    """A text stream that logs the newest of what is written to it, at most one line in `every_s` seconds."""
+
+    def __init__(self, every_s: float = _LINE_EVERY_S) -> None:
+        self.every_s = every_s
+        self.last = time.monotonic()
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Take a piece of text, which may redraw the line before it."""
+        line = text.strip()
+        if line and time.monotonic() - self.last >= self.every_s:
+            self.last = time.monotonic()
+            logger.info("%s", line)
+        return len(text)
+
+
+# Go on after a cut connection, for as long as each try gets further.
+
+Result = TypeVar("Result")
+
+# Seconds before each further try; a try that brings bytes starts the list anew.
+PAUSES_S = [1.0, 3.0, 10.0, 30.0]
+_TRIES_FOR_A_START = 2
+
+
+class Interrupted(Exception):  # noqa: N818 - no fault in itself: the work goes on
+    """A transfer broke off for a reason that may pass; its text says why, without addresses."""
+
+
+def keep_trying(work: Callable[[], Result], arrived: Callable[[], int]) -> Result:
+    """Repeat work that ends in `Interrupted`, until it is done or several tries in a row brought nothing.
+
+    `arrived` counts the bytes so far; while there are none, patience is short, for nothing is lost. Raises the last
+    `Interrupted`.
+    """
+    before, failed = arrived(), 0
+    while True:
+        try:
+            return work()
+        except Interrupted as error:
+            now = arrived()
+            failed = 1 if now > before else failed + 1
+            before = now
+            if failed > (len(PAUSES_S) if now else _TRIES_FOR_A_START):
+                raise
+            pause = PAUSES_S[failed - 1]
+            logger.info("The download broke off (%s); it goes on in %.3g s.", error, pause)
+            time.sleep(pause)
+
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = 30

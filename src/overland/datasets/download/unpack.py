@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import stat
@@ -14,11 +15,47 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, NoReturn
 
-from overland.datasets.download.space import check_space, full_disk_as_error
-from overland.errors import DataError
+from overland.errors import DataError, ResourceError
 from overland.progress import track
 
-__all__ = ["MOST_BYTES", "MOST_MEMBERS", "MOST_RATIO", "unpack_archive"]
+__all__ = [
+    "MOST_BYTES",
+    "MOST_MEMBERS",
+    "MOST_RATIO",
+    "check_space",
+    "full_disk_as_error",
+    "unpack_archive",
+]
+
+
+# Room on the disk, asked for before and said plainly when it is gone.
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def check_space(folder: Path, needed_bytes: float, what: str) -> None:
+    """Make sure that the disk of a folder, which need not exist yet, has room; raises `ResourceError`."""
+    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(parent).free
+    if free < needed_bytes:
+        raise ResourceError(
+            f"{what} needs about {needed_bytes / 1e9:.3g} GB and the disk of {folder} has {free / 1e9:.3g} GB free. "
+            "Make room, or choose a folder on another disk with --output."
+        )
+
+
+@contextmanager
+def full_disk_as_error(folder: Path) -> Iterator[None]:
+    """Turn the system's "no space left" into `ResourceError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise ResourceError(
+            f"The disk of {folder} is full. What has arrived is kept: make room and run this again to go on."
+        ) from error
+
 
 # Far above any dataset that is known here, far below what fills a disk by malice.
 MOST_MEMBERS = 200_000

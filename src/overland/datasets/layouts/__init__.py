@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from overland.datasets.codec_choice import codec_from_masks
 from overland.datasets.dataset import Dataset
-from overland.datasets.layouts.camvid import layout_from_camvid
+from overland.datasets.label_mapping_choice import codec_from_masks
 from overland.datasets.layouts.channels import layout_from_channels
-from overland.datasets.layouts.cityscapes import layout_from_cityscapes
-from overland.datasets.layouts.deepglobe import layout_from_deepglobe
-from overland.datasets.layouts.described import description_in_folder, layout_from_yaml
-from overland.datasets.layouts.folders import layout_from_folders
+from overland.datasets.layouts.dataset_yaml import description_in_folder, layout_from_yaml
+from overland.datasets.layouts.folders import layout_from_folders, layout_from_scenes
 from overland.datasets.layouts.layout import Layout, split_where_needed
-from overland.datasets.layouts.massachusetts import layout_from_massachusetts
-from overland.datasets.layouts.scenes import layout_from_scenes
+from overland.datasets.layouts.published import (
+    layout_from_camvid,
+    layout_from_cityscapes,
+    layout_from_deepglobe,
+    layout_from_massachusetts,
+)
 from overland.errors import DataError
 
 __all__ = ["Layout", "dataset_from_layout", "dataset_from_path", "layout_from_path"]

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from overland.datasets.dataset import Sample
-from overland.datasets.files import list_images, pair_by_stem
-from overland.datasets.finding import Finding
-from overland.datasets.splits import split_by_group
+from overland.datasets.files import list_images, pair_by_stem, split_by_group
+from overland.datasets.issue import Finding
 from overland.legend import Color, Legend
 
 __all__ = ["Layout", "paired_folders", "split_where_needed"]

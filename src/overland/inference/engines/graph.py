@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from overland.bundle import ModelBundle
 from overland.errors import DataError, ResourceError, UsageError
+from overland.inference.machine import cpu_features
 
-__all__ = ["as_data_error", "check_channels", "graph_file"]
+__all__ = [
+    "as_data_error",
+    "check_channels",
+    "choose_precision",
+    "graph_file",
+]
 
 
 def graph_file(bundle: ModelBundle, precision: str) -> Path:
@@ -51,3 +58,37 @@ def as_data_error(path: Path, what: str, errors: tuple[type[Exception], ...]) ->
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(".")
+
+
+# Which precision a device can compute in.
+
+logger = logging.getLogger("overland")
+
+
+def choose_precision(asked: str, engine: str, device: str, offered: tuple[str, ...]) -> str:
+    """The precision to compute in: the one asked for, or for "auto" the first that the engine offers on the device.
+
+    Raises `UsageError` for one that the engine does not offer there, and for bf16 on a processor that would have
+    to emulate it.
+    """
+    if asked == "auto":
+        return offered[0]
+    if asked not in offered:
+        reason = " fp16 is for GPUs." if asked == "fp16" and device == "cpu" else ""
+        raise UsageError(
+            f"The engine {engine} does not compute in {asked} on the device {device}.{reason} "
+            f"Choose {' or '.join(('auto', *offered))}, or another engine."
+        )
+    if asked == "bf16" and device == "cpu":
+        _check_bf16(cpu_features())
+    return asked
+
+
+def _check_bf16(features: frozenset[str]) -> None:
+    if features.isdisjoint({"amx_bf16", "avx512_bf16", "bf16"}):
+        raise UsageError(
+            "bf16 was asked for, but this processor has neither amx_bf16 nor avx512_bf16 and would emulate it, "
+            "7 to 10 times slower than fp32. Choose fp32 or int8."
+        )
+    if "avx512_bf16" in features and "amx_bf16" not in features:
+        logger.warning("bf16 is slower than fp32 on a processor with avx512_bf16 but no amx_bf16, as this one.")

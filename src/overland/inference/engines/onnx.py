@@ -23,8 +23,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 
 from overland.bundle import ModelBundle
 from overland.errors import import_extra
-from overland.inference.engines.graph import as_data_error, check_channels, graph_file
-from overland.inference.engines.precision import choose_precision
+from overland.inference.engines.graph import as_data_error, check_channels, choose_precision, graph_file
 from overland.inference.machine import cpu_count, cpu_streams, has_cuda
 
 __all__ = ["OnnxEngine", "half_precision"]

@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from overland.bundle import ModelBundle
 from overland.errors import import_extra
-from overland.inference.engines.graph import as_data_error, check_channels, graph_file
-from overland.inference.engines.precision import choose_precision
+from overland.inference.engines.graph import as_data_error, check_channels, choose_precision, graph_file
 from overland.inference.machine import cpu_count, cpu_streams
 
 __all__ = ["OpenvinoEngine", "available_devices"]

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 
 from overland.bundle import ModelBundle, load_weights
 from overland.errors import DataError, ResourceError
-from overland.inference.engines.precision import choose_precision
+from overland.inference.engines.graph import choose_precision
 from overland.inference.machine import cpu_count
 from overland.models import build_model
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from overland.metrics.graphs.apls_cosmiq import apls_cosmiq
-from overland.metrics.graphs.apls_sat2graph import apls_sat2graph
-from overland.metrics.graphs.lines import graph_from_lines
-from overland.metrics.graphs.topo_cosmiq import topo_cosmiq
-from overland.metrics.graphs.topo_sat2graph import topo_sat2graph
+from overland.metrics.graphs.apls import apls_cosmiq, apls_sat2graph
+from overland.metrics.graphs.network import graph_from_lines
+from overland.metrics.graphs.topo import topo_cosmiq, topo_sat2graph
 
 __all__ = ["apls_cosmiq", "apls_sat2graph", "graph_from_lines", "topo_cosmiq", "topo_sat2graph"]

@@ -1,17 +1,207 @@
-"""A network that is a list of layers, each with the names of those whose results it takes."""
+"""Keras's layers as PyTorch modules on (batch, channels, height, width), with the padding of TensorFlow."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from overland.errors import UsageError
-from overland.models.keras.layers import build_layer
-from overland.models.keras.sizes import plan_sizes
+from overland.models.keras.activations import Activation
+from overland.models.keras.sizes import Padding, plan_sizes
 
-__all__ = ["RESERVED_NAMES", "KerasNetwork"]
+__all__ = [
+    "RESERVED_NAMES",
+    "KerasNetwork",
+    "build_layer",
+]
+
+
+Paddings = tuple[Padding, Padding]  # rows, cols
+
+
+def build_layer(layer: Mapping[str, Any], padding: Paddings) -> nn.Module:
+    """Build the module of one layer of a `KerasNetwork`; raises `UsageError` for a kind that there is not."""
+    kind = layer["kind"]
+    if kind not in _BUILDERS:
+        raise UsageError(f"There is no layer {kind!r} in a KerasNetwork. There are {', '.join(_BUILDERS)}.")
+    return _BUILDERS[kind](layer, padding)
+
+
+class _Padded(nn.Module):
+    """A module behind padding with a value, more on one side than on the other; negative padding cuts off."""
+
+    def __init__(self, padding: Paddings, value: float = 0.0) -> None:
+        super().__init__()
+        (top, bottom), (left, right) = padding
+        self._padding = (left, right, top, bottom)
+        self._value = value
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x, self._padding, value=self._value) if any(self._padding) else x
+
+
+class _Conv(nn.Conv2d):
+    # Padding that is the same on both sides is the convolution's own, which is faster; any other comes before it.
+    def __init__(self, layer: Mapping[str, Any], padding: Paddings) -> None:
+        is_even = all(before == after for before, after in padding)
+        super().__init__(
+            layer["in_channels"],
+            layer["out_channels"],
+            tuple(layer["kernel_size"]),
+            stride=tuple(layer["strides"]),
+            padding=(padding[0][0], padding[1][0]) if is_even else 0,
+            dilation=tuple(layer["dilation_rate"]),
+            groups=layer["groups"],
+            bias=layer["use_bias"],
+        )
+        self._before = _Padded(((0, 0), (0, 0)) if is_even else padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self._before(x))
+
+
+class _ConvTranspose(nn.ConvTranspose2d):
+    def __init__(self, layer: Mapping[str, Any], padding: Paddings) -> None:
+        is_even = all(before == after <= 0 for before, after in padding)
+        super().__init__(
+            layer["in_channels"],
+            layer["out_channels"],
+            tuple(layer["kernel_size"]),
+            stride=tuple(layer["strides"]),
+            padding=(-padding[0][0], -padding[1][0]) if is_even else 0,
+            output_padding=(max(padding[0][1], 0), max(padding[1][1], 0)),
+            dilation=tuple(layer["dilation_rate"]),
+            bias=layer["use_bias"],
+        )
+        (top, bottom), (left, right) = ((0, 0), (0, 0)) if is_even else padding
+        self._after = _Padded(((top, min(bottom, 0)), (left, min(right, 0))))
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        result: Tensor = self._after(super().forward(x, output_size))
+        return result
+
+
+class _AveragePooling(nn.Module):
+    """Averages over the pixels of the image only, not over those of the padding."""
+
+    def __init__(self, layer: Mapping[str, Any], padding: Paddings) -> None:
+        super().__init__()
+        self._before = _Padded(padding)
+        self._kernel, self._stride = tuple(layer["kernel_size"]), tuple(layer["strides"])
+        self._is_padded = any(any(sides) for sides in padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self._is_padded:
+            return F.avg_pool2d(x, self._kernel, self._stride)
+        share = F.avg_pool2d(self._before(torch.ones_like(x[:1, :1])), self._kernel, self._stride)
+        return F.avg_pool2d(self._before(x), self._kernel, self._stride) / share
+
+
+class _Join(nn.Module):
+    """Results of several layers put together by one function."""
+
+    def __init__(self, function: Callable[[tuple[Tensor, ...]], Tensor]) -> None:
+        super().__init__()
+        self._function = function
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self._function(inputs)
+
+
+class _Pool(nn.Module):
+    """One number for each channel, kept as an image of one pixel."""
+
+    def __init__(self, function: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self._function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._function(x, dim=(2, 3), keepdim=True)
+
+
+class _Rescaling(nn.Module):
+    """A factor and an offset, the same for all channels or one for each."""
+
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(self, layer: Mapping[str, Any]) -> None:
+        super().__init__()
+        for name in ("scale", "offset"):
+            values = torch.as_tensor(layer[name], dtype=torch.float32).reshape(1, -1, 1, 1)
+            self.register_buffer(name, values, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale + self.offset
+
+
+def _batch_norm(layer: Mapping[str, Any]) -> nn.Module:
+    # Keras's momentum is the share of the old statistics, PyTorch's that of the new ones.
+    return nn.BatchNorm2d(layer["channels"], eps=layer["epsilon"], momentum=1 - layer["momentum"])
+
+
+def _max_pooling(layer: Mapping[str, Any], padding: Paddings) -> nn.Module:
+    pool = nn.MaxPool2d(tuple(layer["kernel_size"]), tuple(layer["strides"]))
+    return nn.Sequential(_Padded(padding, float("-inf")), pool) if any(map(any, padding)) else pool
+
+
+def _upsampling(layer: Mapping[str, Any]) -> nn.Module:
+    size = tuple(float(factor) for factor in layer["size"])
+    if layer["interpolation"] == "nearest":
+        return nn.Upsample(scale_factor=size)
+    return nn.Upsample(scale_factor=size, mode="bilinear", align_corners=False)
+
+
+def _activation(layer: Mapping[str, Any]) -> nn.Module:
+    return Activation(**{name: value for name, value in layer.items() if name not in ("name", "kind", "inputs")})
+
+
+def _sum(inputs: tuple[Tensor, ...]) -> Tensor:
+    return _fold(torch.add, inputs)
+
+
+def _fold(function: Callable[[Tensor, Tensor], Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
+    result, *others = inputs
+    for other in others:
+        result = function(result, other)
+    return result
+
+
+_JOINS: dict[str, Callable[[tuple[Tensor, ...]], Tensor]] = {
+    "Concatenate": lambda inputs: torch.cat(inputs, dim=1),
+    "Add": _sum,
+    "Average": lambda inputs: _sum(inputs) / len(inputs),
+    "Subtract": lambda inputs: _fold(torch.sub, inputs),
+    "Multiply": lambda inputs: _fold(torch.mul, inputs),
+    "Maximum": lambda inputs: _fold(torch.maximum, inputs),
+    "Minimum": lambda inputs: _fold(torch.minimum, inputs),
+}
+
+_BUILDERS: dict[str, Callable[[Mapping[str, Any], Paddings], nn.Module]] = {
+    "Conv2D": _Conv,
+    "Conv2DTranspose": _ConvTranspose,
+    "BatchNormalization": lambda layer, _: _batch_norm(layer),
+    "Activation": lambda layer, _: _activation(layer),
+    "PReLU": lambda layer, _: nn.PReLU(layer["channels"]),
+    "MaxPooling2D": _max_pooling,
+    "AveragePooling2D": _AveragePooling,
+    "GlobalAveragePooling2D": lambda *_: _Pool(torch.mean),
+    "GlobalMaxPooling2D": lambda *_: _Pool(torch.amax),
+    "UpSampling2D": lambda layer, _: _upsampling(layer),
+    "Pad2D": lambda _, padding: _Padded(padding),
+    "Rescaling": lambda layer, _: _Rescaling(layer),
+    "Dropout": lambda layer, _: nn.Dropout(layer["rate"]),
+    "SpatialDropout2D": lambda layer, _: nn.Dropout2d(layer["rate"]),
+    "Vector": lambda *_: nn.Identity(),
+    **{kind: lambda layer, _: _Join(_JOINS[layer["kind"]]) for kind in _JOINS},
+}
+
+
+# A network that is a list of layers, each with the names of those whose results it takes.
 
 RESERVED_NAMES = frozenset({"image", "size_divisor", *dir(nn.Module())})
 """Names that no layer can have: that of the input, and what a PyTorch module has already."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from overland.vector.graph.build import (
+from overland.vector.roads.build import (
     graph_to_map,
     layers_from_graph,
     road_graph_from_mask,
     road_graph_from_pixels,
 )
-from overland.vector.graph.pixels import RoadPixels, plan_bands
+from overland.vector.roads.skeleton import RoadPixels, plan_bands
 
 __all__ = [
     "RoadPixels",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import networkx as nx
@@ -9,21 +10,73 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from overland.raster import Grid
-from overland.vector.graph.cost import join_ends_by_cost
-from overland.vector.graph.ends import extend_ends, join_ends
-from overland.vector.graph.paths import bridged_length, path_length
-from overland.vector.graph.pixels import RoadPixels, plan_bands, road_pixels_from_arrays
-from overland.vector.graph.prune import contract_junctions, drop_short_components, prune_spurs
-from overland.vector.graph.sample import add_scores
-from overland.vector.graph.skeleton import centerlines_from_mask, clean_road_mask
-from overland.vector.graph.smooth import line_from_path
-from overland.vector.graph.tees import join_ends_to_edges
-from overland.vector.graph.trace import trace_centerlines
-from overland.vector.ground import lengths_m, pixels_to_map
-from overland.vector.layer import Layer
+from overland.geo.measures import lengths_m, pixels_to_map
+from overland.raster import Grid, Window
+from overland.vector.formats import Layer
+from overland.vector.roads.gaps import extend_ends, join_ends, join_ends_to_edges
+from overland.vector.roads.least_cost import join_ends_by_cost
+from overland.vector.roads.prune import contract_junctions, drop_short_components, prune_spurs
+from overland.vector.roads.skeleton import (
+    ReadScores,
+    RoadPixels,
+    centerlines_from_mask,
+    clean_road_mask,
+    plan_bands,
+    road_pixels_from_arrays,
+)
+from overland.vector.roads.smooth import line_from_path
+from overland.vector.roads.trace import bridged_length, path_length, trace_centerlines
 
-__all__ = ["graph_to_map", "layers_from_graph", "road_graph_from_mask", "road_graph_from_pixels"]
+__all__ = [
+    "add_scores",
+    "graph_to_map",
+    "layers_from_graph",
+    "road_graph_from_mask",
+    "road_graph_from_pixels",
+]
+
+
+# How probable the roads of a finished graph are: scores read along its lines.
+
+
+def add_scores(graph: nx.MultiGraph, read_scores: ReadScores, shape: tuple[int, int], bands: Sequence[Window]) -> None:
+    """Give each edge `mean_p` and `min_p`, mean and least score of the pixels under its line, NaN without any."""
+    edges = list(graph.edges(keys=True))
+    lines = np.array([graph.edges[edge]["geometry"] for edge in edges], dtype=object)
+    xy, number = _points_each_pixel(lines)
+    scores = _scores_at(read_scores, shape, bands, xy)
+    known = np.isfinite(scores)
+    counts = np.bincount(number[known], minlength=len(edges))
+    sums = np.bincount(number[known], weights=scores[known], minlength=len(edges))
+    least = np.full(len(edges), np.inf)
+    np.minimum.at(least, number[known], scores[known])
+    for index, edge in enumerate(edges):
+        data, is_known = graph.edges[edge], counts[index] > 0
+        data["mean_p"] = float(sums[index] / counts[index]) if is_known else np.nan
+        data["min_p"] = float(least[index]) if is_known else np.nan
+
+
+def _points_each_pixel(lines: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Points (n, 2) at steps of at most a pixel along each line, ends included, and the numbers of their lines."""
+    lengths = shapely.length(lines)
+    counts = np.ceil(lengths).astype(np.int64) + 1
+    number = np.repeat(np.arange(len(lines)), counts)
+    steps = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
+    distances = steps * (lengths / np.maximum(counts - 1, 1))[number]
+    return shapely.get_coordinates(shapely.line_interpolate_point(lines[number], distances)), number
+
+
+def _scores_at(
+    read_scores: ReadScores, shape: tuple[int, int], bands: Sequence[Window], xy: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    cols = np.floor(xy[:, 0]).astype(np.int64).clip(0, shape[1] - 1)
+    rows = np.floor(xy[:, 1]).astype(np.int64).clip(0, shape[0] - 1)
+    scores = np.full(len(xy), np.nan)
+    for band in bands:
+        here = np.flatnonzero((rows >= band.row_off) & (rows < band.row_end))
+        if len(here):
+            scores[here] = read_scores(band)[rows[here] - band.row_off, cols[here]]
+    return scores
 
 
 def road_graph_from_mask(

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import networkx as nx
 import numpy as np
 import numpy.typing as npt
+import shapely
 from scipy.spatial import KDTree
 
-from overland.vector.graph.paths import (
+from overland.vector.roads.skeleton import BitMask
+from overland.vector.roads.trace import (
+    Edge,
     add_path,
     dissolve_chains,
     free_ends,
     half_width_at,
     path_distances,
     path_from,
+    path_length,
     set_end,
 )
-from overland.vector.graph.pixels import BitMask
 
-__all__ = ["bridge", "extend_ends", "heading_at", "join_ends"]
+__all__ = [
+    "Hit",
+    "attach_ends",
+    "bridge",
+    "extend_ends",
+    "heading_at",
+    "join_ends",
+    "join_ends_to_edges",
+]
+
 
 Floats = npt.NDArray[np.float64]
 
@@ -125,3 +139,108 @@ def _last_road_point(
     is_road = mask.at(rows, cols)
     is_road[0] = True
     return np.asarray(points[-1 if is_road.all() else int(np.argmin(is_road)) - 1], dtype=float)
+
+
+# Free ends led on to a place along another road, which is split there.
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A free end and where it meets another road: `position` in metres along the path of `edge`.
+
+    `way` are the points (n, 2) between, None for a straight bridge.
+    """
+
+    end: int
+    edge: Edge
+    position: float
+    way: npt.NDArray[np.float64] | None = None
+
+
+def attach_ends(graph: nx.MultiGraph, hits: Iterable[Hit]) -> None:
+    """Bridge each end to where it meets a road; a node within half the width of that road is used again."""
+    by_edge: dict[Edge, list[Hit]] = {}
+    for hit in hits:
+        by_edge.setdefault(hit.edge, []).append(hit)
+    for edge, on_edge in by_edge.items():
+        _attach(graph, edge, sorted(on_edge, key=lambda hit: (hit.position, hit.end)))
+    dissolve_chains(graph)
+
+
+def _attach(graph: nx.MultiGraph, edge: Edge, hits: Sequence[Hit]) -> None:
+    path, first = graph.edges[edge]["path"], graph.edges[edge]["start"]
+    last = edge[1] if first == edge[0] else edge[0]
+    length, snap = path_length(path), float(np.nanmedian(path[:, 2]))
+    stops, bridges, new = [(0.0, first)], [], max(graph.nodes) + 1
+    for hit in hits:
+        before, node = stops[-1]
+        if hit.position >= length - snap:
+            node = last
+        elif hit.position > before + snap:
+            node, new = new, new + 1
+            stops.append((hit.position, node))
+        bridges.append((hit.end, node, hit.way))
+    _split(graph, edge, [*stops, (length, last)])
+    for end, node, way in bridges:
+        # Two ends may each meet the other's road at its end: one bridge is enough.
+        if not graph.has_edge(end, node):
+            bridge(graph, end, node, way)
+
+
+def _split(graph: nx.MultiGraph, edge: Edge, stops: Sequence[tuple[float, int]]) -> None:
+    """Cut an edge at positions along its path; the first and the last stop are its ends."""
+    path = graph.edges[edge]["path"]
+    graph.remove_edge(*edge)
+    along = path_distances(path)
+    points = [np.array([np.interp(position, along, column) for column in path.T]) for position, _ in stops]
+    for (_, node), point in zip(stops[1:-1], points[1:-1], strict=True):
+        graph.add_node(node, xy=point[:2], border=False)
+    for (start, end), (head, tail) in zip(pairwise(stops), pairwise(points), strict=True):
+        is_between = (along > start[0]) & (along < end[0])
+        add_path(graph, start[1], end[1], np.vstack([head, path[is_between], tail]))
+
+
+# A road that breaks off just before the side of another one is led on to it.
+
+
+def join_ends_to_edges(graph: nx.MultiGraph, *, max_gap_m: float, pixel_size_m: tuple[float, float]) -> None:
+    """Lead free ends straight on to the road whose side they meet within `max_gap_m`.
+
+    The new junction is put on an existing node where one lies within half the width of the road.
+    """
+    ends, edges = free_ends(graph), list(graph.edges(keys=True))
+    if max_gap_m <= 0:
+        return
+    rays = [_ray(graph, end, max_gap_m, min(pixel_size_m)) for end in ends]
+    lines = [shapely.LineString(graph.edges[edge]["path"][:, :2]) for edge in edges]
+    attach_ends(
+        graph,
+        (
+            Hit(ends[ray], edges[line], position)
+            for ray, line, position in _first_hits(rays, lines)
+            if ends[ray] not in edges[line][:2]
+        ),
+    )
+
+
+def _ray(graph: nx.MultiGraph, end: int, reach_m: float, pixel_m: float) -> shapely.LineString:
+    # The centre line of the road ahead lies half a width behind its side; it is taken to be as wide as this one.
+    # The ray starts a hair ahead, so that it does not meet the road that it comes from.
+    start, heading = graph.nodes[end]["xy"], heading_at(graph, end, pixel_m)
+    reach_m += half_width_at(graph, end)
+    return shapely.LineString([start + 1e-3 * pixel_m * heading, start + reach_m * heading])
+
+
+def _first_hits(
+    rays: Sequence[shapely.LineString], lines: Sequence[shapely.LineString]
+) -> Iterator[tuple[int, int, float]]:
+    """The first line that each ray meets: numbers of the ray and of the line, and where along the line."""
+    tree = shapely.STRtree(lines)
+    for number, ray in enumerate(rays):
+        met = np.sort(tree.query(ray, predicate="intersects"))
+        if len(met):
+            start = shapely.get_point(ray, 0)
+            distances = shapely.distance(start, shapely.intersection(ray, tree.geometries[met]))
+            line = int(met[np.argmin(distances)])
+            crossing = shapely.line_interpolate_point(ray, distances.min())
+            yield number, line, float(shapely.line_locate_point(lines[line], crossing))

@@ -11,10 +11,9 @@ from scipy.spatial import KDTree
 from skimage.graph import MCP_Geometric
 
 from overland.raster import Window
-from overland.vector.graph.attach import Hit, attach_ends
-from overland.vector.graph.ends import heading_at
-from overland.vector.graph.paths import Edge, free_ends, half_width_at, path_distances
-from overland.vector.graph.pixels import ReadScores
+from overland.vector.roads.gaps import Hit, attach_ends, heading_at
+from overland.vector.roads.skeleton import ReadScores
+from overland.vector.roads.trace import Edge, free_ends, half_width_at, path_distances
 
 __all__ = ["join_ends_by_cost"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import networkx as nx
 import numpy as np
 
-from overland.vector.graph.paths import (
+from overland.vector.roads.trace import (
     Edge,
     add_path,
     dissolve_chains,

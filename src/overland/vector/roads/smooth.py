@@ -7,7 +7,7 @@ import numpy.typing as npt
 import shapely
 from scipy.ndimage import gaussian_filter1d
 
-from overland.vector.graph.paths import Path, path_distances
+from overland.vector.roads.trace import Path, path_distances
 
 __all__ = ["line_from_path"]
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
 from html import escape
+from pathlib import Path
 from typing import Any
 
-from overland.bundle import ModelBundle
+from overland.bundle import ModelBundle, load_bundle
+from overland.web.app.results import Result
+from overland.workflows.predict import predict
 
-__all__ = ["card_html", "facts_html", "legend_html"]
+__all__ = [
+    "EXAMPLE_MODELS",
+    "EXAMPLE_NAME",
+    "card_html",
+    "facts_html",
+    "legend_html",
+    "map_example",
+]
 
 
 def card_html(bundle: ModelBundle) -> str:
@@ -64,3 +75,19 @@ def _score(bundle: ModelBundle) -> str:
 def _data(bundle: ModelBundle) -> str:
     images = ", ".join(f"{count} {split}" for split, count in bundle.data.get("images", {}).items())
     return f"{bundle.data.get('name', 'not known')}{f' ({images} images)' if images else ''}"
+
+
+# The example that the app opens with: a made scene and two very small models, mapped by a real run at start-up.
+
+EXAMPLE_NAME = "Example"
+_FOLDER = Path(__file__).parent.parent / "example"
+EXAMPLE_MODELS = {"example: land cover": _FOLDER / "landcover", "example: roads": _FOLDER / "roads"}
+
+
+def map_example(model: str, bundle: ModelBundle | None = None) -> tuple[Path, Result]:
+    """Map the example's scene with one of `EXAMPLE_MODELS`; gives the folder of the files and the result."""
+    bundle = bundle or load_bundle(EXAMPLE_MODELS[model])
+    folder = Path(tempfile.mkdtemp(prefix="overland-example-"))
+    mask, scores = folder / "mask.tif", folder / "scores.tif"
+    values = predict(bundle, _FOLDER / "scene.tif", mask, scores=scores)
+    return folder, Result(EXAMPLE_NAME, model, bundle, _FOLDER / "scene.tif", mask, scores, folder, values)

@@ -12,8 +12,8 @@ import streamlit as st
 
 from overland.raster import open_scene, write_class_map
 from overland.web.app.controls import ViewOptions
-from overland.web.app.pictures import overlay_png
 from overland.web.app.results import MapState
+from overland.web.app.viewer import overlay_png
 from overland.workflows.areas import measure_areas
 
 __all__ = ["areas_csv", "map_png", "show_downloads", "summary_json"]

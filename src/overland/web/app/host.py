@@ -12,12 +12,11 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from overland.bundle import ModelBundle
-from overland.web.app.example import EXAMPLE_MODELS, map_example
+from overland.web.app.card import EXAMPLE_MODELS, map_example
+from overland.web.app.launch import AppSettings
 from overland.web.app.results import Result
-from overland.web.app.session import Session
-from overland.web.app.settings import AppSettings
-from overland.web.app.watch import Watch
-from overland.web.desk import Desk
+from overland.web.app.session import Session, Watch
+from overland.web.jobs.queue import Desk
 
 __all__ = ["Host", "open_host"]
 

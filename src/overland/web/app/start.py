@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from overland.web.app.launch import settings_from_arguments
 from overland.web.app.page import show_page
-from overland.web.app.settings import settings_from_arguments
 
 __all__: list[str] = []
 

@@ -14,13 +14,12 @@ from typing import Any, BinaryIO
 import streamlit as st
 
 from overland.errors import DataError
-from overland.web.app.messages import plain_text, shown_errors
 from overland.web.app.results import MapState, Result
-from overland.web.errors import RefusedError
-from overland.web.hardening import worker_environment
-from overland.web.intake import receive
-from overland.web.limits import Limits
-from overland.workflows.evaluate_masks import evaluate_masks
+from overland.web.app.theme import plain_text, shown_errors
+from overland.web.jobs.limits import Limits, RefusedError
+from overland.web.sandbox.hardening import worker_environment
+from overland.web.sandbox.upload_check import receive
+from overland.workflows.evaluate_map import evaluate_masks
 
 __all__ = ["compare_with_truth", "show_truth", "take_truth"]
 

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from overland.bundle import load_bundle
-from overland.datasets.codec_choice import codec_from_masks
+from overland.datasets.label_mapping_choice import codec_from_masks
 from overland.datasets.masks import RawMask, read_mask
 from overland.errors import DataError, OverlandError
 from overland.legend import Color, Legend
 from overland.raster import Grid, open_scene, write_class_map
-from overland.raster.plain import read_facts
-from overland.web.hardening import harden_process, limit_memory
+from overland.raster.plain_copy import read_facts
+from overland.web.sandbox.hardening import harden_process, limit_memory
 
 __all__ = ["main", "read_truth"]
 

@@ -9,11 +9,11 @@ import streamlit as st
 
 from overland.errors import OverlandError
 from overland.web.app.host import Host
-from overland.web.app.messages import plain_text, show_error
 from overland.web.app.results import Result
 from overland.web.app.session import Session, Upload
-from overland.web.desk import JobOptions
-from overland.web.jobs import ENDED
+from overland.web.app.theme import plain_text, show_error
+from overland.web.jobs.job import ENDED
+from overland.web.jobs.queue import JobOptions
 
 __all__ = ["choose_image", "result_of", "take_uploads"]
 

@@ -1,19 +1,179 @@
-"""The viewer of the page: scene and class map on one canvas, made of our own HTML, CSS and script."""
+"""Pictures of a result for the eye: the image and the class map, reduced, as the page's viewer takes them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import base64
+import io
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import shapely
 import streamlit as st
+from PIL import Image
 
-from overland.web.app.drawing import Drawing
-from overland.web.app.pictures import data_uri, image_picture, map_picture, mercator_of, picture_step
-from overland.web.app.results import MapState
+from overland.geo.projection import MercatorGrid, lines_to_picture, mercator_grid, warped
+from overland.raster import open_scene
+from overland.reporting.map_figure import lines_to_overview, overview_of_scene, overview_step, shares_of_mask
+from overland.vector import read_layer
+from overland.web.app.results import MapState, Result
 
-__all__ = ["show_viewer"]
+__all__ = [
+    "Drawing",
+    "data_uri",
+    "image_picture",
+    "map_picture",
+    "mercator_of",
+    "overlay_png",
+    "picture_step",
+    "read_drawing",
+    "show_viewer",
+]
+
+
+_SIDE = 1400
+_PREVIEW_SIDE = 560
+_JPEG_QUALITY = 86
+
+Picture = npt.NDArray[np.uint8]
+
+
+def picture_step(result: Result, side: int = _SIDE) -> int:
+    """How many pixels of the image along each axis become one in a picture."""
+    return overview_step(result.grid, side)
+
+
+def image_picture(result: Result) -> Picture:
+    """The image as RGB (height, width, 3)."""
+
+    def make() -> Picture:
+        with open_scene(result.image, expand_palette=True) as scene:
+            return overview_of_scene(scene, picture_step(result))
+
+    picture: Picture = result.pictures.once("image", make)
+    return picture
+
+
+def map_picture(state: MapState, shown: Collection[int], *, preview: bool = False) -> Picture:
+    """The class map as RGBA (height, width, 4) with the classes `shown` alone."""
+    result = state.result
+
+    def make() -> dict[int, Picture]:
+        with open_scene(state.mask) as scene:
+            return shares_of_mask(scene, picture_step(result, _PREVIEW_SIDE if preview else _SIDE))
+
+    # The map is gone through once; which classes are shown is then decided on the picture.
+    shares: dict[int, Picture] = result.pictures.once(f"shares {state.key} {preview}", make)
+    return _blended({index: share for index, share in shares.items() if index in shown}, result)
+
+
+def _blended(shares: Mapping[int, Picture], result: Result) -> Picture:
+    shape = next((share.shape for share in shares.values()), image_picture(result).shape[:2])
+    total = np.zeros(shape, np.float32)
+    colors = np.zeros((*shape, 3), np.float32)
+    for index, share in shares.items():
+        total += share
+        colors += share[..., None] * np.array(result.legend.colors[index], np.float32)
+    colors /= np.maximum(total, 1)[..., None]
+    picture: Picture = np.rint(np.concatenate([colors, np.minimum(total, 255)[..., None]], axis=2)).astype(np.uint8)
+    return picture
+
+
+def mercator_of(result: Result) -> MercatorGrid:
+    """The Web Mercator grid on which the pictures of a georeferenced result are shown."""
+    grid: MercatorGrid = result.pictures.once("mercator", lambda: mercator_grid(result.grid, picture_step(result)))
+    return grid
+
+
+def data_uri(picture: Picture, mercator: MercatorGrid | None = None) -> str:
+    """A picture to stand in the page, JPEG for RGB and PNG for RGBA; warped where a grid is given."""
+    if mercator is not None:
+        picture = warped(picture, mercator)
+    is_opaque = picture.shape[2] == 3
+    options: dict[str, Any] = {"quality": _JPEG_QUALITY} if is_opaque else {"compress_level": 4}
+    kind = "JPEG" if is_opaque else "PNG"
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(_encoded(picture, kind, options)).decode('ascii')}"
+
+
+def overlay_png(state: MapState, shown: Collection[int], opacity: float) -> bytes:
+    """The image with the map over it, as the page shows it, as PNG."""
+    image = Image.fromarray(image_picture(state.result)).convert("RGBA")
+    overlay = map_picture(state, shown).copy()
+    overlay[..., 3] = np.rint(overlay[..., 3] * opacity).astype(np.uint8)
+    image.alpha_composite(Image.fromarray(overlay))
+    return _encoded(np.asarray(image.convert("RGB")), "PNG", {})
+
+
+def _encoded(picture: Picture, kind: str, options: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format=kind, **options)
+    return buffer.getvalue()
+
+
+# Roads and polygons drawn on a result: lines in the pixels of its picture.
+
+_MOST_POINTS = 120_000
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Lines as the viewer takes them: colour, points (x, y, x, y, ...), whether it is an outline; are they all?"""
+
+    lines: list[dict[str, Any]]
+    is_whole: bool
+
+
+def read_drawing(state: MapState, kind: str, *, on_map: bool) -> Drawing:
+    """The roads, or the outlines of the polygons, of a result as lines on its picture, or `on_map` in Web Mercator."""
+    path, _ = state.vectors(kind)
+
+    def make() -> Drawing:
+        layer = read_layer(path)
+        names = layer.fields.get("name", np.full(len(layer), ""))
+        parts, owners = shapely.get_parts(layer.geometries, return_index=True)
+        lines = shapely.boundary(parts) if kind == "polygons" else parts
+        lines, sources = shapely.get_parts(lines, return_index=True)
+        picked, is_whole = _bounded(lines)
+        moved = _on_picture(state, picked, layer.crs, on_map)
+        colors = [_color(state, str(names[owners[source]])) for source in sources[: len(picked)]]
+        items = [
+            {"color": color, "points": np.round(line, 1).ravel().tolist(), "isOutline": kind == "polygons"}
+            for color, line in zip(colors, moved, strict=True)
+        ]
+        return Drawing(items, is_whole)
+
+    drawing: Drawing = state.result.pictures.once(f"drawing {kind} {on_map} {state.key}", make)
+    return drawing
+
+
+def _bounded(lines: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], bool]:
+    # A browser draws this many points at once without a stutter; the files that are downloaded hold all of them.
+    ends = np.cumsum(shapely.get_num_coordinates(lines))
+    count = int(np.searchsorted(ends, _MOST_POINTS, side="right"))
+    return lines[:count], count == len(lines)
+
+
+def _on_picture(
+    state: MapState, lines: npt.NDArray[Any], crs: str | None, on_map: bool
+) -> list[npt.NDArray[np.float64]]:
+    result = state.result
+    if on_map:
+        coordinates = [shapely.get_coordinates(line) for line in lines]
+        return lines_to_picture(coordinates, crs, mercator_of(result))
+    grid = result.grid
+    return lines_to_overview(lines, crs, grid, picture_step(result))
+
+
+def _color(state: MapState, name: str) -> str:
+    legend = state.result.legend
+    return "rgb({} {} {})".format(*legend.colors[legend.names.index(name)]) if name in legend.names else "#0f766e"
+
+
+# The viewer of the page: scene and class map on one canvas, made of our own HTML, CSS and script.
 
 _FOLDER = Path(__file__).parent / "viewer"
 _CREDIT = "© OpenStreetMap contributors"

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from overland.web.errors import RefusedError, refusal_from_dict
+from overland.web.jobs.limits import RefusedError, refusal_from_dict
 
 __all__ = ["ENDED", "Job", "JobOptions", "JobRecord", "read_job", "write_record"]
 
@@ -31,7 +31,7 @@ logger = logging.getLogger("overland")
 class JobOptions:
     """How an image is to be mapped: words as `predict` has them; `max_pixels` may lower the server's limit.
 
-    `products` are files to be made with the map, see `overland.web.products`.
+    `products` are files to be made with the map, see `overland.web.sandbox.worker`.
     """
 
     threshold: float | None = None

@@ -18,14 +18,12 @@ from types import TracebackType
 from typing import BinaryIO
 
 from overland.errors import UsageError
-from overland.raster.durable import held_lock
-from overland.web.catalog import find_models
-from overland.web.errors import RefusedError
-from overland.web.intake import receive
-from overland.web.jobs import ENDED, Job, JobOptions, JobRecord, read_job, write_record
-from overland.web.limits import Limits
-from overland.web.process import InterruptedJobError, WorkerProcess
-from overland.web.tasks import MapTask, ProductTask, deleted, no_room, stopping
+from overland.output import held_lock
+from overland.web.jobs.job import ENDED, Job, JobOptions, JobRecord, read_job, write_record
+from overland.web.jobs.limits import Limits, RefusedError, find_models
+from overland.web.sandbox.process import InterruptedJobError, WorkerProcess
+from overland.web.sandbox.tasks import MapTask, ProductTask, deleted, no_room, stopping
+from overland.web.sandbox.upload_check import receive
 
 __all__ = ["Desk", "Job", "JobOptions"]
 
@@ -148,7 +146,7 @@ class Desk:
         return job
 
     def product(self, job: Job, name: str) -> Future[None]:
-        """Have a file of `overland.web.products` made in the folder of a job that is done.
+        """Have a file of `overland.web.sandbox.worker` made in the folder of a job that is done.
 
         The future ends when it is there, or with the `RefusedError` that says why it is not. Raises `RefusedError` 429
         and 503 as `submit` does.

@@ -7,8 +7,8 @@ import hmac
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from overland.web.intake import too_large
-from overland.web.service.problems import problem, refusal
+from overland.web.rest.problems import problem, refusal
+from overland.web.sandbox.upload_check import too_large
 
 __all__ = ["AccessMiddleware"]
 

@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from overland.web.errors import RefusedError
+from overland.web.jobs.limits import RefusedError
 
 __all__ = ["PROBLEM", "add_problem_handlers", "documented", "problem", "refusal"]
 

@@ -6,18 +6,47 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response
 
-from overland.web.desk import Desk, Job, JobOptions
-from overland.web.errors import RefusedError
-from overland.web.service.negotiate import preferred_type
-from overland.web.service.parameters import Parameters
-from overland.web.service.problems import documented
-from overland.web.service.uploads import REQUEST_BODY, read_upload
-from overland.web.service.views import summary_view
-from overland.web.tasks import stopping
+from overland.web.jobs.limits import RefusedError
+from overland.web.jobs.queue import Desk, Job, JobOptions
+from overland.web.rest.problems import documented
+from overland.web.rest.requests import REQUEST_BODY, Parameters, read_upload
+from overland.web.rest.views import FILES, MEDIA_TYPES, job_view, model_view, plain, preferred_type, summary_view
+from overland.web.sandbox.tasks import stopping
 
-__all__ = ["GRACE_S", "segment_router", "wait_for_map"]
+__all__ = [
+    "GRACE_S",
+    "done_job",
+    "jobs_router",
+    "models_router",
+    "segment_router",
+    "wait_for_map",
+]
+
+
+# The routes of models: what the server offers.
+
+
+def models_router(desk: Desk) -> APIRouter:
+    """The routes, on a desk."""
+    router = APIRouter()
+
+    @router.get("/v1/models", summary="List the models", responses=documented(401))
+    async def list_models() -> JSONResponse:
+        """Name, classes with colours, bands, pixel type and size of each model."""
+        return JSONResponse({"models": [model_view(name, bundle) for name, bundle in sorted(desk.models.items())]})
+
+    @router.get("/v1/models/{name}", summary="Look at a model", responses=documented(401, 404))
+    async def look(name: str) -> JSONResponse:
+        """The same of one model, with its scores and its card (Markdown)."""
+        desk.check_model(name)
+        bundle = desk.models[name]
+        card = bundle.graph_path.with_name("README.md").read_text(encoding="utf-8")
+        return JSONResponse(model_view(name, bundle) | {"metrics": plain(bundle.metrics), "card": card})
+
+    return router
+
 
 # How long a map that is worked on while the server stops may take to be done.
 GRACE_S = 15.0
@@ -113,3 +142,106 @@ def _response(job: Job, media_type: str, products: tuple[str, ...]) -> Response:
         return JSONResponse(summary_view(job))
     name = products[0] if products else "mask.tif"
     return Response((job.folder / name).read_bytes(), media_type=media_type)
+
+
+# The routes of jobs: hand in, look, fetch, cancel.
+
+_EXAMPLE_jobs = {
+    "id": "Q5hXgA5jVJtQ1wG0pN2sYt0cWl8nDkzB",
+    "state": "running",
+    "progress": 0.42,
+    "model": "roads",
+    "filename": "scene.tif",
+    "created": "2026-11-21T10:00:00+00:00",
+    "ended": None,
+    "expires": None,
+    "error": None,
+    "summary": None,
+    "links": {"self": "/v1/jobs/Q5hXgA5jVJtQ1wG0pN2sYt0cWl8nDkzB"},
+}
+_JOB: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": _EXAMPLE_jobs}}}}
+
+
+def jobs_router(desk: Desk) -> APIRouter:
+    """The routes, on a desk."""
+    router = APIRouter()
+    _add_hand_in(router, desk)
+    _add_job(router, desk)
+    _add_results(router, desk)
+    return router
+
+
+def _add_hand_in(router: APIRouter, desk: Desk) -> None:
+    @router.post(
+        "/v1/jobs",
+        status_code=202,
+        summary="Hand in an image of any size",
+        responses={
+            202: {
+                "description": "Taken; Location says where to look.",
+                "content": {"application/json": {"example": _EXAMPLE_jobs}},
+            },
+            **documented(401, 404, 413, 415, 422, 429, 503),
+        },
+        openapi_extra={"requestBody": REQUEST_BODY},
+    )
+    async def hand_in(
+        request: Request,
+        parameters: Parameters,
+        scores: Annotated[bool, Query(description="Keep the probabilities too (scores.tif).")] = True,
+        filename: Annotated[str, Query(description="A name to show with the job.", max_length=1000)] = "",
+    ) -> Response:
+        """Queue an image. The answer names the job, which runs on its own and is kept for a while when it has ended."""
+        model = parameters.model_of(desk)
+        desk.check_model(model)
+        desk.check_room()
+        options = JobOptions(parameters.threshold, scores, parameters.bands, parameters.tta)
+        file, sent_name = await read_upload(request, desk.folder, desk.limits.max_bytes)
+        with file:
+            job = await asyncio.to_thread(desk.submit, model, file, filename=filename or sent_name, options=options)
+        return JSONResponse(job_view(job, desk.limits.keep_s), 202, headers={"Location": f"/v1/jobs/{job.id}"})
+
+
+def _add_job(router: APIRouter, desk: Desk) -> None:
+    @router.get("/v1/jobs/{id}", summary="Look at a job", responses=_JOB | documented(401, 404))
+    async def look(id: str) -> Response:
+        """State, progress from 0 to 1, and links to what can be fetched once it is done."""
+        return JSONResponse(job_view(desk.job(id), desk.limits.keep_s))
+
+    @router.delete("/v1/jobs/{id}", status_code=204, summary="Cancel and remove a job", responses=documented(401, 404))
+    async def remove(id: str) -> Response:
+        """Stop the work and remove every file of it."""
+        await asyncio.to_thread(desk.job(id).delete)
+        return Response(status_code=204)
+
+
+def _add_results(router: APIRouter, desk: Desk) -> None:
+    @router.get(
+        "/v1/jobs/{id}/{name}",
+        summary="Fetch a result",
+        responses={
+            200: {"content": {media: {} for media in MEDIA_TYPES.values()}},
+            **documented(401, 404, 409, 422, 429),
+        },
+        description=f"A file of a job that is done: {', '.join(FILES)}. Range requests work.",
+    )
+    async def fetch(id: str, name: str) -> Response:
+        job = done_job(desk, id)
+        if name not in FILES:
+            raise RefusedError(404, "No such result", f"A job has {', '.join(FILES)}.")
+        if name not in ("mask.tif", "scores.tif", "image.tif"):
+            await asyncio.wrap_future(desk.product(job, name))
+        path = job.folder / name
+        if not path.exists():
+            raise RefusedError(404, "No such result", f"This job has no {name}.")
+        return FileResponse(path, media_type=MEDIA_TYPES[path.suffix[1:]], filename=name)
+
+
+def done_job(desk: Desk, id: str) -> Job:
+    """A job that is done. Raises `RefusedError`: 404 where there is none, 409 when it is not, its own if it failed."""
+    job = desk.job(id)
+    if job.error is not None:
+        raise job.error
+    if job.state != "done":
+        raise RefusedError(409, "Not done", f"The job is {job.state} ({job.progress:.0%}); look at /v1/jobs/{id}.")
+    return job

@@ -14,15 +14,60 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 
 from overland.errors import UsageError
-from overland.web.desk import Desk
-from overland.web.jobs import ENDED
-from overland.web.limits import Limits
-from overland.web.service.app import make_app
-from overland.web.service.segment import GRACE_S
+from overland.version import __version__
+from overland.web.jobs.job import ENDED
+from overland.web.jobs.limits import Limits
+from overland.web.jobs.queue import Desk
+from overland.web.rest.access import AccessMiddleware
+from overland.web.rest.health import Metrics, MetricsMiddleware, health_router, home_page
+from overland.web.rest.problems import add_problem_handlers
+from overland.web.rest.routes import GRACE_S, jobs_router, models_router, segment_router
+from overland.web.rest.tiles import tiles_router
 
-__all__ = ["serve"]
+__all__ = [
+    "make_app",
+    "serve",
+]
+
+
+# The service as one ASGI app.
+
+# What a form adds to the file in it: boundaries, headers and a few short fields.
+_FORM_BYTES = 1 << 16
+
+
+def make_app(desk: Desk, *, api_key: str | None = None, stop: asyncio.Event | None = None) -> FastAPI:
+    """The service on a desk, which stays the caller's to close. `stop` is to be set when the server begins to stop.
+
+    With `api_key` every route asks for it but those of health, the list of routes and the description.
+    """
+    stop = stop or asyncio.Event()
+    metrics = Metrics()
+    max_body_bytes = desk.limits.max_bytes + _FORM_BYTES
+    app = FastAPI(
+        title="Overland",
+        version=__version__,
+        summary="Satellite imagery in, maps out.",
+        # Their pages load scripts from elsewhere; the description itself is at /openapi.json.
+        docs_url=None,
+        redoc_url=None,
+    )
+    add_problem_handlers(app)
+    app.add_middleware(AccessMiddleware, api_key=api_key, max_body_bytes=max_body_bytes)
+    app.add_middleware(MetricsMiddleware, metrics=metrics)
+    for router in (segment_router(desk, stop), jobs_router(desk), tiles_router(desk), models_router(desk)):
+        app.include_router(router, max_body_size=max_body_bytes)
+    app.include_router(health_router(desk, metrics, stop))
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> HTMLResponse:
+        return home_page(app)
+
+    return app
+
 
 logger = logging.getLogger("overland")
 

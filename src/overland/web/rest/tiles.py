@@ -15,10 +15,10 @@ from overland.bundle import ModelBundle
 from overland.errors import DataError
 from overland.legend import Legend
 from overland.raster.tiles import read_class_tile, web_extent
-from overland.web.desk import Desk
-from overland.web.errors import RefusedError
-from overland.web.service.jobs import done_job
-from overland.web.service.problems import documented
+from overland.web.jobs.limits import RefusedError
+from overland.web.jobs.queue import Desk
+from overland.web.rest.problems import documented
+from overland.web.rest.routes import done_job
 
 __all__ = ["tiles_router"]
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from overland.web.errors import RefusedError, refusal_from_dict
-from overland.web.hardening import worker_environment
+from overland.web.jobs.limits import RefusedError, refusal_from_dict
+from overland.web.sandbox.hardening import worker_environment
 
 __all__ = ["InterruptedJobError", "WorkerProcess"]
 
@@ -49,7 +49,7 @@ class WorkerProcess:
             return
         self.stop()
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "overland.web.worker", str(self._memory_mb)],
+            [sys.executable, "-m", "overland.web.sandbox.worker", str(self._memory_mb)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

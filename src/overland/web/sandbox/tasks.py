@@ -7,9 +7,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from overland.bundle import ModelBundle
-from overland.web.errors import RefusedError
-from overland.web.jobs import Job
-from overland.web.limits import Limits
+from overland.web.jobs.job import Job
+from overland.web.jobs.limits import Limits, RefusedError
 
 __all__ = ["MapTask", "ProductTask", "deleted", "no_room", "stopping"]
 

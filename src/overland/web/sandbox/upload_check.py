@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-from overland.web.errors import RefusedError
+from overland.web.jobs.limits import RefusedError
 
 __all__ = ["driver_from_magic", "receive", "too_large"]
 
