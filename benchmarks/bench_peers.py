@@ -154,7 +154,7 @@ def flip_share(whole: np.ndarray, moved: np.ndarray, valid: np.ndarray) -> float
 def without_first(scene: Path, path: Path) -> Path:
     """A copy of a scene, its mask of data included, without its first rows and columns."""
     with rasterio.open(scene) as source:
-        window = Window(_MOVED, _MOVED, source.width - _MOVED, source.height - _MOVED)
+        window = Window(col_off=_MOVED, row_off=_MOVED, width=source.height - _MOVED, height=source.width - _MOVED)
         size = {"height": window.height, "width": window.width, "transform": source.window_transform(window)}
         with rasterio.open(path, "w", **{**source.profile, **size}) as target:
             target.write(source.read(window=window))

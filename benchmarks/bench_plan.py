@@ -20,7 +20,7 @@ from rasterio.transform import from_origin
 
 from made import save_unet
 from overland.inference.ensemble import open_ensemble
-from overland.inference.scene_task import PredictOptions, predict_jobs, predict_targets
+from overland.inference.scene_task import PredictOptions, plan_outputs, plan_scene_runs
 from results import Row, json_option, origin, publish
 
 _LONGEST_S = 2.0
@@ -57,8 +57,8 @@ def plan_row(folder: Path, side: int) -> Row:
     scene = write_sparse(folder / f"{side}.tif", side)
     ensemble = open_ensemble(folder / "model", (), "auto", "auto", None)
     started = time.perf_counter()
-    targets = predict_targets([scene], {"mask": folder / "mask.tif"})
-    (job,) = predict_jobs(targets, ensemble, PredictOptions())
+    targets = plan_outputs([scene], {"mask": folder / "mask.tif"})
+    (job,) = plan_scene_runs(targets, ensemble, PredictOptions())
     seconds = time.perf_counter() - started
     plan = job.plan
     return {

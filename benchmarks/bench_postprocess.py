@@ -76,7 +76,7 @@ def write_noisy_map(path: Path, size: int, chip: int = 1024) -> None:
                 ].copy()
                 wrong = rng.random(mask.shape) < 0.05
                 mask[wrong] = rng.integers(0, 7, int(wrong.sum()))
-                writer.write(mask, Window(row, col, *mask.shape))
+                writer.write(mask, Window(col_off=col, row_off=row, width=mask.shape[1], height=mask.shape[0]))
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def make_scene(path: Path, rows: int, width: int) -> None:
             height = min(512, rows - row)
             # Four grey levels: noise that a deflate encoder gets through quickly.
             pixels = rng.integers(0, 4, (3, height, width), dtype=np.uint8) * 60
-            writer.write(pixels, Window(row, 0, height, width))
+            writer.write(pixels, Window(col_off=0, row_off=row, width=width, height=height))
 
 
 def save_model(path: Path) -> None:

@@ -21,12 +21,12 @@ import numpy.typing as npt
 
 from engine_time import chips_of_scene, seconds_per_window
 from made import save_unet, write_scene
-from overland.bundle import ModelBundle, load_bundle, mask_from_scores, scale_pixels, scores_from_logits
+from overland.bundle import ModelBundle, load_bundle, mask_from_probabilities, probabilities_from_logits, scale_pixels
 from overland.inference import open_engine, plan_windows
 from overland.inference.blend import Blend
 from overland.raster import Scene, Window, open_scene
 from overland.raster.journal import open_journal
-from overland.raster.row_blocks import RowBands, RowBandsOutput, iter_row_bands
+from overland.raster.row_blocks import RowBlocks, RowBlocksOutput, iter_row_blocks
 from overland.raster.write import RasterProfile
 from results import Row, json_option, origin, publish
 
@@ -72,12 +72,12 @@ def stage_rows(model: Path, path: Path, engine: str, precision: str, chip: tuple
         chip = chips[0].shape[1:]
         scaled = scale_pixels(bundle, chips[0])
         logits = np.random.default_rng(0).normal(size=(1, bundle.num_scores, *chip)).astype(np.float32)
-        scores = scores_from_logits(bundle, logits)[0]
+        scores = probabilities_from_logits(bundle, logits)[0]
         return [
             _row("read", "raster", _megapixels(scene), _median_seconds(lambda: _read(path))),
             _window_row("scale", chip, lambda: scale_pixels(bundle, chips[0])),
             engine_row(bundle, engine, precision, scaled),
-            _window_row(bundle.activation, chip, lambda: scores_from_logits(bundle, logits)),
+            _window_row(bundle.activation, chip, lambda: probabilities_from_logits(bundle, logits)),
             blend_row(bundle, scene, chip, scores),
             *decide_and_write_rows(bundle, scene, scores, path.with_name("stages.tif")),
         ]
@@ -99,7 +99,7 @@ def blend_row(bundle: ModelBundle, scene: Scene, chip: tuple[int, int], scores: 
     part = scores[:, : plan.rows.chip, : plan.cols.chip].copy()
 
     def blend() -> None:
-        rows = Blend(plan, bundle.num_scores, Window(0, 0, height, width))
+        rows = Blend(plan, bundle.num_scores, Window(col_off=0, row_off=0, width=width, height=height))
         for row in range(plan.rows.count):
             rows.open_row(row)
             for col in range(plan.cols.count):
@@ -125,11 +125,11 @@ def _write_seconds(
     profile = RasterProfile(scene.grid, nodata=bundle.legend.ignore_index, legend=bundle.legend)
     decide_s = write_s = 0.0
     with open_journal(output, {"benchmark": "stages"}, overwrite=True) as journal:
-        bands = RowBands(journal, {"mask": RowBandsOutput(output, profile)})
-        for row, end in iter_row_bands(scene.height):
+        bands = RowBlocks(journal, {"mask": RowBlocksOutput(output, profile)})
+        for row, end in iter_row_blocks(scene.height):
             lot = np.resize(scores[:, : end - row], (bundle.num_scores, end - row, scene.width))
             started = time.process_time()
-            mask = mask_from_scores(bundle, lot)
+            mask = mask_from_probabilities(bundle, lot)
             decided = time.process_time()
             bands.write(row, {"mask": mask[None]}, {})
             decide_s, write_s = decide_s + decided - started, write_s + time.process_time() - decided
@@ -141,8 +141,8 @@ def _write_seconds(
 def _read(path: Path) -> None:
     # Opened each time: GDAL's cache would serve a raster that is read again.
     with open_scene(path) as scene:
-        for row, end in iter_row_bands(scene.height):
-            scene.read(Window(row, 0, end - row, scene.width))
+        for row, end in iter_row_blocks(scene.height):
+            scene.read(Window(col_off=0, row_off=row, width=scene.width, height=end - row))
 
 
 def _window_row(name: str, chip: tuple[int, int], work: Callable[[], Any]) -> Row:

@@ -41,7 +41,12 @@ def chips_of_scene(scene: Scene, bands: tuple[int, ...], chip: tuple[int, int]) 
     height, width = chip
     places = np.linspace(0, 1, _DIFFERENT)
     windows = [
-        Window(int(at * max(0, scene.height - height)), int(at * max(0, scene.width - width)), height, width)
+        Window(
+            col_off=int(at * max(0, scene.width - width)),
+            row_off=int(at * max(0, scene.height - height)),
+            width=width,
+            height=height,
+        )
         for at in places
     ]
     return [scene.read_padded(window, bands)[0] for window in windows]

@@ -12,7 +12,7 @@ from affine import Affine
 from scipy.ndimage import gaussian_filter
 
 from overland.bundle import ModelBundle, save_bundle
-from overland.inference.memory import measure_bytes_per_pixel
+from overland.inference.memory import measure_memory_per_pixel
 from overland.legend import legend_from_names
 from overland.models import build_model, graph_from_model
 from overland.raster import Grid, Window, create_raster
@@ -46,7 +46,7 @@ def save_unet(path: Path, *, classes: int = 5, seed: int = 0) -> ModelBundle:
     files = {"weights": weights, "graph": graph, "card": "# Random weights\n"}
     saved = save_bundle(bundle, path, **files)
     # As training does: the window is planned from it.
-    return save_bundle(replace(saved, bytes_per_pixel=measure_bytes_per_pixel(saved)), path, **files)
+    return save_bundle(replace(saved, bytes_per_pixel=measure_memory_per_pixel(saved)), path, **files)
 
 
 def write_scene(path: Path, height: int, width: int | None = None) -> Path:
@@ -58,7 +58,9 @@ def write_scene(path: Path, height: int, width: int | None = None) -> Path:
     with create_raster(path, grid, count=3, overwrite=True) as writer:
         for row in range(0, height, _CHIP):
             for col in range(0, width, _CHIP):
-                window = Window(row, col, min(_CHIP, height - row), min(_CHIP, width - col))
+                window = Window(
+                    col_off=col, row_off=row, width=min(_CHIP, width - col), height=min(_CHIP, height - row)
+                )
                 writer.write(_chip(land, window, rng), window)
     return path
 

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overland.bundle import ModelBundle, load_bundle, mask_from_scores
+from overland.bundle import ModelBundle, load_bundle, mask_from_probabilities
 from overland.inference import (
     Axis,
+    PixelClassifier,
     Plan,
-    Scorer,
     check_scene,
-    model_scorer,
+    model_classifier,
     open_engine,
     plan_windows,
     predict_array,
@@ -49,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model, path = _inputs(options, Path(folder))
         bundle = load_bundle(model)
-        scorer = model_scorer(bundle, open_engine(bundle, options.engine, precision=options.precision))
+        scorer = model_classifier(bundle, open_engine(bundle, options.engine, precision=options.precision))
         with open_scene(path, expand_palette=wants_palette_colors(bundle)) as scene:
             bands = check_scene(bundle, scene)
             rows = [
@@ -69,7 +69,9 @@ def main() -> None:
     )
 
 
-def moved_grid(bundle: ModelBundle, scorer: Scorer, scene: Scene, bands: Sequence[int], chip_size: int) -> list[Row]:
+def moved_grid(
+    bundle: ModelBundle, scorer: PixelClassifier, scene: Scene, bands: Sequence[int], chip_size: int
+) -> list[Row]:
     """Flips between two grids of windows: everywhere, on seams and off them."""
     still = _plan(bundle, scene, chip_size)
     moved = _plan(bundle, scene, chip_size, (still.rows.stride // 2, still.cols.stride // 2))
@@ -81,27 +83,27 @@ def moved_grid(bundle: ModelBundle, scorer: Scorer, scene: Scene, bands: Sequenc
     return [_row(f"moved grid, {name}", flips, where) for name, where in places.items()]
 
 
-def one_window(bundle: ModelBundle, scorer: Scorer, scene: Scene, bands: Sequence[int], chip_size: int) -> Row:
+def one_window(bundle: ModelBundle, scorer: PixelClassifier, scene: Scene, bands: Sequence[int], chip_size: int) -> Row:
     """Flips between many windows and one, on the upper left part of a scene."""
-    part = Window(0, 0, min(_ONE_WINDOW, scene.height), min(_ONE_WINDOW, scene.width))
+    part = Window(col_off=0, row_off=0, width=min(_ONE_WINDOW, scene.width), height=min(_ONE_WINDOW, scene.height))
     pixels, valid = scene.read(part, bands)
     plans = [
         plan_windows(part.height, part.width, chip_size=size, **_grid_settings(bundle))
         for size in (chip_size, _ONE_WINDOW + 4 * bundle.halo)
     ]
-    masks = [mask_from_scores(bundle, predict_array(scorer, pixels, valid, plan)) for plan in plans]
+    masks = [mask_from_probabilities(bundle, predict_array(scorer, pixels, valid, plan)) for plan in plans]
     return _row(f"one window, {part.height} x {part.width}", masks[0] != masks[1], valid)
 
 
 def mask_of_scene(
-    bundle: ModelBundle, scorer: Scorer, scene: Scene, bands: Sequence[int], plan: Plan
+    bundle: ModelBundle, scorer: PixelClassifier, scene: Scene, bands: Sequence[int], plan: Plan
 ) -> tuple[Mask, Valid]:
     """The class map of a scene, in memory, and where it holds data."""
     mask = np.zeros((scene.height, scene.width), np.uint8)
     valid = np.zeros(mask.shape, bool)
 
     def write(window: Window, scores: npt.NDArray[np.float32], data: Valid) -> None:
-        mask[window.slices] = mask_from_scores(bundle, scores)
+        mask[window.slices] = mask_from_probabilities(bundle, scores)
         valid[window.slices] = data
 
     predict_scene(scorer, scene, bands, plan, write)

@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 from overland.cli import overland
-from overland.settings import TrainConfig
+from overland.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,7 +39,7 @@ def documented(text: str) -> set[str]:
 
 def _content(name: str) -> str:
     if name == "settings":
-        rows = [f"| `{item.name}` | {item.metadata['help']} |" for item in fields(TrainConfig)]
+        rows = [f"| `{item.name}` | {item.metadata['help']} |" for item in fields(TrainSettings)]
         return "\n".join(["", "| setting | meaning |", "|---|---|", *rows, "", ""])
     if name == "benchmarks":
         found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]

@@ -18,7 +18,7 @@ import numpy as np
 import shapely
 from skimage.morphology import skeletonize
 
-from overland.bundle import load_bundle, mask_from_scores
+from overland.bundle import load_bundle, mask_from_probabilities
 from overland.datasets import dataset_from_path, read_sample
 from overland.inference import open_engine, predict_array
 from overland.metrics.graphs import apls_cosmiq, graph_from_lines
@@ -49,7 +49,7 @@ def _scored(data: Path, model: Path, split: str) -> list[dict[str, Any] | None]:
     for sample in dataset.splits[split]:
         image, target, valid = read_sample(dataset, sample, bundle.bands)
         scores = predict_array(bundle, engine, image, valid)
-        mask = mask_from_scores(bundle, scores) == 1
+        mask = mask_from_probabilities(bundle, scores) == 1
         rows.append(_row(sample.key, target == 1, mask, scores[0]))
     return rows
 

@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--row", type=int, default=2040)
     parser.add_argument("--col", type=int, default=300)
     arguments = parser.parse_args()
-    window = Window(arguments.row, arguments.col, SIDE * 2, SIDE * 2)
+    window = Window(col_off=arguments.col, row_off=arguments.row, width=SIDE * 2, height=SIDE * 2)
     demo: Path = arguments.demo
     with open_scene(demo / "scene.tif") as scene, open_scene(demo / "map.tif") as class_map:
         image = scene.read(window)[0].transpose(1, 2, 0)

@@ -20,7 +20,7 @@ import yaml
 
 from overland.legend import Legend
 from overland.raster import create_raster, write_class_map
-from overland.synthetic import LANDSCAPE_LEGEND, make_landscape
+from overland.synthetic import LANDSCAPE_LEGEND, synthetic_landscape
 from overland.workflows.train import train
 
 TARGET = Path(__file__).resolve().parent.parent / "src/overland/web/example"
@@ -74,7 +74,7 @@ def make_datasets(folder: Path) -> tuple[Path, Path]:
     for split, count in SPLITS.items():
         for index in range(count):
             number += 1
-            landscape = make_landscape(number, SIDE, SIDE)
+            landscape = synthetic_landscape(number, SIDE, SIDE)
             name = f"{split}/scene-{index:02}.tif"
             with create_raster(folder / "images" / name, landscape.grid, count=3, overwrite=True) as writer:
                 writer.write(landscape.image, landscape.grid.window)
@@ -99,7 +99,7 @@ def write_dataset(path: Path, masks: str, legend: Legend) -> Path:
 
 def write_scene(folder: Path) -> None:
     """The scene that the app opens with, small enough to come with the package, and its truth beside the data."""
-    landscape = make_landscape(SCENE_SEED, SCENE_SIDE, SCENE_SIDE)
+    landscape = synthetic_landscape(SCENE_SEED, SCENE_SIDE, SCENE_SIDE)
     with create_raster(folder / "scene.tif", landscape.grid, count=3, overwrite=True) as writer:
         writer.write(landscape.image, landscape.grid.window)
     write_class_map(folder / "scene_truth.tif", landscape.mask, landscape.grid, LANDSCAPE_LEGEND, overwrite=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import overland as ol
-from overland.workflows.evaluate_map import evaluate_masks
+from overland.workflows.evaluate_map import evaluate_map
 from provenance import provenance, write_figures
 
 
@@ -61,7 +61,7 @@ def _map_town(run: Path, scene: Path, output: Path) -> dict[str, Any]:
     mask, roads = output / f"{scene.stem}.tif", output / f"{scene.stem}.gpkg"
     model.predict(scene, mask, overwrite=True)
     labels = scene.with_name(f"{scene.stem}_labels.tif")
-    scores = evaluate_masks(mask, labels, output=output / f"{scene.stem}-scores", overwrite=True)
+    scores = evaluate_map(mask, labels, output=output / f"{scene.stem}-scores", overwrite=True)
     lines = ol.vectorize(mask, roads, kind="roads", overwrite=True)
     page = output / f"{scene.stem}.html"
     ol.make_report(run, output=page, scene=scene, mask=mask, roads=roads, overwrite=True)

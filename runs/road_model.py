@@ -28,7 +28,7 @@ from overland.bundle import ModelBundle, load_bundle
 from overland.exporters.compact import compact_bundle
 from overland.inference.resample import AxisResampling, ResampledScene, Resampling, resample
 from overland.raster import create_raster, open_scene, read_image
-from overland.workflows.evaluate_map import evaluate_masks
+from overland.workflows.evaluate_map import evaluate_map
 from provenance import ROOT, provenance, write_figures
 
 TARGET = ROOT / "src/overland/zoo/roads"
@@ -112,7 +112,7 @@ def _pooled_iou(bundle: ModelBundle, scenes: list[Path], metres: float, output: 
         if metres != RESOLUTION_M:
             scene, labels = (_resized(path, metres, output) for path in (scene, labels))
         ol.predict(bundle, scene, mask, overwrite=True)
-        scores = evaluate_masks(mask, labels, output=mask.with_suffix(""), overwrite=True)
+        scores = evaluate_map(mask, labels, output=mask.with_suffix(""), overwrite=True)
         confusion += np.array(scores["confusion"])
     return round(float(confusion[1, 1] / (confusion.sum() - confusion[0, 0])), 4)
 

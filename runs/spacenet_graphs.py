@@ -14,7 +14,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from overland.workflows.evaluate_roads import evaluate_graphs
+from overland.workflows.evaluate_roads import evaluate_roads
 from provenance import provenance, write_figures
 
 SCORES = {
@@ -46,7 +46,7 @@ def _scores(truth: Path, output: Path) -> dict[str, dict[str, Any]]:
     found = {}
     for name, proposal in proposals.items():
         folder = output / f"{truth.stem.rpartition('_')[2]}-{name}"
-        evaluate_graphs(truth, proposal, output=folder, overwrite=True)
+        evaluate_roads(truth, proposal, output=folder, overwrite=True)
         values = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         found[name] = {key: values[key][figure] for key, figure in SCORES.items()}
     return found

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 from overland.raster import open_scene, write_class_map
-from overland.synthetic import LANDSCAPE_LEGEND, make_landscape
+from overland.synthetic import LANDSCAPE_LEGEND, synthetic_landscape
 from overland.vector import Layer, read_layer, write_features
 from overland.workflows.vectorize import vectorize
 from scenes import write_image
@@ -41,7 +41,7 @@ def answer_by_truth(points: Path, truth: Path) -> None:
 
 
 def _lay_out_town(folder: Path, side: int) -> None:
-    town = make_landscape(77, side, side)
+    town = synthetic_landscape(77, side, side)
     left, bottom, right, top = town.grid.bounds
     write_image(folder / "scene.tif", town.image, town.grid)
     write_class_map(folder / "truth.tif", town.mask, town.grid, LANDSCAPE_LEGEND)
@@ -58,7 +58,7 @@ def _lay_out_labels(folder: Path, side: int) -> None:
     polygons: list[shapely.Polygon] = []
     classes: list[str] = []
     for seed, name in enumerate(("north", "south", "east", "west"), start=21):
-        part = make_landscape(seed, side, side)
+        part = synthetic_landscape(seed, side, side)
         write_image(folder / f"my-dataset/images/{name}.tif", part.image, part.grid)
         write_class_map(folder / f"{name}.tif", part.mask, part.grid, LANDSCAPE_LEGEND)
         vectorize(folder / f"{name}.tif", folder / f"{name}.gpkg", classes=["forest", "water"])

@@ -9,11 +9,11 @@ from models_made import made_bundle, ranking_bundle, threshold_bundle
 from overland.bundle import (
     load_bundle,
     load_weights,
-    mask_from_scores,
+    mask_from_probabilities,
+    probabilities_from_logits,
     save_bundle,
     save_quantized,
     scale_pixels,
-    scores_from_logits,
 )
 from overland.errors import DataError, UsageError
 from overland.legend import legend_from_names
@@ -62,7 +62,7 @@ def test_the_class_of_each_pixel_is_that_of_argmax(tmp_path):
     bundle = ranking_bundle(tmp_path / "m")
     # Few values, so that many scores are equal.
     scores = np.random.default_rng(0).integers(0, 3, (3, 50, 40)).astype(np.float32)
-    np.testing.assert_array_equal(mask_from_scores(bundle, scores), scores.argmax(axis=0))
+    np.testing.assert_array_equal(mask_from_probabilities(bundle, scores), scores.argmax(axis=0))
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "model.onnx", "config.json"])
@@ -175,29 +175,29 @@ def test_pixels_are_scaled_band_by_band_and_kept(bundle):
 
 def test_a_sigmoid_gives_one_score_without_overflow(bundle):
     logits = np.array([[[[0.0, 2.0, -1000.0, 1000.0]]]], np.float32)
-    np.testing.assert_allclose(scores_from_logits(bundle, logits)[0, 0, 0], [0.5, 0.880797, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(probabilities_from_logits(bundle, logits)[0, 0, 0], [0.5, 0.880797, 0, 1], atol=1e-6)
 
 
 def test_a_softmax_gives_a_score_for_each_class_without_overflow(tmp_path):
     bundle = ranking_bundle(tmp_path / "m")
     logits = np.array([0.0, np.log(3), 1000.0], np.float32).reshape(1, 3, 1, 1)
-    np.testing.assert_allclose(scores_from_logits(bundle, logits).ravel(), [0, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(probabilities_from_logits(bundle, logits).ravel(), [0, 0, 1], atol=1e-6)
     logits[0, 2] = -1000
-    np.testing.assert_allclose(scores_from_logits(bundle, logits).ravel(), [0.25, 0.75, 0], atol=1e-6)
+    np.testing.assert_allclose(probabilities_from_logits(bundle, logits).ravel(), [0.25, 0.75, 0], atol=1e-6)
 
 
 def test_the_tuned_threshold_decides_unless_another_is_given(bundle):
     scores = np.array([[[0.3, 0.37, 0.45, 0.9]]], np.float32)
-    assert mask_from_scores(bundle, scores).tolist() == [[0, 1, 1, 1]]
-    assert mask_from_scores(bundle, scores, 0.5).tolist() == [[0, 0, 0, 1]]
+    assert mask_from_probabilities(bundle, scores).tolist() == [[0, 1, 1, 1]]
+    assert mask_from_probabilities(bundle, scores, 0.5).tolist() == [[0, 0, 0, 1]]
 
 
 def test_the_largest_score_decides_between_classes(tmp_path):
     bundle = ranking_bundle(tmp_path / "m", legend=legend_from_names(["a", "b", "c"]))
     scores = np.array([[[0.2]], [[0.5]], [[0.3]]], np.float32)
-    assert mask_from_scores(bundle, scores).tolist() == [[1]]
+    assert mask_from_probabilities(bundle, scores).tolist() == [[1]]
     with pytest.raises(UsageError, match="between two classes; this model has 3"):
-        mask_from_scores(bundle, scores, 0.5)
+        mask_from_probabilities(bundle, scores, 0.5)
 
 
 def test_a_run_folder_stands_for_its_best_model(bundle, tmp_path):

@@ -1,11 +1,11 @@
-from overland.output import held_lock, replace_durably, sync_file
+from overland.output import fsync_file, held_lock, replace_atomically
 
 
 def test_a_file_is_replaced_whole(tmp_path):
     (tmp_path / "new").write_text("b")
     (tmp_path / "old").write_text("a")
-    sync_file(tmp_path / "new")
-    replace_durably(tmp_path / "new", tmp_path / "old")
+    fsync_file(tmp_path / "new")
+    replace_atomically(tmp_path / "new", tmp_path / "old")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["b"]
 
 

@@ -110,7 +110,7 @@ class OverlandAlgorithm(QgsProcessingAlgorithm):
         share = 90 if vector else 100
         arguments = self._predict_arguments(parameters, context, source, mask)
         found = run_overland([command, *arguments], feedback, 0, share)
-        write_style(mask, found["class_shares"])
+        write_style(mask, found["class_fractions"])
         results = {"OUTPUT": mask}
         if vector:
             kind = KINDS[self.parameterAsEnum(parameters, "KIND", context)]

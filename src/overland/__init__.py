@@ -17,7 +17,7 @@ _HOME = {
     "OverlandError": "overland.errors",
     "check_data": "overland.workflows.check_data",
     "evaluate": "overland.workflows.evaluate",
-    "evaluate_graphs": "overland.workflows.evaluate_roads",
+    "evaluate_roads": "overland.workflows.evaluate_roads",
     "load_model": "overland.workflows.load_model",
     "make_report": "overland.workflows.report",
     "measure_areas": "overland.workflows.areas",
@@ -34,7 +34,7 @@ __all__ = [  # noqa: RUF022 - the version last, the rest sorted
     "OverlandError",
     "check_data",
     "evaluate",
-    "evaluate_graphs",
+    "evaluate_roads",
     "load_model",
     "make_report",
     "measure_areas",
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from overland.workflows.areas import measure_areas
     from overland.workflows.check_data import check_data
     from overland.workflows.evaluate import evaluate
-    from overland.workflows.evaluate_roads import evaluate_graphs
+    from overland.workflows.evaluate_roads import evaluate_roads
     from overland.workflows.load_model import Model, load_model
     from overland.workflows.predict import predict
     from overland.workflows.rasterize import rasterize

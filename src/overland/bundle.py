@@ -26,17 +26,17 @@ import numpy.typing as npt
 
 from overland.errors import DataError, UsageError, import_extra
 from overland.legend import Legend, legend_from_dict
-from overland.pretrained import zoo_models
+from overland.pretrained import pretrained_models
 
 __all__ = [
     "ModelBundle",
     "load_bundle",
     "load_weights",
-    "mask_from_scores",
+    "mask_from_probabilities",
+    "probabilities_from_logits",
     "save_bundle",
     "save_quantized",
     "scale_pixels",
-    "scores_from_logits",
 ]
 
 _FORMAT = 1
@@ -131,7 +131,7 @@ def scale_pixels(bundle: ModelBundle, pixels: npt.NDArray[Any]) -> Scores:
     return chips
 
 
-def scores_from_logits(bundle: ModelBundle, logits: Scores) -> Scores:
+def probabilities_from_logits(bundle: ModelBundle, logits: Scores) -> Scores:
     """Turn logits (batch, scores, height, width) into probabilities of the same shape."""
     if bundle.activation == "sigmoid":
         # Written with tanh, the logistic function cannot overflow.
@@ -149,7 +149,9 @@ def scores_from_logits(bundle: ModelBundle, logits: Scores) -> Scores:
     return scores
 
 
-def mask_from_scores(bundle: ModelBundle, scores: Scores, threshold: float | None = None) -> npt.NDArray[np.uint8]:
+def mask_from_probabilities(
+    bundle: ModelBundle, scores: Scores, threshold: float | None = None
+) -> npt.NDArray[np.uint8]:
     """Decide the class of each pixel from scores (scores, height, width); gives ids (height, width).
 
     `threshold` overrides the one that was tuned on the validation images; it has a meaning for one score only.
@@ -286,7 +288,7 @@ def _save_files(bundle: ModelBundle, path: Path, files: Mapping[str, bytes], car
 
 
 def _bundle_folder(path: Path) -> Path:
-    for folder in (path, path / "weights" / "best", zoo_models().get(str(path))):
+    for folder in (path, path / "weights" / "best", pretrained_models().get(str(path))):
         if folder is not None and (folder / _SETTINGS).is_file():
             return folder
     return path
@@ -298,7 +300,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
         found = "it does not exist" if not path.exists() else f"it has no {_SETTINGS}"
         raise DataError(
             f"{path} is not a model bundle: {found}. A run keeps its bundle in weights/best; "
-            f"in the box there is {', '.join(zoo_models()) or 'nothing'}."
+            f"in the box there is {', '.join(pretrained_models()) or 'nothing'}."
         )
     try:
         values = json.loads(settings.read_text(encoding="utf-8"))

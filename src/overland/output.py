@@ -20,9 +20,9 @@ __all__ = [
     "check_model_folder",
     "check_outside",
     "free_folder",
+    "fsync_file",
     "held_lock",
-    "replace_durably",
-    "sync_file",
+    "replace_atomically",
     "write_folder",
     "write_table",
 ]
@@ -31,14 +31,14 @@ __all__ = [
 # What survives a crash: files that are on the disk before anything relies on them; locks that die with a process.
 
 
-def sync_file(path: Path) -> None:
+def fsync_file(path: Path) -> None:
     """Wait until a file's contents are on the disk."""
     # Windows refuses to flush a file that is open for reading alone.
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
-def replace_durably(source: Path, target: Path) -> None:
+def replace_atomically(source: Path, target: Path) -> None:
     """Rename a file whose contents are on the disk already, and wait until the new name is there too."""
     source.replace(target)
     _sync_folder(target.parent)

@@ -17,10 +17,10 @@ from overland.errors import UsageError
 from overland.text import closest_name, load_yaml, parse_yaml
 
 __all__ = [
-    "TrainConfig",
+    "TrainSettings",
     "recipe_names",
-    "train_config_from_mapping",
-    "train_config_from_source",
+    "train_settings_from_mapping",
+    "train_settings_from_source",
 ]
 
 _DEFAULT_RECIPE = "unet-small"
@@ -42,7 +42,7 @@ def _setting(default: Any, help_text: str) -> Any:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainSettings:
     """The settings of a training run; each field's `metadata["help"]` says what it means."""
 
     model: dict[str, Any] = _setting(
@@ -138,7 +138,7 @@ def recipe_names() -> list[str]:
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
-def train_config_from_source(source: str | Path | None, overrides: Mapping[str, Any]) -> TrainConfig:
+def train_settings_from_source(source: str | Path | None, overrides: Mapping[str, Any]) -> TrainSettings:
     """Settings from a recipe's name or a YAML file, with `overrides` on top.
 
     Raises `UsageError` for an unknown recipe, an unknown key (with the closest name) or a value of the wrong kind.
@@ -155,13 +155,13 @@ def train_config_from_source(source: str | Path | None, overrides: Mapping[str, 
             f"Recipes: {', '.join(recipe_names())}; or name a YAML file."
         )
     settings = {name: value for name, value in values.items() if name not in _TOLD_OF_RECIPES}
-    return train_config_from_mapping({**settings, **overrides}, source)
+    return train_settings_from_mapping({**settings, **overrides}, source)
 
 
-def train_config_from_mapping(values: Mapping[str, Any], where: str) -> TrainConfig:
-    """Check settings and build a `TrainConfig`; `where` names their origin in an error."""
-    hints = typing.get_type_hints(TrainConfig)
-    known = [item.name for item in fields(TrainConfig)]
+def train_settings_from_mapping(values: Mapping[str, Any], where: str) -> TrainSettings:
+    """Check settings and build a `TrainSettings`; `where` names their origin in an error."""
+    hints = typing.get_type_hints(TrainSettings)
+    known = [item.name for item in fields(TrainSettings)]
     checked: dict[str, Any] = {}
     for name, value in values.items():
         if name not in known:
@@ -169,7 +169,7 @@ def train_config_from_mapping(values: Mapping[str, Any], where: str) -> TrainCon
                 f"{where}: there is no setting {name!r}{closest_name(name, known)}. Settings: {', '.join(known)}."
             )
         checked[name] = _value_of_kind(value, hints[name], f"{where}: {name}")
-    return TrainConfig(**checked)
+    return TrainSettings(**checked)
 
 
 def _value_of_kind(value: Any, kind: Any, where: str) -> Any:

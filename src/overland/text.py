@@ -30,6 +30,7 @@ def closest_name(name: str, known: Iterable[str]) -> str:
 
 
 def parse_yaml(text: str, where: str) -> dict[str, Any]:
+    """Read YAML text that holds a mapping; `where` names its origin in an error. Raises `UsageError` otherwise."""
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import label, median_filter
 
 from noisy_masks import land, renumbered
-from overland.cleaning import PRESETS, CleanUp, clean_bands, clean_mask, plan_regions
+from overland.cleaning import PRESETS, CleanUp, clean_mask, clean_row_blocks, plan_regions
 
 EVERYTHING = CleanUp(median=3, majority=5, open=3, close=3, remove_objects=9, fill_holes=20, sieve=12)
 CLEANUPS = [
@@ -27,7 +27,7 @@ def cleaned_in_bands(mask, cleanup, rows, background=None):
         return mask[top:end].copy()
 
     plan = plan_regions(read_rows, bands, cleanup, background)
-    pieces = list(clean_bands(read_rows, bands, cleanup, background, plan))
+    pieces = list(clean_row_blocks(read_rows, bands, cleanup, background, plan))
     np.testing.assert_array_equal(np.concatenate([before for before, _ in pieces]), mask)
     return np.concatenate([after for _, after in pieces])
 

@@ -5,7 +5,7 @@ import pytest
 
 from noisy_masks import land, mask_from_text
 from overland.cleaning import CleanUp, clean_mask
-from overland.cleaning.regions import paint_regions, regions_from_bands
+from overland.cleaning.regions import paint_regions, regions_from_row_blocks
 
 
 def cleaned(*rows, background=None, **sizes):
@@ -88,13 +88,13 @@ def test_objects_go_before_holes():
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_under_the_mapping_unit_is_left(seed):
     mask = land(seed, noise=0.15)
-    regions, _ = regions_from_bands([clean_mask(mask, CleanUp(sieve=30))], largest=30)
+    regions, _ = regions_from_row_blocks([clean_mask(mask, CleanUp(sieve=30))], largest=30)
     assert regions.areas.min() >= 30
 
 
 def test_regions_of_the_mapping_unit_are_not_touched():
     mask = land(7, noise=0.05)
-    regions, (of_label,) = regions_from_bands([mask], largest=30)
+    regions, (of_label,) = regions_from_row_blocks([mask], largest=30)
     large = (regions.areas >= 30).astype(np.uint8)
     is_large = (paint_regions(mask, of_label, large) == 1) & (mask != 255)
     result = clean_mask(mask, CleanUp(sieve=30))

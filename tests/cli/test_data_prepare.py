@@ -24,7 +24,7 @@ def test_chips_say_what_was_kept_and_dropped(tmp_path: Path) -> None:
 def test_json_of_chips_is_one_object(tmp_path: Path) -> None:
     result = run("chips", write_set(tmp_path / "data"), tmp_path / "out", "--chip-size", "32", "--json")
     values = json.loads(result.stdout)
-    assert values["splits"]["train"]["class_shares"] == {"background": 0.75, "road": 0.25}
+    assert values["splits"]["train"]["class_fractions"] == {"background": 0.75, "road": 0.25}
     assert values["splits"]["train"]["padded"] == 4
 
 

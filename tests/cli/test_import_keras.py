@@ -17,7 +17,7 @@ def model(tmp_path, monkeypatch):
     from keras_made import bright_model
     from overland.workflows import import_keras
 
-    monkeypatch.setattr(import_keras, "measure_bytes_per_pixel", lambda bundle: None)
+    monkeypatch.setattr(import_keras, "measure_memory_per_pixel", lambda bundle: None)
     return bright_model(tmp_path / "roads.h5")
 
 

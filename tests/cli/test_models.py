@@ -20,5 +20,5 @@ def test_json_is_one_object():
 
 
 def test_an_empty_box_is_said(monkeypatch):
-    monkeypatch.setattr("overland.workflows.list_models.zoo_models", dict)
+    monkeypatch.setattr("overland.workflows.list_models.pretrained_models", dict)
     assert CliRunner().invoke(command).stdout == "There is no model in the box.\n"

@@ -34,7 +34,7 @@ def test_json_is_one_object(files):
     result = run(files, "-b", "1,2,3", "--json")
     values = json.loads(result.stdout)
     assert {"output", "windows", "megapixels", "seconds", "mpx_per_s", "engine", "redundancy"} <= set(values)
-    assert values["class_shares"]["road"] == 1
+    assert values["class_fractions"]["road"] == 1
 
 
 def test_a_dry_run_says_what_would_be_done(files):

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from overland.cli import overland
-from overland.settings import TrainConfig
+from overland.settings import TrainSettings
 from scenes import write_road_dataset
 
 FAST = ["--epochs", "1", "--imgsz", "32", "--batch", "4"]
@@ -26,7 +26,7 @@ def own(tmp_path_factory):
 
 def test_every_setting_is_an_option_of_the_same_name():
     help_text = run("train", "--help").output
-    for name in TrainConfig.__dataclass_fields__:
+    for name in TrainSettings.__dataclass_fields__:
         assert name in ("model", "loss") or f"--{name.replace('_', '-')}" in help_text
 
 

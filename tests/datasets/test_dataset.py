@@ -7,7 +7,7 @@ import pytest
 
 from made_sets import make_image, make_mask, save, write_set
 from overland.datasets import Sample, dataset_from_path, read_sample
-from overland.datasets.dataset import read_target
+from overland.datasets.dataset import read_labels
 from overland.errors import DataError
 from overland.geo.grid import Window
 
@@ -24,7 +24,9 @@ def test_a_sample_is_read_with_its_ids(tmp_path: Path) -> None:
 
 def test_bands_and_window_are_read_alone(tmp_path: Path) -> None:
     dataset = dataset_from_path(write_set(tmp_path))
-    image, target, _ = read_sample(dataset, dataset.splits["train"][0], bands=(3,), window=Window(2, 6, 5, 7))
+    image, target, _ = read_sample(
+        dataset, dataset.splits["train"][0], bands=(3,), window=Window(col_off=6, row_off=2, width=7, height=5)
+    )
     assert np.array_equal(image[0], make_image(0)[2:7, 6:13, 2])
     assert np.array_equal(target, make_mask()[2:7, 6:13])
 
@@ -42,7 +44,7 @@ def test_pixels_without_image_data_have_no_label(tmp_path: Path) -> None:
     assert np.array_equal(target[3:], make_mask()[3:])
 
 
-@pytest.mark.parametrize("window", [None, Window(0, 0, 8, 8)])
+@pytest.mark.parametrize("window", [None, Window(col_off=0, row_off=0, width=8, height=8)])
 def test_sizes_that_differ_are_refused_with_both_files(tmp_path: Path, window: Window | None) -> None:
     write_set(tmp_path)
     save(tmp_path / "masks/train/img-0.png", make_mask((20, 32)))
@@ -54,7 +56,7 @@ def test_sizes_that_differ_are_refused_with_both_files(tmp_path: Path, window: W
 def test_a_sample_without_mask_is_refused(tmp_path: Path) -> None:
     dataset = dataset_from_path(write_set(tmp_path))
     with pytest.raises(DataError, match="has no mask"):
-        read_target(dataset, Sample("x", tmp_path / "images/train/img-0.png", None, "x"))
+        read_labels(dataset, Sample("x", tmp_path / "images/train/img-0.png", None, "x"))
 
 
 def test_a_truncated_png_mask_is_refused(tmp_path: Path) -> None:
@@ -62,4 +64,4 @@ def test_a_truncated_png_mask_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "masks/train/img-0.png"
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(DataError, match="img-0.png"):
-        read_target(dataset, dataset.splits["train"][0])
+        read_labels(dataset, dataset.splits["train"][0])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from made_sets import save
-from overland.datasets.label_mapping_choice import codec_from_masks
+from overland.datasets.label_mapping_choice import label_mapping_from_masks
 from overland.datasets.masks import read_mask
 from overland.errors import DataError
 from overland.legend import legend_from_names
@@ -28,14 +28,14 @@ def noisy_mask(path: Path) -> Path:
 
 
 def test_values_that_are_ids_are_ids(tmp_path: Path) -> None:
-    choice = codec_from_masks([mask_of(tmp_path / "m.png", [0, 1, 255])], ROAD)
+    choice = label_mapping_from_masks([mask_of(tmp_path / "m.png", [0, 1, 255])], ROAD)
     assert choice.codec.kind == "ids"
     assert choice.notes == choice.findings == ()
 
 
 def test_0_and_255_of_two_classes_are_binarised_and_told(tmp_path: Path) -> None:
     path = mask_of(tmp_path / "m.png", [0, 255])
-    choice = codec_from_masks([path], ROAD)
+    choice = label_mapping_from_masks([path], ROAD)
     assert np.unique(choice.codec.ids_from_mask(read_mask(path))).tolist() == [0, 1]
     assert "from 128 on is road" in choice.notes[0]
     assert [(f.code, f.severity) for f in choice.findings] == [("unmapped-mask", "error")]
@@ -45,20 +45,20 @@ def test_0_and_255_of_two_classes_are_binarised_and_told(tmp_path: Path) -> None
 def test_jpeg_noise_is_binarised_exactly_and_told(tmp_path: Path) -> None:
     path = noisy_mask(tmp_path / "m.jpg")
     assert len(np.unique(read_mask(path).pixels)) > 3
-    choice = codec_from_masks([path], ROAD)
+    choice = label_mapping_from_masks([path], ROAD)
     assert np.array_equal(choice.codec.ids_from_mask(read_mask(path)), WEDGE)
     assert [f.code for f in choice.findings] == ["mask-noise"]
 
 
 def test_a_declared_mapping_of_noisy_masks_is_binarised_with_a_warning(tmp_path: Path) -> None:
     path = noisy_mask(tmp_path / "m.jpg")
-    choice = codec_from_masks([path], ROAD, label_mapping={0: 1, 255: 0})
+    choice = label_mapping_from_masks([path], ROAD, label_mapping={0: 1, 255: 0})
     assert np.array_equal(choice.codec.ids_from_mask(read_mask(path)), 1 - WEDGE)
     assert [(f.code, f.severity) for f in choice.findings] == [("mask-noise", "warning")]
 
 
 def test_a_declared_mapping_that_fits_says_nothing(tmp_path: Path) -> None:
-    choice = codec_from_masks([mask_of(tmp_path / "m.png", [0, 255])], ROAD, label_mapping={0: 0, 255: 1})
+    choice = label_mapping_from_masks([mask_of(tmp_path / "m.png", [0, 255])], ROAD, label_mapping={0: 0, 255: 1})
     assert (choice.codec.kind, choice.notes) == ("mapping", ())
 
 
@@ -80,7 +80,7 @@ def test_ambiguous_masks_are_refused_with_what_settles_it(
     tmp_path: Path, legend: object, values: list[int], line: str
 ) -> None:
     with pytest.raises(DataError, match="open which value is which class") as caught:
-        codec_from_masks([mask_of(tmp_path / "m.png", values)], legend)
+        label_mapping_from_masks([mask_of(tmp_path / "m.png", values)], legend)
     assert line in str(caught.value)
 
 
@@ -88,18 +88,18 @@ def test_undeclared_colours_are_refused_with_a_palette_line(tmp_path: Path) -> N
     pixels = np.zeros((4, 6, 3), np.uint8)
     pixels[:, :2] = 255, 0, 0
     with pytest.raises(DataError, match=r"palette: \{0: \[0, 0, 0\], 1: \[255, 0, 0\]\}"):
-        codec_from_masks([save(tmp_path / "m.png", pixels)], ROAD)
+        label_mapping_from_masks([save(tmp_path / "m.png", pixels)], ROAD)
 
 
 def test_declared_colours_do_not_hinder_masks_of_ids(tmp_path: Path) -> None:
     colors = [((0, 0, 0), 0), ((255, 0, 0), 1)]
-    choice = codec_from_masks([mask_of(tmp_path / "m.png", [0, 1])], ROAD, colors=colors)
+    choice = label_mapping_from_masks([mask_of(tmp_path / "m.png", [0, 1])], ROAD, colors=colors)
     assert choice.codec.kind == "ids"
 
 
 def test_grey_masks_of_declared_black_and_white_are_colours(tmp_path: Path) -> None:
     path = mask_of(tmp_path / "m.png", [0, 255])
-    choice = codec_from_masks([path], ROAD, colors=[((0, 0, 0), 0), ((255, 255, 255), 1)])
+    choice = label_mapping_from_masks([path], ROAD, colors=[((0, 0, 0), 0), ((255, 255, 255), 1)])
     assert np.unique(choice.codec.ids_from_mask(read_mask(path))).tolist() == [0, 1]
 
 
@@ -110,22 +110,22 @@ def test_grey_masks_of_declared_black_and_white_are_colours(tmp_path: Path) -> N
 def test_without_names_the_values_give_them_and_a_note_says_so(
     tmp_path: Path, values: list[int], names: tuple[str, ...]
 ) -> None:
-    choice = codec_from_masks([mask_of(tmp_path / "m.png", values)])
+    choice = label_mapping_from_masks([mask_of(tmp_path / "m.png", values)])
     assert choice.legend.names == names
     assert choice.notes[0].startswith("No class names are declared")
 
 
 def test_no_mask_at_all_is_refused() -> None:
     with pytest.raises(DataError, match="No image of the dataset has a mask"):
-        codec_from_masks([], ROAD)
+        label_mapping_from_masks([], ROAD)
 
 
 def test_noise_round_declared_black_and_white_is_binarised_and_told(tmp_path: Path) -> None:
     path = noisy_mask(tmp_path / "m.jpg")
     colors = [((0, 0, 0), 0), ((255, 255, 255), 1)]
-    choice = codec_from_masks([path], ROAD, colors=colors)
+    choice = label_mapping_from_masks([path], ROAD, colors=colors)
     assert [(finding.severity, finding.code) for finding in choice.findings] == [("warning", "mask-noise")]
     assert "binarised at 128" in choice.notes[0]
     assert np.array_equal(choice.codec.ids_from_mask(read_mask(path)), WEDGE)
-    clean = codec_from_masks([save(tmp_path / "m.png", WEDGE * 255)], ROAD, colors=colors)
+    clean = label_mapping_from_masks([save(tmp_path / "m.png", WEDGE * 255)], ROAD, colors=colors)
     assert clean.notes == clean.findings == ()

@@ -8,7 +8,14 @@ import onnxruntime
 import pytest
 
 from models_made import threshold_bundle
-from overland.bundle import ModelBundle, load_bundle, load_weights, mask_from_scores, save_bundle, scores_from_logits
+from overland.bundle import (
+    ModelBundle,
+    load_bundle,
+    load_weights,
+    mask_from_probabilities,
+    probabilities_from_logits,
+    save_bundle,
+)
 from overland.errors import DataError, UsageError
 from overland.exporters.compact import compact_bundle
 from overland.exporters.deepness import deepness_graph
@@ -67,7 +74,7 @@ def compact(plain, tmp_path_factory):
 
 
 def scores_of(bundle, engine="onnx"):
-    return scores_from_logits(bundle, open_engine(bundle, engine, precision="fp32", streams=1).run(CHIPS))
+    return probabilities_from_logits(bundle, open_engine(bundle, engine, precision="fp32", streams=1).run(CHIPS))
 
 
 @pytest.mark.parametrize(("name", "classes"), [("plain", 1), ("plain", 2), ("group", 1), ("resnet", 2)])
@@ -76,7 +83,7 @@ def test_a_compact_bundle_answers_as_the_one_it_was_made_of(tmp_path, name, clas
     copy = compact_bundle(bundle, tmp_path / "compact")
     first, second = scores_of(bundle), scores_of(copy)
     np.testing.assert_allclose(second, first, atol=2e-3)
-    masks = [np.stack([mask_from_scores(bundle, each) for each in scores]) for scores in (first, second)]
+    masks = [np.stack([mask_from_probabilities(bundle, each) for each in scores]) for scores in (first, second)]
     assert (masks[0] == masks[1]).mean() >= 0.999
 
 
@@ -142,14 +149,14 @@ def test_the_whole_graph_has_its_weights_and_no_normalisation_left(plain, compac
     kinds = {node.op_type for node in onnx.load_model_from_string(content).graph.node}
     assert not kinds & {"Cast", "BatchNormalization"}
     (logits,) = onnxruntime.InferenceSession(content).run(None, {"image": CHIPS})
-    np.testing.assert_allclose(scores_from_logits(compact, logits), scores_of(compact), atol=1e-5)
+    np.testing.assert_allclose(probabilities_from_logits(compact, logits), scores_of(compact), atol=1e-5)
     assert len(end_layers(content)) == 2
 
 
 def test_other_formats_are_made_of_it(plain, compact, tmp_path):
     session = onnxruntime.InferenceSession(deepness_graph(compact, tile_size=64))
     (found,) = session.run(None, {session.get_inputs()[0].name: CHIPS[:1, :, :64, :64]})
-    expected = scores_from_logits(plain, open_engine(plain, "onnx").run(CHIPS[:1, :, :64, :64]))
+    expected = probabilities_from_logits(plain, open_engine(plain, "onnx").run(CHIPS[:1, :, :64, :64]))
     np.testing.assert_allclose(found, expected, atol=2e-3)
     hub = save_for_hub(compact, tmp_path / "hub")
     np.testing.assert_array_equal(scores_of(load_bundle(hub.path)), scores_of(compact))

@@ -11,7 +11,7 @@ from scipy.ndimage import binary_erosion
 
 from deepness_made import deepness_map, read_metadata
 from models_made import conv_graph, made_bundle, mean_bundle, ranking_bundle, threshold_bundle
-from overland.bundle import load_bundle, mask_from_scores, scale_pixels, scores_from_logits
+from overland.bundle import load_bundle, mask_from_probabilities, probabilities_from_logits, scale_pixels
 from overland.errors import DataError, UsageError
 from overland.exporters.deepness import deepness_graph, deepness_metadata, overlap_percent_of
 from overland.legend import legend_from_names
@@ -26,7 +26,7 @@ def session_of(graph):
 
 def scores_by_bundle(bundle, pixels):
     logits = session_of(bundle.graph_path.read_bytes()).run(None, {"image": scale_pixels(bundle, pixels)[None]})[0]
-    return scores_from_logits(bundle, logits)
+    return probabilities_from_logits(bundle, logits)
 
 
 def test_metadata_is_what_deepness_reads(tmp_path):
@@ -92,7 +92,7 @@ def test_deepness_maps_as_overland_does(tmp_path, make, dtype):
 def test_what_tiles_share_covers_the_halo(tmp_path):
     bundle = mean_bundle(tmp_path / "b", side=5, halo=8)
     pixels = np.random.default_rng(2).integers(0, 256, (1, 200, 200), dtype=np.uint8)
-    whole = mask_from_scores(bundle, scores_by_bundle(bundle, pixels)[0])
+    whole = mask_from_probabilities(bundle, scores_by_bundle(bundle, pixels)[0])
     inner = np.s_[4:-4, 4:-4]  # Deepness shows the network nothing beyond the layer; Overland mirrors.
     found = deepness_map(deepness_graph(bundle, tile_size=64), pixels)
     np.testing.assert_array_equal(found[inner], whole[inner])

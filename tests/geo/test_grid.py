@@ -7,16 +7,20 @@ UTM = Grid(100, 200, Affine(2.0, 0, 500_000, 0, -2.0, 5_000_000), "EPSG:32633")
 
 
 def test_a_window_knows_its_ends_and_slices():
-    window = Window(3, 5, 10, 20)
+    window = Window(col_off=5, row_off=3, width=20, height=10)
     assert (window.row_end, window.col_end) == (13, 25)
     assert window.slices == (slice(3, 13), slice(5, 25))
-    assert window.shifted(-3, 1) == Window(0, 6, 10, 20)
-    assert window.padded(2) == Window(1, 3, 14, 24)
+    assert window.shifted(-3, 1) == Window(col_off=6, row_off=0, width=20, height=10)
+    assert window.padded(2) == Window(col_off=3, row_off=1, width=24, height=14)
 
 
 def test_windows_meet_in_their_common_pixels():
-    assert Window(0, 0, 10, 10).intersection(Window(5, 8, 10, 10)) == Window(5, 8, 5, 2)
-    apart = Window(0, 0, 10, 10).intersection(Window(20, 0, 5, 5))
+    assert Window(col_off=0, row_off=0, width=10, height=10).intersection(
+        Window(col_off=8, row_off=5, width=10, height=10)
+    ) == Window(col_off=8, row_off=5, width=2, height=5)
+    apart = Window(col_off=0, row_off=0, width=10, height=10).intersection(
+        Window(col_off=0, row_off=20, width=5, height=5)
+    )
     assert apart.height == 0
 
 
@@ -24,7 +28,7 @@ def test_windows_of_a_raster_cover_each_pixel_once():
     windows = list(iter_windows(70, 50, 32))
     assert len(windows) == 3 * 2
     assert sum(window.height * window.width for window in windows) == 70 * 50
-    assert windows[-1] == Window(64, 32, 6, 18)
+    assert windows[-1] == Window(col_off=32, row_off=64, width=18, height=6)
 
 
 def test_bounds_are_left_bottom_right_top():
@@ -57,12 +61,12 @@ def test_degrees_are_told_from_metres():
 
 
 def test_a_cropped_grid_starts_at_its_window():
-    cropped = UTM.cropped(Window(10, 20, 30, 40))
+    cropped = UTM.cropped(Window(col_off=20, row_off=10, width=40, height=30))
     assert (cropped.height, cropped.width, cropped.crs) == (30, 40, "EPSG:32633")
     assert cropped.bounds == (500_040, 4_999_920, 500_120, 4_999_980)
 
 
 def test_a_grid_without_a_crs_stays_one():
-    cropped = Grid(50, 50).cropped(Window(10, 10, 5, 5))
+    cropped = Grid(50, 50).cropped(Window(col_off=10, row_off=10, width=5, height=5))
     assert not cropped.is_georeferenced
     assert cropped.transform.is_identity

@@ -21,11 +21,11 @@ GRIDS = [
 
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
 def test_pixels_add_up_to_the_outline(grid):
-    window = Window(20, 10, 150, 80)
+    window = Window(col_off=10, row_off=20, width=80, height=150)
     outline = shapely.segmentize(shapely.box(10, 20, 90, 170), 0.5)
     whole = areas_m2(pixels_to_map(np.array([outline]), grid), grid.crs)[0]
     assert pixel_areas_m2(grid, window).sum() * 80 == pytest.approx(whole, rel=2e-6)
 
 
 def test_without_a_crs_a_pixel_is_one():
-    assert pixel_areas_m2(Grid(5, 5), Window(1, 1, 3, 3)).tolist() == [1, 1, 1]
+    assert pixel_areas_m2(Grid(5, 5), Window(col_off=1, row_off=1, width=3, height=3)).tolist() == [1, 1, 1]

@@ -10,7 +10,7 @@ from overland.raster import Window
 
 def blended(plan, num_scores, score_of, target=None, align=1):
     """The lots of a target when `score_of(row, col)` gives the scores of a window's chip."""
-    target = target or Window(0, 0, plan.rows.length, plan.cols.length)
+    target = target or Window(col_off=0, row_off=0, width=plan.cols.length, height=plan.rows.length)
     blend = Blend(plan, num_scores, target)
     lots = []
     for row in plan.rows.touching(target.row_off, target.row_end):
@@ -56,7 +56,10 @@ def test_windows_that_agree_give_back_what_they_agree_on(size, chip, halo, shift
     plan = plan_windows(*size, chip_size=chip, halo=halo, divisor=8, offset=offset)
     top, left = data.draw(st.integers(0, size[0] - 1)), data.draw(st.integers(0, size[1] - 1))
     height, width = data.draw(st.integers(1, size[0] - top)), data.draw(st.integers(1, size[1] - left))
-    truth, target = np.random.default_rng(0).random((2, *size)), Window(top, left, height, width)
+    truth, target = (
+        np.random.default_rng(0).random((2, *size)),
+        Window(col_off=left, row_off=top, width=width, height=height),
+    )
     lots = blended(plan, 2, chips_of(plan, truth), target)
     np.testing.assert_allclose(joined(lots), truth[:, *target.slices], atol=1e-6)
 
@@ -72,7 +75,7 @@ def test_windows_that_differ_meet_halfway_at_their_border(plan):
 
 
 def test_lots_follow_each_other_and_end_at_whole_blocks(plan):
-    target = Window(10, 0, 140, 130)
+    target = Window(col_off=0, row_off=10, width=130, height=140)
     lots = blended(plan, 1, lambda row, col: np.ones((1, plan.rows.chip, plan.cols.chip)), target, align=64)
     expected = 10
     for first, scores in lots:
@@ -84,7 +87,7 @@ def test_lots_follow_each_other_and_end_at_whole_blocks(plan):
 
 
 def test_a_window_that_is_left_out_leaves_zeros(plan):
-    blend = Blend(plan, 1, Window(0, 0, 150, 130))
+    blend = Blend(plan, 1, Window(col_off=0, row_off=0, width=130, height=150))
     blend.open_row(0)
     _, scores = blend.take(0)
     assert not scores.any()

@@ -22,14 +22,14 @@ def noise(path, bands=1):
 
 
 def test_halo_and_memory_are_found_and_the_rest_is_kept(bundle, tmp_path, monkeypatch):
-    monkeypatch.setattr(measure, "measure_bytes_per_pixel", lambda bundle: 12.5)
+    monkeypatch.setattr(measure, "measure_memory_per_pixel", lambda bundle: 12.5)
     found = measured_bundle(bundle, [noise(tmp_path / "a.tif")])
     assert found == dataclasses.replace(bundle, halo=8, bytes_per_pixel=12.5)
     assert load_bundle(bundle.path) == bundle
 
 
 def test_the_bands_can_be_chosen(bundle, tmp_path, monkeypatch):
-    monkeypatch.setattr(measure, "measure_bytes_per_pixel", lambda bundle: None)
+    monkeypatch.setattr(measure, "measure_memory_per_pixel", lambda bundle: None)
     scene = noise(tmp_path / "a.tif", bands=2)
     with pytest.raises(DataError, match="has 2 bands"):
         measured_bundle(bundle, [scene])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models_made import mean_bundle, threshold_bundle
-from overland.inference import model_scorer, open_engine
+from overland.inference import model_classifier, open_engine
 from overland.inference.measure import context_count, context_side, measure_halo
 
 
@@ -16,7 +16,7 @@ def noisy_chips(bundle, count=4, side=None, low=0):
 
 
 def halo_of(bundle, chips=None):
-    scorer = model_scorer(bundle, open_engine(bundle, "onnx", precision="fp32"))
+    scorer = model_classifier(bundle, open_engine(bundle, "onnx", precision="fp32"))
     return measure_halo(bundle, scorer, chips or noisy_chips(bundle))
 
 

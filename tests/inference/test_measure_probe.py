@@ -42,7 +42,7 @@ def test_three_windows_are_run_as_often_at_once_as_the_run_does(scene, streams):
 
 def test_a_region_of_one_window_is_run_alone(scene):
     class Region:
-        window = Window(10, 10, 20, 20)
+        window = Window(col_off=10, row_off=10, width=20, height=20)
 
         def inside(self, window):
             return None

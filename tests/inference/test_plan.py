@@ -147,9 +147,9 @@ def test_a_plan_for_streams_covers_the_raster_with_no_larger_windows(size, chip,
 
 def test_the_windows_of_a_part_are_counted():
     plan = plan_windows(1000, 1000, chip_size=116, halo=8, divisor=1)
-    assert plan.windows == plan.windows_touching(Window(0, 0, 1000, 1000)) == 100
-    assert plan.windows_touching(Window(10, 210, 50, 50)) == 1
-    assert plan.windows_touching(Window(10, 290, 50, 20)) == 2
+    assert plan.windows == plan.windows_touching(Window(col_off=0, row_off=0, width=1000, height=1000)) == 100
+    assert plan.windows_touching(Window(col_off=210, row_off=10, width=50, height=50)) == 1
+    assert plan.windows_touching(Window(col_off=290, row_off=10, width=20, height=50)) == 2
 
 
 @pytest.mark.parametrize("offset", [(-1, 0), (0, 100), (100, 0)])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models_made import mean_bundle, ranking_bundle, threshold_bundle
-from overland.bundle import mask_from_scores
-from overland.inference import model_scorer, open_engine, plan_windows, predict_array, predict_scene, tta_scorer
+from overland.bundle import mask_from_probabilities
+from overland.inference import model_classifier, open_engine, plan_windows, predict_array, predict_scene, tta_classifier
 from overland.raster import Grid, Window, create_raster, open_scene
 
 RNG = np.random.default_rng(3)
@@ -35,7 +35,7 @@ class Part:
 
 
 def scorer_of(bundle):
-    return model_scorer(bundle, open_engine(bundle, "onnx", streams=2))
+    return model_classifier(bundle, open_engine(bundle, "onnx", streams=2))
 
 
 def all_valid(pixels):
@@ -91,7 +91,7 @@ def test_a_constant_image_gives_a_constant_map_edges_and_corners_included(tmp_pa
 @pytest.mark.parametrize("mode", ["flips", "d4"])
 @pytest.mark.parametrize("offset", [(0, 0), (7, 12)])
 def test_a_constant_image_stays_constant_however_it_is_turned(tmp_path, mode, offset):
-    scorer = tta_scorer(scorer_of(mean_bundle(tmp_path / "m", side=5)), mode)
+    scorer = tta_classifier(scorer_of(mean_bundle(tmp_path / "m", side=5)), mode)
     pixels = np.full((1, 70, 90), 130, np.uint8)
     plan = plan_windows(70, 90, chip_size=40, halo=4, divisor=8, offset=offset)
     scores = predict_array(scorer, pixels, all_valid(pixels), plan)
@@ -103,7 +103,7 @@ def test_a_local_model_gives_the_same_for_every_chip_size(tmp_path, chip_size):
     scorer = scorer_of(ranking_bundle(tmp_path / "m"))
     pixels = RNG.integers(0, 255, (3, 150, 110), dtype=np.uint8)
     scores = predicted(scorer, pixels, chip_size=chip_size)
-    np.testing.assert_array_equal(mask_from_scores(scorer.bundle, scores), pixels.argmax(axis=0))
+    np.testing.assert_array_equal(mask_from_probabilities(scorer.bundle, scores), pixels.argmax(axis=0))
     np.testing.assert_allclose(scores.sum(axis=0), 1, atol=1e-5)
 
 
@@ -178,7 +178,13 @@ def whole(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "window", [Window(0, 0, 1300, 500), Window(333, 77, 700, 300), Window(1200, 450, 100, 50), Window(5, 5, 1, 1)]
+    "window",
+    [
+        Window(col_off=0, row_off=0, width=500, height=1300),
+        Window(col_off=77, row_off=333, width=300, height=700),
+        Window(col_off=450, row_off=1200, width=50, height=100),
+        Window(col_off=5, row_off=5, width=1, height=1),
+    ],
 )
 def test_a_region_has_the_very_scores_of_the_whole(whole, window):
     scorer, path, plan, scores, valid = whole
@@ -192,7 +198,7 @@ def test_only_windows_that_touch_an_area_are_computed(whole):
     scorer, path, plan, scores, valid = whole
     mask = np.zeros((1300, 500), bool)
     mask[400:450, 60:90] = mask[1100:1130, 300:340] = True
-    window = Window(400, 60, 730, 280)
+    window = Window(col_off=60, row_off=400, width=280, height=730)
     part, part_valid, _ = streamed(scorer, path, plan, region=Part(window, mask))
     np.testing.assert_array_equal(part_valid, (valid & mask)[window.slices])
     np.testing.assert_array_equal(part[:, part_valid], scores[:, *window.slices][:, part_valid])
@@ -208,13 +214,13 @@ def test_a_run_that_goes_on_gives_the_rest_of_the_very_scores(whole, first_row):
     rest, rest_valid, _ = streamed(scorer, path, plan, first_row=first_row)
     np.testing.assert_array_equal(rest_valid, valid[first_row:])
     np.testing.assert_array_equal(rest[:, rest_valid], scores[:, first_row:][:, rest_valid])
-    touching = plan.windows_touching(Window(first_row, 0, 1300 - first_row, 500))
+    touching = plan.windows_touching(Window(col_off=0, row_off=first_row, width=500, height=1300 - first_row))
     assert touching - len(plan.cols.touching(0, 500)) < len(scorer.shapes) <= touching
 
 
 def test_a_region_goes_on_in_its_own_rows(whole):
     scorer, path, plan, scores, valid = whole
-    window = Window(100, 120, 1150, 200)
+    window = Window(col_off=120, row_off=100, width=200, height=1150)
     rest, rest_valid, _ = streamed(scorer, path, plan, region=Part(window), first_row=512)
     rows, cols = slice(612, 1250), slice(120, 320)
     np.testing.assert_array_equal(rest_valid, valid[rows, cols])

@@ -10,7 +10,7 @@ from affine import Affine
 from rasterio.enums import ColorInterp
 
 from models_made import threshold_bundle
-from overland.inference import model_scorer, open_engine, plan_windows, predict_array, predict_scene
+from overland.inference import model_classifier, open_engine, plan_windows, predict_array, predict_scene
 from overland.raster import open_scene
 
 HEIGHT, WIDTH = 150, 110
@@ -36,7 +36,7 @@ def scorer_for(tmp_path_factory):
     def made(bands, dtype):
         path = tmp_path_factory.mktemp("model")
         bundle = threshold_bundle(path / "m", bands=bands, limit=60.0, dtype=dtype, std=(30.0,) * bands)
-        return model_scorer(bundle, open_engine(bundle, "onnx", streams=2))
+        return model_classifier(bundle, open_engine(bundle, "onnx", streams=2))
 
     return made
 

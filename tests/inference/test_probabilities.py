@@ -5,14 +5,14 @@ import pytest
 
 from models_made import made_bundle, mean_bundle, ranking_bundle, threshold_bundle
 from overland.errors import UsageError
-from overland.inference import mean_scorer, model_scorer, open_engine, tta_scorer
+from overland.inference import ensemble_classifier, model_classifier, open_engine, tta_classifier
 from overland.legend import legend_from_names
 
 RNG = np.random.default_rng(5)
 
 
 def scorer_of(bundle):
-    return model_scorer(bundle, open_engine(bundle, "onnx"))
+    return model_classifier(bundle, open_engine(bundle, "onnx"))
 
 
 def all_valid(pixels):
@@ -73,13 +73,13 @@ def test_five_classes_stay_five(tmp_path):
 def test_flips_and_turns_show_every_view_once():
     pixels = RNG.integers(0, 255, (2, 6, 6), dtype=np.uint8)
     echo = Echo()
-    tta_scorer(echo, "d4").score(pixels, pixels[0] > 9)
+    tta_classifier(echo, "d4").score(pixels, pixels[0] > 9)
     views = [shown.tobytes() for shown, _ in echo.shown]
     expected = [np.rot90(base, turns, (1, 2)).tobytes() for base in (pixels, pixels[:, ::-1]) for turns in range(4)]
     assert sorted(views) == sorted(expected)
     assert all((valid == (shown[0] > 9)).all() for shown, valid in echo.shown)
     echo.shown.clear()
-    tta_scorer(echo, "flips").score(pixels, all_valid(pixels))
+    tta_classifier(echo, "flips").score(pixels, all_valid(pixels))
     assert sorted(shown.tobytes() for shown, _ in echo.shown) == sorted(
         pixels[:, ::down, ::across].tobytes() for down in (1, -1) for across in (1, -1)
     )
@@ -89,7 +89,7 @@ def test_flips_and_turns_show_every_view_once():
 @pytest.mark.parametrize("shape", [(6, 6), (5, 9), (1, 4)])
 def test_scores_are_turned_back_before_they_are_averaged(mode, shape):
     pixels = RNG.integers(0, 255, (3, *shape), dtype=np.uint8)
-    scores = tta_scorer(Echo(), mode).score(pixels, all_valid(pixels))
+    scores = tta_classifier(Echo(), mode).score(pixels, all_valid(pixels))
     np.testing.assert_allclose(scores, pixels[:1], rtol=1e-6)
 
 
@@ -100,8 +100,8 @@ def test_what_depends_on_the_side_is_averaged_out(tmp_path, mode):
     bundle = made_bundle(tmp_path / "m", weight, np.zeros(1), std=(100.0,))
     pixels = RNG.integers(0, 255, (1, 16, 16), dtype=np.uint8)
     plain = scorer_of(bundle)
-    one = tta_scorer(plain, mode).score(pixels, all_valid(pixels))
-    mirrored = tta_scorer(plain, mode).score(pixels[:, :, ::-1], all_valid(pixels))
+    one = tta_classifier(plain, mode).score(pixels, all_valid(pixels))
+    mirrored = tta_classifier(plain, mode).score(pixels[:, :, ::-1], all_valid(pixels))
     np.testing.assert_allclose(one, mirrored[:, :, ::-1], atol=1e-6)
     assert np.abs(one - plain.score(pixels, all_valid(pixels))).max() > 0.01
 
@@ -111,7 +111,7 @@ def test_models_are_averaged_each_with_its_own_scaling(tmp_path):
     weight, bias = np.ones((1, 1, 1, 1)), np.zeros(1)
     first = made_bundle(tmp_path / "a", weight, bias, mean=(50.0,), std=(10.0,))
     second = made_bundle(tmp_path / "b", weight, bias, mean=(80.0,), std=(10.0,))
-    scores = mean_scorer([scorer_of(first), scorer_of(second)]).score(pixels, all_valid(pixels))
+    scores = ensemble_classifier([scorer_of(first), scorer_of(second)]).score(pixels, all_valid(pixels))
     np.testing.assert_allclose(scores, (1 / (1 + np.exp(-1)) + 1 / (1 + np.exp(2))) / 2, atol=1e-6)
 
 
@@ -128,22 +128,22 @@ def test_models_that_answer_another_question_are_refused(tmp_path, change, messa
     first = scorer_of(threshold_bundle(tmp_path / "m"))
     other = dataclasses.replace(first, bundle=dataclasses.replace(first.bundle, **change))
     with pytest.raises(UsageError, match=message):
-        mean_scorer([first, other])
+        ensemble_classifier([first, other])
 
 
 def test_no_model_is_refused_and_one_is_itself(tmp_path):
     scorer = scorer_of(ranking_bundle(tmp_path / "m"))
-    assert mean_scorer([scorer]) is scorer
+    assert ensemble_classifier([scorer]) is scorer
     with pytest.raises(UsageError, match="at least one"):
-        mean_scorer([])
+        ensemble_classifier([])
 
 
 def test_an_unknown_augmentation_is_refused_with_those_there_are():
     with pytest.raises(UsageError, match="'d8'.*flips, d4"):
-        tta_scorer(Echo(), "d8")
+        tta_classifier(Echo(), "d8")
 
 
 def test_streams_are_those_of_the_engine_and_the_fewest_of_several(tmp_path):
     scorer = scorer_of(threshold_bundle(tmp_path / "m"))
     assert scorer.streams == scorer.engine.streams
-    assert tta_scorer(Echo(), "d4").streams == 2
+    assert tta_classifier(Echo(), "d4").streams == 2

@@ -31,16 +31,16 @@ def test_bounds_that_make_no_sense_are_refused(bounds):
 
 def test_bounds_take_the_pixels_that_they_touch():
     part = scene_part("s", GRID, (LEFT + 10.5, TOP - 30, LEFT + 20, TOP - 5.2))
-    assert part.window == Window(5, 10, 25, 10)
+    assert part.window == Window(col_off=10, row_off=5, width=10, height=25)
     assert part.inside(part.window) is None
-    assert part.until(7).window == Window(5, 10, 7, 10)
+    assert part.until(7).window == Window(col_off=10, row_off=5, width=10, height=7)
     assert scene_part("s", GRID, (0.0, 0.0, 1.0, 1.0)) is None
     assert scene_part("s", GRID, None).window == GRID.window
 
 
 def test_an_area_takes_the_pixels_whose_centres_lie_in_it():
     part = scene_part("s", GRID, Area("a", Layer("a", "Polygon", TRIANGLES, crs=GRID.crs)))
-    assert part.window == Window(90, 40, 550, 210)
+    assert part.window == Window(col_off=40, row_off=90, width=210, height=550)
     rows, cols = np.mgrid[90:640, 40:250] + 0.5
     expected = shapely.contains_xy(shapely.union_all(TRIANGLES), LEFT + cols, TOP - rows)
     assert (part.inside(part.window) != expected).sum() <= 4

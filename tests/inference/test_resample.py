@@ -66,7 +66,12 @@ def test_a_pixel_is_the_same_bits_in_every_window(length, size):
     whole, covered = resampled(resampling, values, valid)
     for _ in range(10):
         row, col = RNG.integers(0, size, 2)
-        window = Window(int(row), int(col), int(RNG.integers(1, size - row + 1)), int(RNG.integers(1, size - col + 1)))
+        window = Window(
+            col_off=int(col),
+            row_off=int(row),
+            width=int(RNG.integers(1, size - col + 1)),
+            height=int(RNG.integers(1, size - row + 1)),
+        )
         part, part_covered = resampled(resampling, values, valid, window)
         np.testing.assert_array_equal(part_covered, covered[window.slices])
         np.testing.assert_array_equal(part[:, part_covered], whole[:, *window.slices][:, part_covered])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models_made import mean_bundle, threshold_bundle
-from overland.inference import model_scorer, open_engine, plan_windows
+from overland.inference import model_classifier, open_engine, plan_windows
 from overland.inference.resample import AxisResampling, ResampledScene, Resampling, predict_resampled, resample
 from overland.raster import Window, open_scene
 from scenes import utm_grid, write_image
@@ -31,7 +31,7 @@ def scene(tmp_path):
 @pytest.fixture
 def scorer(tmp_path):
     bundle = mean_bundle(tmp_path / "m", side=5, halo=8)
-    return model_scorer(bundle, open_engine(bundle, "onnx", streams=2))
+    return model_classifier(bundle, open_engine(bundle, "onnx", streams=2))
 
 
 class Collected:
@@ -75,7 +75,13 @@ def test_scores_are_those_of_the_resampled_scene_brought_back(scorer, scene, res
     size = resampling.bounds
     pixels, covered = ResampledScene(scene, resampling).read(size, (1,))
     coarse = scorer.score(np.pad(pixels, ((0, 0), (8, 8), (8, 8)), "reflect"), np.pad(covered, 8, "reflect"))
-    expected, _ = resample(resampling.reversed, Window(0, 0, HEIGHT, WIDTH), coarse[:, 8:-8, 8:-8], covered, size)
+    expected, _ = resample(
+        resampling.reversed,
+        Window(col_off=0, row_off=0, width=WIDTH, height=HEIGHT),
+        coarse[:, 8:-8, 8:-8],
+        covered,
+        size,
+    )
     np.testing.assert_array_equal(found.valid, scene.read(None, (1,))[1])
     np.testing.assert_allclose(found.scores[found.valid], expected[0][found.valid], atol=2e-6)
 
@@ -94,7 +100,14 @@ def test_moved_windows_give_the_same_scores(scorer, scene, resampling):
     np.testing.assert_allclose(there.scores[there.valid], moved.scores[there.valid], atol=2e-6)
 
 
-@pytest.mark.parametrize("window", [Window(3, 5, 1000, 200), Window(517, 120, 90, 33), Window(1099, 0, 1, 1)])
+@pytest.mark.parametrize(
+    "window",
+    [
+        Window(col_off=5, row_off=3, width=200, height=1000),
+        Window(col_off=120, row_off=517, width=33, height=90),
+        Window(col_off=0, row_off=1099, width=1, height=1),
+    ],
+)
 def test_a_part_gets_the_very_scores_of_the_whole(scorer, scene, resampling, window):
     whole, part = predicted(scorer, scene, resampling), predicted(scorer, scene, resampling, region=Region(window))
     np.testing.assert_array_equal(part.valid, whole.valid[window.slices])
@@ -104,7 +117,7 @@ def test_a_part_gets_the_very_scores_of_the_whole(scorer, scene, resampling, win
 def test_a_shape_gets_the_very_scores_of_the_whole(scorer, scene, resampling):
     rows, cols = np.ogrid[:HEIGHT, :WIDTH]
     inside = (rows - 500) ** 2 + 9 * (cols - 150) ** 2 < 300**2
-    window = Window(200, 50, 600, 200)
+    window = Window(col_off=50, row_off=200, width=200, height=600)
     whole = predicted(scorer, scene, resampling)
     part = predicted(scorer, scene, resampling, region=Region(window, inside))
     np.testing.assert_array_equal(part.valid, (whole.valid & inside)[window.slices])
@@ -113,11 +126,23 @@ def test_a_shape_gets_the_very_scores_of_the_whole(scorer, scene, resampling):
 
 def test_a_run_that_goes_on_gives_the_very_scores_of_one_that_did_not_stop(scorer, scene, resampling):
     whole = predicted(scorer, scene, resampling)
-    rest = predicted(scorer, scene, resampling, region=Region(Window(0, 0, HEIGHT, WIDTH)), first_row=512)
+    rest = predicted(
+        scorer,
+        scene,
+        resampling,
+        region=Region(Window(col_off=0, row_off=0, width=WIDTH, height=HEIGHT)),
+        first_row=512,
+    )
     assert [window.row_off for window in rest.windows] == [512, 1024]
     valid = rest.valid[512:]
     np.testing.assert_array_equal(rest.scores[512:][valid], whole.scores[512:][valid])
-    nothing = predicted(scorer, scene, resampling, region=Region(Window(0, 0, HEIGHT, WIDTH)), first_row=HEIGHT)
+    nothing = predicted(
+        scorer,
+        scene,
+        resampling,
+        region=Region(Window(col_off=0, row_off=0, width=WIDTH, height=HEIGHT)),
+        first_row=HEIGHT,
+    )
     assert nothing.windows == []
 
 
@@ -142,7 +167,7 @@ def test_what_is_uniform_stays_so_beside_missing_data(tmp_path, resampling, capl
     pixels = np.full((1, HEIGHT, WIDTH), 200, np.uint8)
     pixels[:, RNG.random((HEIGHT, WIDTH)) < 0.3] = 0
     bundle = threshold_bundle(tmp_path / "t")
-    scorer = model_scorer(bundle, open_engine(bundle, "onnx", streams=1))
+    scorer = model_classifier(bundle, open_engine(bundle, "onnx", streams=1))
     with open_scene(write_image(tmp_path / "u.tif", pixels, utm_grid(HEIGHT, WIDTH)), nodata=0) as scene:
         found = predicted(scorer, scene, resampling)
     np.testing.assert_array_equal(found.valid, pixels[0] > 0)

@@ -27,8 +27,8 @@ def test_the_new_pixels_lie_on_the_same_ground(scene):
 
 
 def test_pixels_are_means_rounded_to_the_type_of_the_file(scene):
-    pixels, valid = halved(scene).read(Window(4, 5, 10, 12), (3, 1))
-    stored = scene.read(Window(8, 10, 20, 24), (3, 1))[0].astype(float)
+    pixels, valid = halved(scene).read(Window(col_off=5, row_off=4, width=12, height=10), (3, 1))
+    stored = scene.read(Window(col_off=10, row_off=8, width=24, height=20), (3, 1))[0].astype(float)
     assert pixels.dtype == np.uint8
     np.testing.assert_array_equal(pixels, np.rint(stored.reshape(2, 10, 2, 12, 2).mean(axis=(2, 4))))
     assert valid.all()
@@ -36,15 +36,17 @@ def test_pixels_are_means_rounded_to_the_type_of_the_file(scene):
 
 def test_a_window_read_in_pieces_is_that_read_at_once(scene, monkeypatch):
     monkeypatch.setattr("overland.inference.resample._ROWS", 7)
-    pieces = halved(scene).read(Window(2, 3, 30, 40), (1, 2, 3))[0]
-    seen = halved(scene).resampling.needed(Window(2, 3, 30, 40))
-    whole, _ = resample(halved(scene).resampling, Window(2, 3, 30, 40), *scene.read(seen, (1, 2, 3)), seen)
+    pieces = halved(scene).read(Window(col_off=3, row_off=2, width=40, height=30), (1, 2, 3))[0]
+    seen = halved(scene).resampling.needed(Window(col_off=3, row_off=2, width=40, height=30))
+    whole, _ = resample(
+        halved(scene).resampling, Window(col_off=3, row_off=2, width=40, height=30), *scene.read(seen, (1, 2, 3)), seen
+    )
     np.testing.assert_array_equal(pieces, np.rint(whole))
 
 
 def test_what_holds_data_is_told_as_it_is_read_and_kept_until_it_is_taken(scene):
-    kept = KeptValid(Window(10, 20, 40, 30))
-    halved(scene, kept.keep).read(Window(0, 5, 35, 30), (1,))
+    kept = KeptValid(Window(col_off=20, row_off=10, width=30, height=40))
+    halved(scene, kept.keep).read(Window(col_off=5, row_off=0, width=30, height=35), (1,))
     expected = scene.read(None, (1,))[1]
     np.testing.assert_array_equal(kept.take(10, 30), expected[10:30, 20:50])
     np.testing.assert_array_equal(kept.take(30, 50), expected[30:50, 20:50])

@@ -7,7 +7,7 @@ from models_made import threshold_bundle
 from overland.errors import DataError
 from overland.inference import open_engine
 from overland.inference.ensemble import open_ensemble
-from overland.inference.scene_task import PredictOptions, predict_jobs, predict_targets
+from overland.inference.scene_task import PredictOptions, plan_outputs, plan_scene_runs
 from overland.raster import Grid, create_raster
 from scenes import utm_grid
 
@@ -30,7 +30,7 @@ def scene(tmp_path):
 
 
 def jobs_of(sources, output, ensemble, **options):
-    return predict_jobs(predict_targets(sources, {"mask": output}), ensemble, PredictOptions(**options))
+    return plan_scene_runs(plan_outputs(sources, {"mask": output}), ensemble, PredictOptions(**options))
 
 
 def test_a_scene_is_planned_whole(tmp_path, ensemble, scene):

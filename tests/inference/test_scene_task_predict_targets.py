@@ -1,13 +1,11 @@
 import pytest
 
 from overland.errors import UsageError
-from overland.inference.scene_task import predict_targets
+from overland.inference.scene_task import plan_outputs
 
 
 def test_one_input_has_the_outputs_that_are_named(tmp_path):
-    (target,) = predict_targets(
-        ["s.tif"], {"mask": tmp_path / "o.png", "scores": tmp_path / "p.tif", "confidence": None}
-    )
+    (target,) = plan_outputs(["s.tif"], {"mask": tmp_path / "o.png", "scores": tmp_path / "p.tif", "confidence": None})
     assert target.mask == tmp_path / "o.png"
     assert dict(target.outputs) == {"mask": tmp_path / "o.png", "scores": tmp_path / "p.tif"}
 
@@ -18,7 +16,7 @@ def test_one_input_has_the_outputs_that_are_named(tmp_path):
 )
 def test_an_output_folder_gets_a_file_named_after_each_input(tmp_path, source, name):
     (tmp_path / "out").mkdir()
-    (target,) = predict_targets([source], {"mask": tmp_path / "out"})
+    (target,) = plan_outputs([source], {"mask": tmp_path / "out"})
     assert target.mask == tmp_path / "out" / name
 
 
@@ -37,11 +35,11 @@ def test_an_output_folder_gets_a_file_named_after_each_input(tmp_path, source, n
 def test_outputs_that_make_no_sense_are_refused(tmp_path, monkeypatch, inputs, outputs, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=message):
-        predict_targets(inputs, outputs, overwrite=True)
+        plan_outputs(inputs, outputs, overwrite=True)
 
 
 def test_an_output_that_exists_is_refused_unless_told(tmp_path):
     (tmp_path / "o.tif").write_text("mine")
     with pytest.raises(UsageError, match="--overwrite"):
-        predict_targets(["s.tif"], {"mask": tmp_path / "o.tif"})
-    assert predict_targets(["s.tif"], {"mask": tmp_path / "o.tif"}, overwrite=True)
+        plan_outputs(["s.tif"], {"mask": tmp_path / "o.tif"})
+    assert plan_outputs(["s.tif"], {"mask": tmp_path / "o.tif"}, overwrite=True)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from overland.inference.plan import plan_windows
-from overland.inference.stream import Strip, cut_chip, iter_pieces, iter_strips
+from overland.inference.stream import RowBuffer, cut_chip, iter_read_blocks, iter_row_buffers
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (2, 90, 70), dtype=np.uint8)
 VALID = IMAGE[0] > 40
@@ -12,7 +12,7 @@ def recording(calls, left=0, right=70):
     def read_rows(first, end):
         calls.append((first, end))
         pixels, valid = IMAGE[:, first:end, left:right], VALID[first:end, left:right]
-        return Strip(first, left, pixels, valid, valid[:, 3:])
+        return RowBuffer(first, left, pixels, valid, valid[:, 3:])
 
     return read_rows
 
@@ -28,8 +28,8 @@ def test_a_strip_holds_the_rows_that_its_windows_see_and_each_is_read_once(step,
     plan, calls = plan_of(halo), []
     indices = range(indices.start, min(indices.stop, plan.rows.count))
     first, end = plan.rows.seen(indices[0])[0], plan.rows.seen(indices[-1])[1]
-    pieces = iter_pieces(recording(calls), first, end, step)
-    for index, strip in zip(indices, iter_strips(pieces, plan.rows, indices), strict=True):
+    pieces = iter_read_blocks(recording(calls), first, end, step)
+    for index, strip in zip(indices, iter_row_buffers(pieces, plan.rows, indices), strict=True):
         top, bottom = plan.rows.seen(index)
         assert (strip.row_off, strip.row_end) == (top, bottom)
         np.testing.assert_array_equal(strip.pixels, IMAGE[:, top:bottom])
@@ -44,7 +44,7 @@ def test_a_chip_is_what_cutting_the_reflected_image_gives(offset):
     plan = plan_of(halo, chip_size=40, offset=offset)
     margin = 40
     reflected = np.pad(IMAGE, ((0, 0), (margin, margin), (margin, margin)), mode="reflect")
-    strips = iter_strips([Strip(0, 0, IMAGE, VALID, VALID)], plan.rows, range(plan.rows.count))
+    strips = iter_row_buffers([RowBuffer(0, 0, IMAGE, VALID, VALID)], plan.rows, range(plan.rows.count))
     for row, strip in enumerate(strips):
         for col in range(plan.cols.count):
             pixels, valid = cut_chip(strip, plan, row, col)
@@ -62,8 +62,8 @@ def test_a_chip_of_a_strip_that_begins_further_right_is_the_same():
     plan = plan_of()
     first, end = plan.cols.seen(2)
     pieces = [recording([], first, end)(0, 90)]
-    (strip,) = iter_strips(pieces, plan.rows, range(1, 2))
-    (whole,) = iter_strips([recording([])(0, 90)], plan.rows, range(1, 2))
+    (strip,) = iter_row_buffers(pieces, plan.rows, range(1, 2))
+    (whole,) = iter_row_buffers([recording([])(0, 90)], plan.rows, range(1, 2))
     for ours, theirs in zip(cut_chip(strip, plan, 1, 2), cut_chip(whole, plan, 1, 2), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -72,7 +72,7 @@ def test_a_chip_of_a_strip_that_begins_further_right_is_the_same():
 def test_the_smallest_images_are_filled_up(shape):
     plan = plan_windows(*shape, chip_size=64, halo=8, divisor=32)
     image, valid = np.full((1, *shape), 7, np.uint8), np.ones(shape, bool)
-    (strip,) = iter_strips([Strip(0, 0, image, valid, valid)], plan.rows, range(1))
+    (strip,) = iter_row_buffers([RowBuffer(0, 0, image, valid, valid)], plan.rows, range(1))
     pixels, _ = cut_chip(strip, plan, 0, 0)
     assert pixels.shape == (1, plan.rows.chip, plan.cols.chip)
     assert (pixels == 7).all()

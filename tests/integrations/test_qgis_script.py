@@ -63,7 +63,7 @@ def test_a_layer_becomes_a_class_map(algorithm, values, tmp_path):
     assert algorithm.processAlgorithm(values, None, feedback) == {"OUTPUT": str(tmp_path / "map.tif")}
     with open_scene(tmp_path / "map.tif") as result:
         assert (result.height, result.width) == (60, 80)
-    assert json.loads(feedback.lines[-1])["class_shares"]
+    assert json.loads(feedback.lines[-1])["class_fractions"]
     assert Settings.kept == {"overland/command": str(OVERLAND)}
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from overland.errors import DataError
 from overland.legend import legend_from_names
 from overland.raster import Grid, Window, create_raster, write_class_map
-from overland.raster.class_map import open_class_map, open_class_scores, open_scores
+from overland.raster.class_map import open_class_map, open_class_probabilities, open_probabilities
 
 GRID = Grid(30, 40, Affine(0.5, 0, 500000, 0, -0.5, 4600000), "EPSG:32633")
 
@@ -35,7 +35,7 @@ def save_scores(path, scores, descriptions=("road",)):
 
 
 def test_windows_hold_ids_and_where_they_are(class_map):
-    values, valid = class_map.read(Window(5, 30, 10, 10))
+    values, valid = class_map.read(Window(col_off=30, row_off=5, width=10, height=10))
     assert np.array_equal(values, ids()[5:15, 30:])
     assert np.array_equal(valid, ids()[5:15, 30:] != 255)
     assert class_map.present == (0, 2)
@@ -45,7 +45,7 @@ def test_windows_hold_ids_and_where_they_are(class_map):
 def test_black_and_white_is_no_data_and_data(tmp_path):
     Image.fromarray((ids() == 2).astype(np.uint8) * 255).save(tmp_path / "mask.png")
     with open_class_map(tmp_path / "mask.png") as opened:
-        values, valid = opened.read(Window(0, 0, 30, 40))
+        values, valid = opened.read(Window(col_off=0, row_off=0, width=40, height=30))
     assert np.array_equal(values, ids() == 2)
     assert valid.all()
     assert opened.present == (0, 1)
@@ -54,13 +54,15 @@ def test_black_and_white_is_no_data_and_data(tmp_path):
 def test_scores_are_nan_where_there_are_none(class_map, tmp_path):
     scores = np.full((1, 30, 40), 0.5)
     scores[0, :, :3] = np.nan
-    with open_scores(save_scores(tmp_path / "scores.tif", scores, ("any",)), class_map, "road") as opened:
-        assert np.array_equal(opened.read(Window(2, 0, 4, 9)), scores[0, 2:6, :9], equal_nan=True)
+    with open_probabilities(save_scores(tmp_path / "scores.tif", scores, ("any",)), class_map, "road") as opened:
+        assert np.array_equal(
+            opened.read(Window(col_off=0, row_off=2, width=9, height=4)), scores[0, 2:6, :9], equal_nan=True
+        )
 
 
 def test_the_band_of_the_class_is_found_by_its_name(class_map, tmp_path):
     path = save_scores(tmp_path / "scores.tif", np.zeros((3, 30, 40)), ("background", "road", "field"))
-    with open_scores(path, class_map, "road") as opened:
+    with open_probabilities(path, class_map, "road") as opened:
         assert opened.band == 2
 
 
@@ -68,15 +70,15 @@ def test_the_bands_of_classes_are_found_by_name_or_by_order(class_map, tmp_path)
     named = save_scores(tmp_path / "named.tif", np.zeros((3, 30, 40)), ("background", "road", "field"))
     plain = save_scores(tmp_path / "plain.tif", np.zeros((3, 30, 40)), ())
     for path, bands in [(named, {1: 3, 2: 2}), (plain, {1: 2, 2: 3})]:
-        with open_class_scores(path, class_map, [1, 2]) as opened:
+        with open_class_probabilities(path, class_map, [1, 2]) as opened:
             assert {index: scores.band for index, scores in opened.items()} == bands
 
 
 def test_one_band_is_no_scores_of_three_classes(class_map, tmp_path):
     path = save_scores(tmp_path / "scores.tif", np.zeros((1, 30, 40)), ("road",))
-    with open_class_scores(path, class_map, [2]) as opened:
+    with open_class_probabilities(path, class_map, [2]) as opened:
         assert list(opened) == [2]
-    with pytest.raises(DataError, match="--class"), open_class_scores(path, class_map, [1, 2]):
+    with pytest.raises(DataError, match="--class"), open_class_probabilities(path, class_map, [1, 2]):
         pass
 
 
@@ -88,13 +90,16 @@ def test_the_other_of_two_classes_has_the_rest(tmp_path):
         path = save_scores(tmp_path / f"{name}.tif", np.full((1, 30, 40), 0.25), (name,))
         with (
             open_class_map(tmp_path / "mask.tif") as class_map,
-            open_class_scores(path, class_map, [0, 1]) as opened,
+            open_class_probabilities(path, class_map, [0, 1]) as opened,
         ):
-            found = {index: scores.read(Window(0, 0, 5, 5))[0, 0] for index, scores in opened.items()}
+            found = {
+                index: scores.read(Window(col_off=0, row_off=0, width=5, height=5))[0, 0]
+                for index, scores in opened.items()
+            }
         assert found == expected
 
 
 def test_logits_are_no_scores(class_map, tmp_path):
     path = save_scores(tmp_path / "scores.tif", np.full((1, 30, 40), 3.5))
-    with open_scores(path, class_map, "road") as opened, pytest.raises(DataError, match=r"3\.5 to 3\.5"):
-        opened.read(Window(0, 0, 5, 5))
+    with open_probabilities(path, class_map, "road") as opened, pytest.raises(DataError, match=r"3\.5 to 3\.5"):
+        opened.read(Window(col_off=0, row_off=0, width=5, height=5))

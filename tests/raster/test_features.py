@@ -63,7 +63,7 @@ def test_pixels_without_data_have_no_shape():
 def test_a_stored_mask_is_sieved_and_traced_like_one_in_memory(tmp_path, rows):
     rng = np.random.default_rng(0)
     mask, valid = rng.integers(0, 3, (60, 70), dtype=np.uint8), rng.random((60, 70)) < 0.9
-    bands = [Window(start, 0, min(rows, 60 - start), 70) for start in range(0, 60, rows)]
+    bands = [Window(col_off=0, row_off=start, width=70, height=min(rows, 60 - start)) for start in range(0, 60, rows)]
     parts = ((band, mask[band.slices], valid[band.slices]) for band in bands)
     expected = sieve_mask(mask, 6, valid=valid)
     with stored_mask(tmp_path, 60, 70, parts) as (ids, where):

@@ -6,7 +6,7 @@ import shapely
 from overland.geo.grid import Window
 from overland.raster.features import burn_shapes, shapes_from_mask
 
-WHOLE = Window(0, 0, 30, 40)
+WHOLE = Window(col_off=0, row_off=0, width=40, height=30)
 
 
 def burn(geometries, ids, window=WHOLE, **options):
@@ -31,7 +31,7 @@ def test_the_last_wins():
 
 def test_a_window_shows_its_part_of_the_whole():
     circle = shapely.Point(20, 14).buffer(11.3)
-    window = Window(7, 13, 15, 19)
+    window = Window(col_off=13, row_off=7, width=19, height=15)
     assert np.array_equal(burn([circle], [3], window), burn([circle], [3])[window.slices])
 
 

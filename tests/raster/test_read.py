@@ -31,7 +31,7 @@ def pixels():
 
 def test_bands_are_counted_from_one_and_read_in_the_order_asked_for(tmp_path, pixels):
     with open_scene(write(tmp_path / "s.tif", pixels)) as scene:
-        got, valid = scene.read(Window(5, 6, 7, 8), (3, 1))
+        got, valid = scene.read(Window(col_off=6, row_off=5, width=8, height=7), (3, 1))
         assert (scene.height, scene.width, scene.count, scene.dtype) == (40, 30, 4, "uint8")
     np.testing.assert_array_equal(got, pixels[[2, 0], 5:12, 6:14])
     assert valid.all()
@@ -134,14 +134,14 @@ def test_plain_images_are_read(tmp_path, suffix):
 def test_pixels_beyond_the_edge_are_mirrored(tmp_path, pixels):
     path = write(tmp_path / "s.tif", pixels)
     with open_scene(path) as scene:
-        got, valid = scene.read_padded(Window(-3, -2, 50, 40), (2,))
+        got, valid = scene.read_padded(Window(col_off=-2, row_off=-3, width=40, height=50), (2,))
     np.testing.assert_array_equal(got[0], np.pad(pixels[1], ((3, 7), (2, 8)), mode="reflect"))
     assert valid.shape == (50, 40)
 
 
 def test_a_window_off_the_raster_is_refused(tmp_path, pixels):
     with open_scene(write(tmp_path / "s.tif", pixels)) as scene, pytest.raises(DataError, match="outside the raster"):
-        scene.read_padded(Window(100, 0, 5, 5))
+        scene.read_padded(Window(col_off=0, row_off=100, width=5, height=5))
 
 
 def test_a_band_that_is_not_there_is_named(tmp_path, pixels):

@@ -11,7 +11,7 @@ from overland.legend import legend_from_names
 from overland.raster import Grid, create_raster, open_scene
 from overland.raster import row_blocks as row_bands_module
 from overland.raster.journal import journal_folder, open_journal
-from overland.raster.row_blocks import RowBands, RowBandsOutput, are_own_outputs, iter_row_bands
+from overland.raster.row_blocks import RowBlocks, RowBlocksOutput, are_own_outputs, iter_row_blocks
 from overland.raster.write import RasterProfile
 
 LEGEND = legend_from_names(["background", "road & track"])
@@ -24,8 +24,8 @@ SCORES[:, 5, 5] = np.nan
 
 def outputs_in(folder):
     return {
-        "mask": RowBandsOutput(folder / "m.tif", RasterProfile(GRID, nodata=255, legend=LEGEND)),
-        "scores": RowBandsOutput(
+        "mask": RowBlocksOutput(folder / "m.tif", RasterProfile(GRID, nodata=255, legend=LEGEND)),
+        "scores": RowBlocksOutput(
             folder / "s.tif", RasterProfile(GRID, 2, "float32", float("nan"), descriptions=("a", "b"))
         ),
     }
@@ -34,10 +34,10 @@ def outputs_in(folder):
 def work(folder, *, only=None, assemble=True, remove=True):
     """Make what is missing, or the bands at some rows only; gives the rows that were missing."""
     with open_journal(folder / "m.tif", {}) as journal:
-        bands = RowBands(journal, outputs_in(folder))
+        bands = RowBlocks(journal, outputs_in(folder))
         missing = bands.missing()
         for first, end in missing:
-            for row, stop in iter_row_bands(end, first):
+            for row, stop in iter_row_blocks(end, first):
                 if only is None or row in only:
                     bands.write(row, {"mask": MASK[:, row:stop], "scores": SCORES[:, row:stop]}, {"first": row})
         if assemble:
@@ -55,9 +55,9 @@ def hashes(folder):
 
 
 def test_bands_break_at_multiples_of_512():
-    assert list(iter_row_bands(1300)) == [(0, 512), (512, 1024), (1024, 1300)]
-    assert list(iter_row_bands(1024, 700)) == [(700, 1024)]
-    assert list(iter_row_bands(0)) == []
+    assert list(iter_row_blocks(1300)) == [(0, 512), (512, 1024), (1024, 1300)]
+    assert list(iter_row_blocks(1024, 700)) == [(700, 1024)]
+    assert list(iter_row_blocks(0)) == []
 
 
 def test_the_bytes_are_those_of_a_raster_written_in_one_go(tmp_path):
@@ -105,7 +105,7 @@ def test_a_disk_that_fills_up_loses_nothing_that_was_made(tmp_path, monkeypatch)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(row_bands_module, "sync_file", full)
+        patch.setattr(row_bands_module, "fsync_file", full)
         with pytest.raises(ResourceError, match="disk is full.*continues"):
             work(tmp_path)
     with monkeypatch.context() as patch:
@@ -122,7 +122,7 @@ def test_an_output_that_is_done_is_not_made_again_unless_it_was_changed(tmp_path
     work(tmp_path, remove=False)
     assert [path.name for path in journal_folder(tmp_path / "m.tif").iterdir() if path.suffix == ".tif"] == []
     with open_journal(tmp_path / "m.tif", {}) as journal:
-        bands = RowBands(journal, outputs_in(tmp_path))
+        bands = RowBlocks(journal, outputs_in(tmp_path))
         assert bands.is_done
         assert len(bands.notes) == 3
     (tmp_path / "m.tif").write_bytes(b"changed")

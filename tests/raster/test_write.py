@@ -57,7 +57,7 @@ def test_windows_can_be_written_in_any_shape(tmp_path, mask):
     with create_raster(tmp_path / "m.tif", GRID) as writer:
         for row in range(0, 700, 90):
             height = min(90, 700 - row)
-            writer.write(mask[row : row + height], Window(row, 0, height, 600))
+            writer.write(mask[row : row + height], Window(col_off=0, row_off=row, width=600, height=height))
     with rasterio.open(tmp_path / "m.tif") as dataset:
         np.testing.assert_array_equal(dataset.read(1), mask)
 
@@ -133,7 +133,7 @@ def test_a_folder_is_made_but_a_file_is_no_folder(tmp_path, mask):
 def test_nothing_is_left_when_the_work_breaks_off(tmp_path, mask, error):
     def work():
         with create_raster(tmp_path / "m.tif", GRID, legend=LEGEND) as writer:
-            writer.write(mask[:100], Window(0, 0, 100, 600))
+            writer.write(mask[:100], Window(col_off=0, row_off=0, width=600, height=100))
             raise error("stop")
 
     with pytest.raises(error):

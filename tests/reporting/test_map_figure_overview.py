@@ -7,11 +7,11 @@ from overland.errors import DataError
 from overland.legend import legend_from_names
 from overland.raster import Grid, open_scene, write_class_map
 from overland.reporting.map_figure import (
+    fractions_of_mask,
     lines_to_overview,
     overview_of_mask,
     overview_of_scene,
     overview_step,
-    shares_of_mask,
 )
 from scenes import ROAD_LEGEND, utm_grid, write_image
 
@@ -99,7 +99,7 @@ def test_shares_of_classes_are_those_of_the_overview(tmp_path):
     legend = legend_from_names(["background", "road", "water"])
     write_class_map(tmp_path / "mask.tif", mask, utm_grid(3, 5), legend)
     with open_scene(tmp_path / "mask.tif") as scene:
-        shares = shares_of_mask(scene, 2)
+        shares = fractions_of_mask(scene, 2)
     assert sorted(shares) == [0, 1, 2]
     assert shares[0].tolist() == [[191, 0, 0], [0, 0, 0]]
     assert shares[1].tolist() == [[64, 191, 0], [0, 0, 0]]

@@ -4,14 +4,14 @@ import pytest
 
 from overland.errors import UsageError
 from overland.sagemaker.hyperparameters import settings_from_hyperparameters
-from overland.settings import train_config_from_source
+from overland.settings import train_settings_from_source
 
 LEAST = {"num_classes": "2", "num_training_samples": "1464"}
 
 
 def config_of(**texts: str):
     job = settings_from_hyperparameters({**LEAST, **texts})
-    return train_config_from_source(job.recipe, job.settings)
+    return train_settings_from_source(job.recipe, job.settings)
 
 
 def test_defaults_are_those_of_the_built_in_algorithm():
@@ -108,7 +108,7 @@ def test_a_recipe_takes_every_setting_as_text():
             "num_classes": "2",
         }
     )
-    config = train_config_from_source(job.recipe, job.settings)
+    config = train_settings_from_source(job.recipe, job.settings)
     assert (config.model["width"], config.lr, config.batch, config.bands) == (8, 1e-3, 4, (1, 2, 3))
     assert (config.mirror, config.encoder, config.min_foreground, config.monitor) == (False, None, 0.1, "none")
     assert job.num_classes == 2

@@ -14,13 +14,13 @@ from models_made import threshold_bundle
 from overland.errors import UsageError
 from overland.raster import open_scene
 from overland.sagemaker.serve import make_sagemaker_app
-from overland.web.jobs.queue import Desk
+from overland.web.jobs.queue import JobQueue
 
 PROBLEM = "application/problem+json"
 
 
 @pytest.fixture(scope="module")
-def client(desk: Desk) -> Iterator[TestClient]:
+def client(desk: JobQueue) -> Iterator[TestClient]:
     with TestClient(make_sagemaker_app(desk), raise_server_exceptions=False) as client:
         deadline = time.monotonic() + 60
         while client.get("/ping").status_code != 200 and time.monotonic() < deadline:
@@ -77,7 +77,7 @@ def test_other_forms_are_refused(
     ("body", "status"), [(b"", 422), (b"<xml/>", 415), (b"\x89PNG\r\n\x1a\n broken", 422), (bytes(1_000_001), 413)]
 )
 def test_what_is_no_image_is_a_problem_and_leaves_nothing(
-    client: TestClient, desk: Desk, body: bytes, status: int
+    client: TestClient, desk: JobQueue, body: bytes, status: int
 ) -> None:
     answer = invoke(client, body, "image/png")
     assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM)
@@ -92,5 +92,5 @@ def test_nothing_else_is_served(client: TestClient) -> None:
 def test_two_models_are_one_too_many(tmp_path: Path) -> None:
     for name in ("best", "last"):
         threshold_bundle(tmp_path / name, bands=3)
-    with Desk(tmp_path) as desk, pytest.raises(UsageError, match="several models"):
+    with JobQueue(tmp_path) as desk, pytest.raises(UsageError, match="several models"):
         make_sagemaker_app(desk)

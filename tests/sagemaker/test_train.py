@@ -23,7 +23,7 @@ from sagemaker_made import TINY, write_job
 METRIC = re.compile(r"#quality_metric\. host: algo-1, epoch: (\d+), ([\w: ]+): ([\d.e-]+) \.$")
 
 
-def run_job(root: Path, **environ: str) -> tuple[dict[str, object], list[tuple[str, ...]]]:
+def run_scene(root: Path, **environ: str) -> tuple[dict[str, object], list[tuple[str, ...]]]:
     said: list[str] = []
     values = train_job(root, environ, said.append)
     found = [METRIC.search(line) for line in said]
@@ -37,7 +37,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, obje
     label_map = {"map": {"0": 0, "1": 255}}
     hyperparameters = {**TINY, "num_classes": "2", "num_training_samples": "3"}
     root = write_job(tmp_path_factory.mktemp("job") / "ml", hyperparameters, road=255, label_map=label_map)
-    return root, *run_job(root)
+    return root, *run_scene(root)
 
 
 def test_the_model_folder_holds_the_bundle_alone(done):
@@ -77,7 +77,7 @@ def test_a_job_with_other_settings_does_not_go_on_with_these_checkpoints(done):
     before = path.read_text()
     path.write_text(json.dumps({**json.loads(before), "lr": "0.5"}))
     with pytest.raises(UsageError, match=r"other settings: lr was 0\.01, is 0\.5\. Give the job a checkpoint_s3_uri"):
-        run_job(root)
+        run_scene(root)
     assert "lr was 0.01" in (root / "output" / "failure").read_text()
     path.write_text(before)
 
@@ -85,7 +85,7 @@ def test_a_job_with_other_settings_does_not_go_on_with_these_checkpoints(done):
 def test_the_published_failure_is_refused_before_the_first_step(tmp_path: Path):
     root = write_job(tmp_path / "ml", {"num_classes": "2", "num_training_samples": "3"}, road=255)
     with pytest.raises(DataError, match=r'this text: \{"map": \{"0": 0, "1": 255\}\}'):
-        run_job(root)
+        run_scene(root)
     assert '{"map": {"0": 0, "1": 255}}' in (root / "output" / "failure").read_text()
     assert not (root / "checkpoints").exists()
     assert not list((root / "model").iterdir())

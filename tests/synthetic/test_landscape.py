@@ -8,7 +8,7 @@ import shapely
 from scipy import ndimage
 
 from overland.errors import UsageError
-from overland.synthetic import LANDSCAPE_LEGEND, Landscape, make_landscape
+from overland.synthetic import LANDSCAPE_LEGEND, Landscape, synthetic_landscape
 
 ROAD = LANDSCAPE_LEGEND.id_from_name("road")
 KINDS = {"main", "secondary", "lane", "track"}
@@ -16,12 +16,12 @@ KINDS = {"main", "secondary", "lane", "track"}
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Landscape]:
-    return [make_landscape(seed, 512, 512) for seed in range(5)]
+    return [synthetic_landscape(seed, 512, 512) for seed in range(5)]
 
 
 @pytest.fixture(scope="module")
 def wide() -> Landscape:
-    return make_landscape(3, 640, 1100)
+    return synthetic_landscape(3, 640, 1100)
 
 
 def bounds_of(landscape: Landscape) -> tuple[float, float, float, float]:
@@ -39,7 +39,7 @@ def pixels_along(landscape: Landscape, every_m: float = 0.5) -> tuple[np.ndarray
 
 
 def test_same_arguments_give_the_same_bytes():
-    first, second = make_landscape(5, 300, 260), make_landscape(5, 300, 260)
+    first, second = synthetic_landscape(5, 300, 260), synthetic_landscape(5, 300, 260)
     assert first.image.tobytes() == second.image.tobytes()
     assert first.mask.tobytes() == second.mask.tobytes()
     assert first.grid == second.grid
@@ -59,7 +59,7 @@ def test_legend_has_the_fixed_order_and_no_background():
 
 @pytest.mark.parametrize(("height", "width"), [(256, 256), (256, 400), (410, 257)])
 def test_any_size_gives_arrays_of_that_size(height, width):
-    landscape = make_landscape(1, height, width)
+    landscape = synthetic_landscape(1, height, width)
     assert landscape.image.shape == (3, height, width)
     assert landscape.mask.shape == (height, width)
     assert (landscape.grid.height, landscape.grid.width) == (height, width)
@@ -77,7 +77,7 @@ def test_the_grid_is_metric_and_in_its_utm_zone(wide):
 
 
 def test_resolution_scales_the_ground_covered():
-    coarse = make_landscape(2, 256, 256, resolution_m=1.0)
+    coarse = synthetic_landscape(2, 256, 256, resolution_m=1.0)
     assert coarse.grid.resolution_m == pytest.approx(1.0)
     left, bottom, right, top = bounds_of(coarse)
     assert (right - left, top - bottom) == (256.0, 256.0)
@@ -154,7 +154,7 @@ def test_no_edge_ends_in_the_middle_of_nowhere_along_another(wide):
 
 
 def test_roads_of_several_widths_meet_in_t_and_x_junctions():
-    landscape = make_landscape(7, 1000, 1000)
+    landscape = synthetic_landscape(7, 1000, 1000)
     degrees = Counter(Counter(tuple(p) for road in landscape.roads for p in (road.line[0], road.line[-1])).values())
     assert degrees[3] > degrees[4] > 0
     assert len({road.kind for road in landscape.roads}) >= 3
@@ -192,4 +192,4 @@ def test_colour_alone_does_not_give_the_roads_away(scenes):
 )
 def test_impossible_scenes_are_refused(seed, height, width, resolution_m):
     with pytest.raises(UsageError, match="ask for at least 64"):
-        make_landscape(seed, height, width, resolution_m=resolution_m)
+        synthetic_landscape(seed, height, width, resolution_m=resolution_m)

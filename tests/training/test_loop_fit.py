@@ -10,7 +10,7 @@ from overland.datasets import dataset_from_path
 from overland.datasets.chips import band_statistics
 from overland.errors import DataError, UsageError
 from overland.models import model_settings
-from overland.settings import TrainConfig
+from overland.settings import TrainSettings
 from overland.training import fit
 from overland.training.callbacks import read_history
 
@@ -23,7 +23,7 @@ def dataset(tmp_path_factory):
 
 
 def run(dataset, folder, *, resume=False, **changes):
-    config = TrainConfig(**(SETTINGS | changes))
+    config = TrainSettings(**(SETTINGS | changes))
     model = model_settings(config.model, in_channels=3, classes=1)
     folder.mkdir(exist_ok=True)
     return fit(dataset, config, model, band_statistics(dataset, "train"), folder, resume=resume)
@@ -144,7 +144,7 @@ def test_optimisers_and_schedules_run(dataset, tmp_path, optimizer, schedule):
 
 
 def test_a_squashed_network_takes_images_of_any_size(dataset, tmp_path):
-    config = TrainConfig(**SETTINGS | {"squash": 32, "epochs": 1})
+    config = TrainSettings(**SETTINGS | {"squash": 32, "epochs": 1})
     model = model_settings(config.model | {"squash": 32}, in_channels=3, classes=1)
     (tmp_path / "run").mkdir()
     trained = fit(dataset, config, model, band_statistics(dataset, "train"), tmp_path / "run")["best"]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from overland.legend import legend_from_names
-from overland.settings import TrainConfig
+from overland.settings import TrainSettings
 from overland.training.module import SegmentationModule
 
 ROADS = legend_from_names(["background", "road"])
@@ -20,7 +20,7 @@ def module_of(config, legend, outputs, **options):
 
 
 def test_the_loss_is_the_one_of_the_settings():
-    module = module_of(TrainConfig(loss={"cross_entropy": 0.5}), ROADS, 1)
+    module = module_of(TrainSettings(loss={"cross_entropy": 0.5}), ROADS, 1)
     nn.init.zeros_(module.network.weight)
     nn.init.zeros_(module.network.bias)
     module.log = lambda *arguments, **options: None
@@ -30,7 +30,7 @@ def test_the_loss_is_the_one_of_the_settings():
 
 
 def test_class_weights_reach_the_loss():
-    weighted = module_of(TrainConfig(loss={"cross_entropy": 1}), ROADS, 2, class_weights=(0.0, 1.0))
+    weighted = module_of(TrainSettings(loss={"cross_entropy": 1}), ROADS, 2, class_weights=(0.0, 1.0))
     for parameter in weighted.network.parameters():
         nn.init.zeros_(parameter)
     nn.init.constant_(weighted.network.bias[:1], 5.0)
@@ -42,7 +42,7 @@ def test_class_weights_reach_the_loss():
 
 
 def test_two_outputs_of_two_classes_are_scored_as_a_choice():
-    module = module_of(TrainConfig(), ROADS, 2)
+    module = module_of(TrainSettings(), ROADS, 2)
     nn.init.zeros_(module.network.weight)
     module.network.bias.data = torch.tensor([0.0, 1.0])
     logged = {}

@@ -5,7 +5,7 @@ pytest.importorskip("torch")
 import torch
 from torch import nn
 
-from overland.settings import TrainConfig
+from overland.settings import TrainSettings
 from overland.training.module import build_optimizer, build_scheduler, schedule_factor
 
 
@@ -16,7 +16,7 @@ def parameter():
 def step_of(name, **settings):
     """Where one step takes a parameter of 1 whose gradient is 2."""
     value = parameter()
-    config = TrainConfig(optimizer=name, lr=0.1, weight_decay=0.0, **settings)
+    config = TrainSettings(optimizer=name, lr=0.1, weight_decay=0.0, **settings)
     optimizer = build_optimizer(config, [value])
     value.grad = torch.tensor([2.0])
     optimizer.step()
@@ -42,14 +42,14 @@ def test_momentum_carries_on():
 
 def test_adamw_shrinks_weights_apart_from_the_gradient():
     value = parameter()
-    optimizer = build_optimizer(TrainConfig(optimizer="adamw", lr=0.1, weight_decay=0.5), [value])
+    optimizer = build_optimizer(TrainSettings(optimizer="adamw", lr=0.1, weight_decay=0.5), [value])
     value.grad = torch.tensor([0.0])
     optimizer.step()
     assert value.item() == pytest.approx(1 - 0.1 * 0.5)
 
 
 def test_cosine_rises_in_a_line_and_falls_to_zero():
-    config = TrainConfig(schedule="cosine", warmup=0.1)
+    config = TrainSettings(schedule="cosine", warmup=0.1)
     assert schedule_factor(config, 0.05) == pytest.approx(0.5)
     assert schedule_factor(config, 0.1) == 1
     assert schedule_factor(config, 0.55) == pytest.approx(0.5)
@@ -58,10 +58,10 @@ def test_cosine_rises_in_a_line_and_falls_to_zero():
 
 
 def test_poly_constant_and_onecycle():
-    assert schedule_factor(TrainConfig(schedule="poly", warmup=0.0), 0.5) == pytest.approx(0.5**0.9)
-    assert schedule_factor(TrainConfig(schedule="poly", warmup=0.0), 1.0) == 0
-    assert schedule_factor(TrainConfig(schedule="constant", warmup=0.0), 0.7) == 1
-    onecycle = TrainConfig(schedule="onecycle")
+    assert schedule_factor(TrainSettings(schedule="poly", warmup=0.0), 0.5) == pytest.approx(0.5**0.9)
+    assert schedule_factor(TrainSettings(schedule="poly", warmup=0.0), 1.0) == 0
+    assert schedule_factor(TrainSettings(schedule="constant", warmup=0.0), 0.7) == 1
+    onecycle = TrainSettings(schedule="onecycle")
     assert schedule_factor(onecycle, 0.0) == pytest.approx(1 / 25)
     assert schedule_factor(onecycle, 0.3) == pytest.approx(1)
     assert schedule_factor(onecycle, 1.0) == pytest.approx(0)
@@ -82,18 +82,18 @@ def rates(config, epochs, losses=None):
 
 
 def test_the_schedule_step_divides_after_its_epochs():
-    config = TrainConfig(schedule="step", lr=1.0, lr_epochs=(2, 3), lr_factor=0.5)
+    config = TrainSettings(schedule="step", lr=1.0, lr_epochs=(2, 3), lr_factor=0.5)
     assert rates(config, 4) == [1.0, 0.5, 0.25, 0.25]
 
 
 def test_plateau_divides_when_the_loss_stays():
-    config = TrainConfig(schedule="plateau", lr=1.0, lr_patience=1, lr_factor=0.1)
+    config = TrainSettings(schedule="plateau", lr=1.0, lr_patience=1, lr_factor=0.1)
     assert rates(config, 4, losses=[1.0, 1.0, 1.0, 0.5]) == pytest.approx([1.0, 1.0, 0.1, 0.1])
 
 
 def test_the_schedule_follows_the_position_it_is_told():
     # Half of the minutes are used up after the first of many steps: the rate is that of the middle.
-    config = TrainConfig(schedule="cosine", warmup=0.0, lr=1.0)
+    config = TrainSettings(schedule="cosine", warmup=0.0, lr=1.0)
     optimizer = build_optimizer(config, [parameter()])
     position = [0.0]
     scheduler = build_scheduler(config, optimizer, lambda: position[0])["scheduler"]

@@ -10,7 +10,7 @@ from drawn_roads import mask_from_lines
 from made_sets import make_image, real_data, save
 from overland.datasets import dataset_from_path, read_sample
 from overland.datasets.check import check_dataset
-from overland.datasets.dataset import read_target
+from overland.datasets.dataset import read_labels
 from overland.errors import DataError, UsageError
 from overland.metrics import confusion_matrix, scores_from_confusion
 from overland.workflows.evaluate import labelled_samples
@@ -27,7 +27,7 @@ def write_pair(folder, mask, name="a", suffix=".png", split="train", **options):
 
 
 def targets(dataset, split="train"):
-    return [read_target(dataset, sample) for sample in dataset.splits[split]]
+    return [read_labels(dataset, sample) for sample in dataset.splits[split]]
 
 
 def published_scores_of_ids(truth, mask):
@@ -112,7 +112,7 @@ def test_real_road_masks_survive_jpeg(tmp_path):
     assert both / either < 0.8
 
     reread = dataset_from_path(tmp_path)
-    stored = {sample.image.stem: read_target(reread, sample) for split in reread.splits.values() for sample in split}
+    stored = {sample.image.stem: read_labels(reread, sample) for split in reread.splits.values() for sample in split}
     for number, truth in enumerate(truths):
         np.testing.assert_array_equal(stored[f"img{number}"] == 1, truth)
 

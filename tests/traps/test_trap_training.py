@@ -14,10 +14,10 @@ from made_sets import real_data, save
 from models_made import threshold_bundle
 from overland.datasets import dataset_from_path
 from overland.datasets.chips import BandStatistics, ChipCutter, ChipSettings
-from overland.datasets.dataset import read_target
+from overland.datasets.dataset import read_labels
 from overland.models.unet import double_conv
 from overland.raster import open_scene
-from overland.settings import TrainConfig, recipe_names, train_config_from_source
+from overland.settings import TrainSettings, recipe_names, train_settings_from_source
 from overland.training.callbacks import read_history
 from overland.training.module import SegmentationModule
 from overland.workflows.predict import predict
@@ -54,7 +54,7 @@ def test_a_perfect_model_at_a_quarter_of_the_resolution_cannot_map_roads(tmp_pat
 @pytest.mark.real
 def test_real_road_masks_at_a_quarter_of_the_resolution_have_a_ceiling():
     roads = dataset_from_path(real_data() / "deepglobe-road")
-    truth = np.stack([read_target(roads, sample) == 1 for split in ("train", "val") for sample in roads.splits[split]])
+    truth = np.stack([read_labels(roads, sample) == 1 for split in ("train", "val") for sample in roads.splits[split]])
     published = [
         np.kron(published_resize(mask * np.uint8(255), mask.shape[0] // 4) > 127, np.ones((4, 4), bool))
         for mask in truth
@@ -72,7 +72,7 @@ def test_images_are_not_shrunk_by_their_nearest_pixels(tmp_path):
     save(tmp_path / "images" / "train" / "a.png", image)
     save(tmp_path / "masks" / "train" / "a.png", np.eye(64, dtype=np.uint8))
     plain = BandStatistics((0.0,) * 3, (1.0,) * 3, "uint8")
-    config = TrainConfig()
+    config = TrainSettings()
     settings = ChipSettings(32, squash=config.squash, nearest=config.squash_nearest)
     cutter = ChipCutter(dataset_from_path(tmp_path), "train", settings, plain)
     chips = [cutter.cut(0, index)[0] for index in range(len(cutter))]
@@ -96,7 +96,7 @@ def test_the_second_activation_of_a_block_is_no_clip():
 
 @pytest.mark.parametrize("name", [name for name in recipe_names() if not name.endswith("-published")])
 def test_no_recipe_but_a_published_one_has_a_published_fault(name):
-    config = train_config_from_source(name, {})
+    config = train_settings_from_source(name, {})
     assert "clipped_relu" not in str(config.model)
     assert (config.squash, config.squash_nearest, config.void_class) == (0, False, False)
     assert config.monitor != "none"

@@ -17,7 +17,7 @@ COURTYARD = shapely.box(30, 35, 90, 85) - shapely.box(48, 48, 74, 70)
 
 def traced(polygon):
     """The jagged outline of what a polygon is in a raster."""
-    mask = burn_shapes(np.array([polygon]), np.array([1]), Window(0, 0, 120, 120))
+    mask = burn_shapes(np.array([polygon]), np.array([1]), Window(col_off=0, row_off=0, width=120, height=120))
     polygons, ids = shapes_from_mask(mask)
     return polygons[ids == 1][0]
 

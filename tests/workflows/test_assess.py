@@ -13,7 +13,7 @@ from overland.geo.projection import reprojected
 from overland.legend import legend_from_names
 from overland.raster import Grid, class_map, open_scene, write_class_map
 from overland.vector import Layer, read_layer, write_features
-from overland.workflows.assess import draw_sample, estimate_map, plan_sample
+from overland.workflows.assess import assess_estimate, assess_plan, assess_sample
 from scenes import utm_grid
 
 LAND = legend_from_names(["deforestation", "gain", "forest", "other"])
@@ -39,7 +39,7 @@ def write_labels(path, rows):
 
 
 def labelled(mask, path, label, points=200, **options):
-    draw_sample(mask, path, points=points, **options)
+    assess_sample(mask, path, points=points, **options)
     rows = list(csv.DictReader(path.read_text().splitlines()))
     for number, row in enumerate(rows):
         row["reference"] = label(number, row)
@@ -63,7 +63,7 @@ def golden(mask, tmp_path):
 
 
 def test_the_published_example_to_the_printed_digits(golden, mask, tmp_path):
-    found = estimate_map(golden, mask, output=tmp_path / "e.csv")
+    found = assess_estimate(golden, mask, output=tmp_path / "e.csv")
     first = found["classes"][0]
     assert found["counts"] == MATRIX.tolist()
     assert found["total_area_ha"] == pytest.approx(900_000)
@@ -77,19 +77,19 @@ def test_the_published_example_to_the_printed_digits(golden, mask, tmp_path):
 
 def test_the_plan_of_the_published_example(mask):
     expected = dict(zip(LAND.names, (0.7, 0.6, 0.9, 0.95), strict=True))
-    plan = plan_sample(mask, target_se=0.01, expected_accuracies=expected, min_points=75)
+    plan = assess_plan(mask, target_se=0.01, expected_accuracies=expected, min_points=75)
     # 640.6 for a map without end; of 10,000 pixels 640.6 / (1 + 0.0672 / (0.01² x 10,000)) are enough.
     assert plan["points"] == 601
     assert sum(row["olofsson"] for row in plan["classes"]) == plan["points"]
     assert [row["olofsson"] for row in plan["classes"]][:2] == [75, 75]
     assert plan["expected_se"]["proportional"] == pytest.approx(0.0107, abs=5e-4)
     with pytest.raises(DataError, match="'snow'"):
-        plan_sample(mask, expected_accuracies={"snow": 0.5})
+        assess_plan(mask, expected_accuracies={"snow": 0.5})
 
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".csv"])
 def test_a_sample_can_be_labelled(mask, tmp_path, suffix):
-    found = draw_sample(mask, tmp_path / f"s{suffix}", points=200)
+    found = assess_sample(mask, tmp_path / f"s{suffix}", points=200)
     assert [row["points"] for row in found["classes"]] == [50, 50, 50, 50]
     if suffix == ".gpkg":
         layer = read_layer(tmp_path / "s.gpkg")
@@ -103,19 +103,19 @@ def test_a_sample_can_be_labelled(mask, tmp_path, suffix):
     assert set(fields["reference"]) == {""}
     assert [LAND.names[int(index)] for index in fields["map_class"]] == fields["map_name"]
     with pytest.raises(DataError, match="200 of 200 points have no reference"):
-        estimate_map(tmp_path / f"s{suffix}", mask)
+        assess_estimate(tmp_path / f"s{suffix}", mask)
 
 
 def test_the_same_seed_draws_the_same_points(mask, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        draw_sample(mask, tmp_path / f"{name}.csv", points=20, seed=seed)
+        assess_sample(mask, tmp_path / f"{name}.csv", points=20, seed=seed)
     texts = [(tmp_path / f"{name}.csv").read_text() for name in "abc"]
     assert texts[0] == texts[1] != texts[2]
 
 
 def test_perfect_labels_give_the_mapped_areas(mask, tmp_path):
     path = labelled(mask, tmp_path / "s.csv", lambda number, row: row["map_name"])
-    found = estimate_map(path, mask)
+    found = assess_estimate(path, mask)
     assert found["overall"] == 1
     for row in found["classes"]:
         assert row["area_ha"] == pytest.approx(row["mapped_ha"])
@@ -124,16 +124,16 @@ def test_perfect_labels_give_the_mapped_areas(mask, tmp_path):
 
 def test_labels_may_be_ids_or_names_in_any_case(mask, tmp_path):
     path = labelled(mask, tmp_path / "s.csv", lambda n, row: row["map_class"] if n % 2 else row["map_name"].upper())
-    assert estimate_map(path, mask)["overall"] == 1
+    assert assess_estimate(path, mask)["overall"] == 1
 
 
 def test_points_that_a_gis_has_moved_to_another_crs(mask, tmp_path):
-    draw_sample(mask, tmp_path / "s.gpkg", points=40)
+    assess_sample(mask, tmp_path / "s.gpkg", points=40)
     layer = read_layer(tmp_path / "s.gpkg")
     fields = {**layer.fields, "reference": layer.fields["map_name"]}
     degrees = reprojected(layer.geometries, layer.crs, "EPSG:4326")
     write_features(tmp_path / "d.geojson", [Layer("s", "Point", degrees, fields, "EPSG:4326")])
-    assert estimate_map(tmp_path / "d.geojson", mask)["overall"] == 1
+    assert assess_estimate(tmp_path / "d.geojson", mask)["overall"] == 1
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says(tmp_path):
@@ -145,12 +145,12 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(tmp_path):
     hectares, inside = truth.sum() * 0.01, 0
     for seed in range(40):
         path = tmp_path / f"{seed}.csv"
-        draw_sample(tmp_path / "m.tif", path, points=150, seed=seed)
+        assess_sample(tmp_path / "m.tif", path, points=150, seed=seed)
         rows = list(csv.DictReader(path.read_text().splitlines()))
         for row in rows:
             col, line = (float(row["x"]) - 500_000) / 10, (5_200_000 - float(row["y"])) / 10
             row["reference"] = truth[int(line), int(col)]
-        road = estimate_map(write_labels(path, rows), tmp_path / "m.tif")["classes"][1]
+        road = assess_estimate(write_labels(path, rows), tmp_path / "m.tif")["classes"][1]
         inside += abs(road["area_ha"] - hectares) <= road["area_margin_ha"]
     # 40 draws at 95 %: below 34 once in 140 times.
     assert inside >= 34
@@ -167,14 +167,14 @@ def test_strata_from_another_map(mask, tmp_path):
     )
     rows = list(csv.DictReader(path.read_text().splitlines()))
     assert [row["stratum"] for row in rows].count("west") == 60
-    read = estimate_map(path, mask, strata=tmp_path / "halves.tif")
-    named = estimate_map(path, mask, strata=tmp_path / "halves.tif", strata_field="stratum")
+    read = assess_estimate(path, mask, strata=tmp_path / "halves.tif")
+    named = assess_estimate(path, mask, strata=tmp_path / "halves.tif", strata_field="stratum")
     assert read["classes"] == named["classes"]
     assert read["overall"] == 1
     shares = [sum(row["map_class"] == str(index) for row in rows) / 120 for index in range(4)]
     assert [row["area_share"] for row in read["classes"]] == pytest.approx(shares)
     with pytest.raises(UsageError, match="--strata"):
-        estimate_map(path, mask, strata_field="stratum")
+        assess_estimate(path, mask, strata_field="stratum")
 
 
 def test_in_degrees_larger_pixels_are_drawn_more_often(tmp_path, monkeypatch):
@@ -186,7 +186,7 @@ def test_in_degrees_larger_pixels_are_drawn_more_often(tmp_path, monkeypatch):
     path = labelled(
         tmp_path / "m.tif", tmp_path / "s.csv", lambda n, row: "south" if float(row["y"]) < 40 else "north", points=2000
     )
-    south = estimate_map(path, tmp_path / "m.tif")["classes"][1]
+    south = assess_estimate(path, tmp_path / "m.tif")["classes"][1]
     # Of the ground between the equator and 80° north, sin 40° / sin 80° lies south of 40°: 65 %, not 50 %.
     assert south["area_share"] == pytest.approx(np.sin(np.radians(40)) / np.sin(np.radians(80)), abs=0.03)
 
@@ -194,7 +194,7 @@ def test_in_degrees_larger_pixels_are_drawn_more_often(tmp_path, monkeypatch):
 def test_unknown_labels_are_named(mask, tmp_path):
     path = labelled(mask, tmp_path / "s.csv", lambda n, row: "snow" if n == 3 else row["map_name"])
     with pytest.raises(DataError, match=r"called snow; the map has deforestation, gain"):
-        estimate_map(path, mask)
+        assess_estimate(path, mask)
 
 
 def test_a_sample_of_another_map_is_noticed(mask, tmp_path):
@@ -203,7 +203,7 @@ def test_a_sample_of_another_map_is_noticed(mask, tmp_path):
     with open_scene(mask) as scene:
         write_class_map(tmp_path / "other.tif", other, scene.grid, LAND)
     with pytest.raises(DataError, match="--strata"):
-        estimate_map(path, tmp_path / "other.tif")
+        assess_estimate(path, tmp_path / "other.tif")
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_sample_of_another_map_is_noticed(mask, tmp_path):
 def test_what_is_no_sample_is_refused(mask, tmp_path, text, message):
     (tmp_path / "s.csv").write_text(text)
     with pytest.raises(DataError, match=message):
-        estimate_map(tmp_path / "s.csv", mask)
+        assess_estimate(tmp_path / "s.csv", mask)
 
 
 def test_a_class_of_one_point_is_refused(mask, tmp_path):
@@ -228,7 +228,7 @@ def test_a_class_of_one_point_is_refused(mask, tmp_path):
     gain = [row for row in rows if row["map_name"] == "gain"]
     write_labels(path, [row for row in rows if row["map_name"] != "gain"] + gain[:1])
     with pytest.raises(DataError, match="stratum gain has 1 points"):
-        estimate_map(path, mask)
+        assess_estimate(path, mask)
 
 
 def test_classes_without_names_are_called_alike_in_sample_and_estimate(tmp_path):
@@ -236,7 +236,7 @@ def test_classes_without_names_are_called_alike_in_sample_and_estimate(tmp_path)
     ids[:9] = 1
     Image.fromarray(ids).save(tmp_path / "m.png")
     path = labelled(tmp_path / "m.png", tmp_path / "s.csv", lambda n, row: row["map_name"], points=20)
-    found = estimate_map(path, tmp_path / "m.png")
+    found = assess_estimate(path, tmp_path / "m.png")
     assert found["class_names"] == ["background", "class 1"]
     assert found["overall"] == 1
     assert found["total_area_ha"] is found["classes"][1]["area_ha"] is None

@@ -7,7 +7,7 @@ import pytest
 
 from made_sets import make_image, make_mask, real_data, save, write_set
 from overland.datasets import dataset_from_path, read_sample
-from overland.datasets.dataset import read_target
+from overland.datasets.dataset import read_labels
 from overland.datasets.label_mapping import mask_from_ids
 from overland.errors import DataError, UsageError
 from overland.legend import legend_from_names
@@ -113,4 +113,4 @@ def test_real_masks_come_back(tmp_path: Path, name: str) -> None:
     pixels = written(tmp_path, ids, real_data() / name, suffix)
     assert np.array_equal(pixels, codes)
     stored = type(sample)(sample.key, sample.image, tmp_path / f"out{suffix}", sample.group)
-    assert np.array_equal(read_target(dataset, stored), ids)
+    assert np.array_equal(read_labels(dataset, stored), ids)

@@ -7,7 +7,7 @@ from affine import Affine
 
 from overland.errors import DataError
 from overland.raster import Grid, create_raster, read_image, write_class_map
-from overland.workflows.evaluate_map import evaluate_masks
+from overland.workflows.evaluate_map import evaluate_map
 from scenes import ROAD_LEGEND, utm_grid, write_image
 
 GRID = utm_grid(40, 60)
@@ -32,9 +32,7 @@ def truth():
 def test_scores_of_two_rasters(tmp_path, truth):
     mask = np.zeros_like(truth)
     mask[15:20] = 1
-    values = evaluate_masks(
-        _mask(tmp_path / "m.tif", mask), _labels(tmp_path / "t.tif", truth), output=tmp_path / "out"
-    )
+    values = evaluate_map(_mask(tmp_path / "m.tif", mask), _labels(tmp_path / "t.tif", truth), output=tmp_path / "out")
 
     assert values["pooled"]["iou"] == values["pooled"]["recall"] == 0.5
     assert values["unpredicted_share"] == 0
@@ -43,9 +41,7 @@ def test_scores_of_two_rasters(tmp_path, truth):
 
 def test_blocks_add_up(tmp_path, truth, monkeypatch):
     monkeypatch.setattr("overland.workflows.evaluate_map._BLOCK", 16)
-    values = evaluate_masks(
-        _mask(tmp_path / "m.tif", truth), _labels(tmp_path / "t.tif", truth), output=tmp_path / "out"
-    )
+    values = evaluate_map(_mask(tmp_path / "m.tif", truth), _labels(tmp_path / "t.tif", truth), output=tmp_path / "out")
 
     assert values["confusion"] == [[1800, 0], [0, 600]]
     assert values["images"] == 3 * 4
@@ -54,7 +50,7 @@ def test_blocks_add_up(tmp_path, truth, monkeypatch):
 
 def test_roads_run_on_from_block_to_block(tmp_path, truth, monkeypatch):
     monkeypatch.setattr("overland.workflows.evaluate_map._BLOCK", 16)
-    roads = evaluate_masks(
+    roads = evaluate_map(
         _mask(tmp_path / "m.tif", truth), _labels(tmp_path / "t.tif", truth), roads=True, output=tmp_path / "out"
     )["roads"]
 
@@ -67,9 +63,7 @@ def test_pixels_without_label_or_prediction_are_left_out(tmp_path, truth):
     mask = truth.copy()
     mask[0] = 255
     truth[39] = 255
-    values = evaluate_masks(
-        _mask(tmp_path / "m.tif", mask), _labels(tmp_path / "t.tif", truth), output=tmp_path / "out"
-    )
+    values = evaluate_map(_mask(tmp_path / "m.tif", mask), _labels(tmp_path / "t.tif", truth), output=tmp_path / "out")
 
     assert np.sum(values["confusion"]) == 38 * 60
     assert values["unpredicted_share"] == pytest.approx(1 / 39)
@@ -80,14 +74,14 @@ def test_names_may_be_given(tmp_path, truth):
     labels = _labels(tmp_path / "t.tif", truth)
 
     with pytest.raises(DataError, match="--names"):
-        evaluate_masks(bare, labels, output=tmp_path / "out")
-    values = evaluate_masks(bare, labels, names=["background", "river"], output=tmp_path / "out")
+        evaluate_map(bare, labels, output=tmp_path / "out")
+    values = evaluate_map(bare, labels, names=["background", "river"], output=tmp_path / "out")
     assert values["pooled"]["classes"]["river"]["iou"] == 1
 
 
 def test_labels_of_0_and_255_are_not_taken_for_unlabelled(tmp_path, truth):
     with pytest.raises(DataError, match="0 and 255"):
-        evaluate_masks(
+        evaluate_map(
             _mask(tmp_path / "m.tif", truth), _labels(tmp_path / "t.tif", truth * 255), output=tmp_path / "out"
         )
     assert not (tmp_path / "out").exists()
@@ -99,16 +93,16 @@ def test_rasters_of_two_grids_are_refused(tmp_path, truth):
     moved = _labels(tmp_path / "moved.tif", truth, Grid(40, 60, Affine(1, 0, 0, 0, -1, 0), "EPSG:32633"))
 
     with pytest.raises(DataError, match="40 x 60.*30 x 60"):
-        evaluate_masks(mask, small, output=tmp_path / "out")
+        evaluate_map(mask, small, output=tmp_path / "out")
     with pytest.raises(DataError, match="one grid"):
-        evaluate_masks(mask, moved, output=tmp_path / "out")
+        evaluate_map(mask, moved, output=tmp_path / "out")
 
 
 def test_an_image_is_no_raster_of_labels(tmp_path, truth):
     image = write_image(tmp_path / "rgb.tif", np.stack([truth] * 3), GRID)
 
     with pytest.raises(DataError, match="3 bands"):
-        evaluate_masks(_mask(tmp_path / "m.tif", truth), image, output=tmp_path / "out")
+        evaluate_map(_mask(tmp_path / "m.tif", truth), image, output=tmp_path / "out")
 
 
 def test_nothing_to_compare_is_an_error(tmp_path, truth):
@@ -116,7 +110,7 @@ def test_nothing_to_compare_is_an_error(tmp_path, truth):
         writer.write(np.full_like(truth, 255), GRID.window)
 
     with pytest.raises(DataError, match="nothing to compare"):
-        evaluate_masks(_mask(tmp_path / "m.tif", truth), tmp_path / "t.tif", output=tmp_path / "out")
+        evaluate_map(_mask(tmp_path / "m.tif", truth), tmp_path / "t.tif", output=tmp_path / "out")
 
 
 @pytest.mark.real
@@ -125,7 +119,7 @@ def test_real_labels_against_themselves_are_right_everywhere(tmp_path):
         pytest.skip("OVERLAND_DATA is not set")
     labels = sorted(Path(os.environ["OVERLAND_DATA"], "rasters", "massachusetts").glob("*_labels.tif"))[0]
     (_, valid) = read_image(labels)
-    values = evaluate_masks(labels, labels, names=["background", "road"], output=tmp_path / "out")
+    values = evaluate_map(labels, labels, names=["background", "road"], output=tmp_path / "out")
 
     assert values["pooled"]["iou"] == 1
     assert np.sum(values["confusion"]) == valid.sum()
@@ -134,7 +128,7 @@ def test_real_labels_against_themselves_are_right_everywhere(tmp_path):
 def test_outlines_and_patches_are_scored_when_asked_for(tmp_path, truth):
     mask = np.zeros_like(truth)
     mask[10:16] = 1
-    values = evaluate_masks(
+    values = evaluate_map(
         _mask(tmp_path / "m.tif", mask),
         _labels(tmp_path / "t.tif", truth),
         boundary="1",

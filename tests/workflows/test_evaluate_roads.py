@@ -10,7 +10,7 @@ import shapely
 
 from overland.errors import DataError, UsageError
 from overland.vector import Layer, write_features
-from overland.workflows.evaluate_roads import evaluate_graphs
+from overland.workflows.evaluate_roads import evaluate_roads
 
 TOWN = np.array(
     [
@@ -38,7 +38,7 @@ def truth(tmp_path):
 
 
 def test_the_same_roads_score_1(truth, tmp_path):
-    values = evaluate_graphs(truth, truth, output=tmp_path / "out")
+    values = evaluate_roads(truth, truth, output=tmp_path / "out")
 
     assert values["truth_graph"] == {"length_m": 380, "nodes": 5, "edges": 4, "components": 1}
     scores = [values["apls_cosmiq"]["score"], values["apls_sat2graph"]["score"]]
@@ -51,8 +51,8 @@ def test_the_same_roads_score_1(truth, tmp_path):
 @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857", "EPSG:32634", "EPSG:2263"])
 def test_whatever_the_crs_lengths_are_metres(truth, tmp_path, crs):
     other = lines_file(tmp_path / "other.gpkg", crs=crs)
-    there = evaluate_graphs(truth, other, form="cosmiq", output=tmp_path / "a")
-    back = evaluate_graphs(other, truth, form="cosmiq", output=tmp_path / "b")
+    there = evaluate_roads(truth, other, form="cosmiq", output=tmp_path / "a")
+    back = evaluate_roads(other, truth, form="cosmiq", output=tmp_path / "b")
 
     assert there["apls_cosmiq"]["score"] == pytest.approx(1, abs=1e-3)
     assert back["apls_cosmiq"]["score"] == pytest.approx(1, abs=1e-3)
@@ -61,29 +61,29 @@ def test_whatever_the_crs_lengths_are_metres(truth, tmp_path, crs):
 
 def test_a_truth_in_geojson_is_read_as_degrees(tmp_path, truth):
     geojson = lines_file(tmp_path / "truth.geojson", crs="EPSG:4326")
-    values = evaluate_graphs(geojson, truth, output=tmp_path / "out")
+    values = evaluate_roads(geojson, truth, output=tmp_path / "out")
 
     assert values["crs"].startswith("+proj=aeqd")
     assert values["apls_cosmiq"]["score"] == pytest.approx(1, abs=1e-4)
 
 
 def test_form_says_what_is_computed(truth, tmp_path):
-    keys = evaluate_graphs(truth, truth, form="sat2graph", output=tmp_path / "out").keys()
+    keys = evaluate_roads(truth, truth, form="sat2graph", output=tmp_path / "out").keys()
 
     assert {"apls_sat2graph", "topo_sat2graph"} <= keys
     assert not {"apls_cosmiq", "topo_cosmiq"} & keys
     with pytest.raises(UsageError, match="no form 'apls'"):
-        evaluate_graphs(truth, truth, form="apls")
+        evaluate_roads(truth, truth, form="apls")
 
 
 def test_a_large_tile_has_sat2graphs_own_distances(tmp_path):
     long = lines_file(tmp_path / "t.gpkg", np.array([shapely.LineString([(500_000, 5.2e6), (501_200, 5.2e6)])]))
-    assert evaluate_graphs(long, long, output=tmp_path / "out")["sat2graph_tile"] == "large"
+    assert evaluate_roads(long, long, output=tmp_path / "out")["sat2graph_tile"] == "large"
 
 
 def test_an_empty_proposal_scores_0(truth, tmp_path):
     nothing = lines_file(tmp_path / "none.gpkg", TOWN[:0])
-    values = evaluate_graphs(truth, nothing, output=tmp_path / "out")
+    values = evaluate_roads(truth, nothing, output=tmp_path / "out")
 
     assert values["apls_cosmiq"]["score"] == values["apls_sat2graph"]["score"] == 0
     assert values["topo_cosmiq"]["f1"] == values["topo_sat2graph"]["f1"] == 0
@@ -91,7 +91,7 @@ def test_an_empty_proposal_scores_0(truth, tmp_path):
 
 def test_two_empty_graphs_have_no_score(tmp_path):
     nothing = lines_file(tmp_path / "none.gpkg", TOWN[:0])
-    values = evaluate_graphs(nothing, nothing, output=tmp_path / "out")
+    values = evaluate_roads(nothing, nothing, output=tmp_path / "out")
 
     assert math.isnan(values["apls_cosmiq"]["score"])
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["apls_cosmiq"]["score"] is None
@@ -99,13 +99,13 @@ def test_two_empty_graphs_have_no_score(tmp_path):
 
 def test_a_crs_that_only_one_file_has_is_an_error(truth, tmp_path):
     with pytest.raises(DataError, match=r"pixels.gpkg has no CRS, .*truth.gpkg has EPSG:32633"):
-        evaluate_graphs(truth, lines_file(tmp_path / "pixels.gpkg", crs=None), output=tmp_path / "out")
+        evaluate_roads(truth, lines_file(tmp_path / "pixels.gpkg", crs=None), output=tmp_path / "out")
 
 
 def test_without_a_crs_a_unit_is_a_metre(tmp_path, caplog):
     pixels = lines_file(tmp_path / "pixels.gpkg", crs=None)
     with caplog.at_level("INFO", logger="overland"):
-        values = evaluate_graphs(pixels, pixels, output=tmp_path / "out")
+        values = evaluate_roads(pixels, pixels, output=tmp_path / "out")
 
     assert values["crs"] is None
     assert values["apls_cosmiq"]["score"] == pytest.approx(1)
@@ -114,7 +114,7 @@ def test_without_a_crs_a_unit_is_a_metre(tmp_path, caplog):
 
 def test_roads_elsewhere_are_warned_of(truth, tmp_path, caplog):
     elsewhere = lines_file(tmp_path / "far.gpkg", shapely.transform(TOWN, lambda xy: xy + 5000))
-    values = evaluate_graphs(truth, elsewhere, output=tmp_path / "out")
+    values = evaluate_roads(truth, elsewhere, output=tmp_path / "out")
 
     assert values["apls_cosmiq"]["score"] == 0
     assert "do not overlap" in caplog.text
@@ -124,13 +124,13 @@ def test_points_are_no_roads(truth, tmp_path):
     points = tmp_path / "points.gpkg"
     write_features(points, [Layer("points", "Point", np.array([shapely.Point(0, 0)]), {}, "EPSG:32633")])
     with pytest.raises(DataError, match="lines are needed"):
-        evaluate_graphs(truth, points, output=tmp_path / "out")
+        evaluate_roads(truth, points, output=tmp_path / "out")
 
 
 def test_an_output_that_exists_is_kept(truth, tmp_path):
-    evaluate_graphs(truth, truth, output=tmp_path / "out")
+    evaluate_roads(truth, truth, output=tmp_path / "out")
     with pytest.raises(UsageError, match="exists already"):
-        evaluate_graphs(truth, truth, output=tmp_path / "out")
+        evaluate_roads(truth, truth, output=tmp_path / "out")
 
 
 @pytest.mark.real
@@ -142,9 +142,9 @@ def test_spacenet_truth_against_openstreetmap(tmp_path):
     assert len(truths) == 7
     for truth in truths:
         proposal = truth.with_name(truth.name.replace("spacenetroads", "osm"))
-        values = evaluate_graphs(truth, proposal, output=tmp_path / truth.stem)
+        values = evaluate_roads(truth, proposal, output=tmp_path / truth.stem)
         assert 0 < values["apls_cosmiq"]["score"] < 1
         assert 0 < values["topo_sat2graph"]["f1"] <= 1
-        same = evaluate_graphs(truth, truth, output=tmp_path / f"{truth.stem}-same")
+        same = evaluate_roads(truth, truth, output=tmp_path / f"{truth.stem}-same")
         assert same["apls_cosmiq"]["score"] == pytest.approx(1)
         assert same["topo_cosmiq"]["f1"] == same["topo_sat2graph"]["f1"] == 1

@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 h5py = pytest.importorskip("h5py")
 
 from keras_made import bright_model
-from overland.bundle import load_bundle, mask_from_scores, scale_pixels, scores_from_logits
+from overland.bundle import load_bundle, mask_from_probabilities, probabilities_from_logits, scale_pixels
 from overland.errors import DataError, UsageError
 from overland.inference import open_engine
 from overland.raster import open_scene
@@ -23,7 +23,7 @@ from scenes import write_image
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Memory is measured in processes of their own; one test does that."""
-    monkeypatch.setattr(workflow, "measure_bytes_per_pixel", lambda bundle: 100.0)
+    monkeypatch.setattr(workflow, "measure_memory_per_pixel", lambda bundle: 100.0)
 
 
 def window_means(pixels):
@@ -34,7 +34,7 @@ def window_means(pixels):
 
 def scores(bundle, pixels, engine="onnx"):
     logits = open_engine(bundle, engine, precision="fp32").run(scale_pixels(bundle, pixels[None]))
-    return scores_from_logits(bundle, logits)[0]
+    return probabilities_from_logits(bundle, logits)[0]
 
 
 def test_the_bundle_gives_the_scores_of_keras_at_any_size(tmp_path):
@@ -46,7 +46,7 @@ def test_the_bundle_gives_the_scores_of_keras_at_any_size(tmp_path):
         expected = 1 / (1 + np.exp(0.5 - window_means(pixels) / 255))
         for engine in ("onnx", "torch"):
             np.testing.assert_allclose(scores(bundle, pixels, engine)[0], expected, atol=1e-6)
-        assert np.array_equal(mask_from_scores(bundle, scores(bundle, pixels)), expected >= 0.45)
+        assert np.array_equal(mask_from_probabilities(bundle, scores(bundle, pixels)), expected >= 0.45)
     assert (bundle.legend.names, bundle.legend.background) == (("background", "road"), 0)
     assert (bundle.threshold, bundle.resolution_m, bundle.chip_size, bundle.bytes_per_pixel) == (0.45, 0.5, 64, 100.0)
     assert result["sha256"] == bundle.data["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()

@@ -13,7 +13,7 @@ from models_made import threshold_bundle
 from overland import pretrained as zoo
 from overland.bundle import load_bundle
 from overland.errors import DataError
-from overland.workflows.evaluate_map import evaluate_masks
+from overland.workflows.evaluate_map import evaluate_map
 from overland.workflows.list_models import list_models
 from overland.workflows.predict import predict
 from scenes import utm_grid, write_image
@@ -22,7 +22,7 @@ LARGEST_BYTES = 10_000_000
 
 
 def roads():
-    return zoo.zoo_models()["roads"]
+    return zoo.pretrained_models()["roads"]
 
 
 def test_there_is_a_road_model_that_tells_all_about_itself():
@@ -42,9 +42,9 @@ def test_all_of_the_box_fits_into_ten_megabytes():
     assert sum(model["bytes"] for model in list_models()["models"]) <= LARGEST_BYTES
 
 
-@pytest.mark.parametrize("name", zoo.zoo_models())
+@pytest.mark.parametrize("name", zoo.pretrained_models())
 def test_a_card_has_figures_limits_and_terms_and_no_folder_of_the_machine_that_made_it(name):
-    folder = zoo.zoo_models()[name]
+    folder = zoo.pretrained_models()[name]
     texts = [(folder / file).read_text() for file in ("README.md", "overland.json", "config.json")]
     assert all(word in texts[0] for word in ("IoU", "commit", "not good at", "ODbL"))
     assert not any(word in text for text in texts for word in ("/tmp", "/work", "/home", "/root"))
@@ -101,7 +101,7 @@ def test_the_figure_of_the_card_is_made_again(tmp_path):
     for labels in sorted(folder.glob("*_labels.tif")):
         scene = labels.with_name(labels.name.replace("_labels", ""))
         predict("roads", scene, tmp_path / scene.name)
-        confusion += np.array(evaluate_masks(tmp_path / scene.name, labels, output=tmp_path / scene.stem)["confusion"])
+        confusion += np.array(evaluate_map(tmp_path / scene.name, labels, output=tmp_path / scene.stem)["confusion"])
     iou = confusion[1, 1] / (confusion.sum() - confusion[0, 0])
     assert iou == pytest.approx(load_bundle("roads").metrics["test"]["headline"]["value"], abs=1e-3)
     assert iou >= 0.45

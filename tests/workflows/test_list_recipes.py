@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from overland.errors import MissingExtraError, UsageError
-from overland.settings import recipe_names, train_config_from_source
+from overland.settings import recipe_names, train_settings_from_source
 from overland.workflows.list_recipes import list_recipes, show_recipe
 
 SYSTEMS = {
@@ -31,7 +31,7 @@ def test_every_recipe_says_what_it_is_and_where_it_comes_from():
         assert recipe["task"] in ("roads", "land cover", "street scenes", "any")
         assert recipe["parameters"] > 0
         assert len(recipe["description"]) > 80
-        train_config_from_source(recipe["name"], {})
+        train_settings_from_source(recipe["name"], {})
 
 
 def test_the_list_needs_no_torch(monkeypatch):
@@ -95,7 +95,7 @@ def test_the_loss_of_every_recipe_can_be_made(name):
 
     from overland.models import loss_from_terms
 
-    settings = train_config_from_source(name, {})
+    settings = train_settings_from_source(name, {})
     outputs = settings.model.get("classes", 3)
     loss = loss_from_terms(settings.loss, num_outputs=outputs, class_weights=torch.ones(max(2, outputs)))
     target = torch.arange(64).reshape(1, 8, 8) % outputs

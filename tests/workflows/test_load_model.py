@@ -14,7 +14,7 @@ def test_a_loaded_model_predicts(tmp_path):
         writer.write(np.full((20, 20), 200, np.uint8), Grid(20, 20).window)
     model = load_model(tmp_path / "m")
     values = model.predict(tmp_path / "s.tif", tmp_path / "mask.tif", chip_size=64)
-    assert values["class_shares"] == {"background": 0.0, "road": 1.0}
+    assert values["class_fractions"] == {"background": 0.0, "road": 1.0}
     assert model.bundle.in_channels == 1
 
 

@@ -52,7 +52,7 @@ def test_the_map_lies_where_the_scene_lies_and_holds_its_classes(tmp_path, scene
         assert mask.legend.names == ("forest", "water", "urban")
     assert values["nodata_share"] == pytest.approx(100 * 40 / 600 / 530, abs=1e-6)
     shares = [(expected == index).sum() / (expected < 255).sum() for index in range(3)]
-    assert list(values["class_shares"].values()) == pytest.approx(shares, abs=1e-6)
+    assert list(values["class_fractions"].values()) == pytest.approx(shares, abs=1e-6)
 
 
 def test_the_result_says_what_was_done_in_plain_values(tmp_path, scene):

@@ -99,7 +99,7 @@ def test_a_stopped_run_continues_says_so_and_gives_the_same_bytes(files, caplog)
     assert f"Continuing {files / 'o.tif'} at row 512 of 1,200." in caplog.text
     assert values["resumed_at_row"] == values["scenes"][0]["resumed_at_row"] == 512
     assert values["mpx_per_s"] * values["seconds"] == pytest.approx((1200 - 512) * 150 / 1e6, rel=0.02)
-    assert sum(values["class_shares"].values()) == pytest.approx(1)
+    assert sum(values["class_fractions"].values()) == pytest.approx(1)
     assert digest(files / "o.tif") == digest(files / "whole.tif")
     assert not (files / "o.tif.part").exists()
 
@@ -200,7 +200,7 @@ def test_scenes_that_are_done_are_not_computed_again(files, caplog, monkeypatch)
     assert "s.tif is done already" in caplog.text
     assert [scene["resumed_at_row"] for scene in values["scenes"]] == [1200, None]
     assert digest(out / "s.tif") == first
-    assert sum(values["scenes"][0]["class_shares"].values()) == pytest.approx(1)
+    assert sum(values["scenes"][0]["class_fractions"].values()) == pytest.approx(1)
     assert sorted(path.name for path in out.iterdir()) == ["s.tif", "s.tif.aux.xml", "t.tif", "t.tif.aux.xml"]
     with pytest.raises(UsageError, match="exists already"):
         predict(files / "m", inputs, out, **ONNX)

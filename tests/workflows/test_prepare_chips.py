@@ -138,7 +138,7 @@ def test_what_is_dropped_is_in_the_manifest_with_the_reason(tmp_path: Path) -> N
     train = values["splits"]["train"]
     assert train["dropped"] == {"blank": 1, "little foreground": 1, "unlabelled": 1}
     assert train["chips"] == 1
-    assert train["class_shares"] == {"background": 0.875, "road": 0.125}
+    assert train["class_fractions"] == {"background": 0.875, "road": 0.125}
     fates = {
         (row["row_off"], row["col_off"]): row["fate"] for row in manifest(tmp_path / "chips") if row["split"] == "train"
     }

@@ -32,7 +32,7 @@ def test_masks_images_and_a_yaml_that_reads_them(tmp_path: Path) -> None:
     assert values["splits"]["train"] == {
         "images": 3,
         "unannotated": 1,
-        "class_shares": {"background": pytest.approx(5 / 6), "road": pytest.approx(1 / 6)},
+        "class_fractions": {"background": pytest.approx(5 / 6), "road": pytest.approx(1 / 6)},
     }
     dataset = dataset_from_path(tmp_path / "out")
     assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 3, "val": 2}

@@ -4,7 +4,7 @@ No class is special but the legend's background, and no rule looks at the size o
 and its clean-up permutes with them. Pixels of 255 hold no data; they are neither changed nor grown into.
 """
 
-from overland.cleaning.clean import RegionPlan, clean_bands, clean_mask, plan_regions
+from overland.cleaning.clean import RegionPlan, clean_mask, clean_row_blocks, plan_regions
 from overland.cleaning.filters import close_mask, majority_mask, median_mask, open_mask
 from overland.cleaning.options import PRESETS, CleanUp
 
@@ -12,8 +12,8 @@ __all__ = [
     "PRESETS",
     "CleanUp",
     "RegionPlan",
-    "clean_bands",
     "clean_mask",
+    "clean_row_blocks",
     "close_mask",
     "majority_mask",
     "median_mask",

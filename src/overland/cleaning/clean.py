@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from overland.cleaning.filters import Mask, close_mask, majority_mask, median_mask, open_mask
 from overland.cleaning.options import CleanUp
-from overland.cleaning.regions import Ids, Regions, clean_regions, paint_regions, regions_from_bands
+from overland.cleaning.regions import Ids, Regions, clean_regions, paint_regions, regions_from_row_blocks
 
-__all__ = ["Band", "ReadRows", "RegionPlan", "clean_bands", "clean_mask", "plan_regions"]
+__all__ = ["Band", "ReadRows", "RegionPlan", "clean_mask", "clean_row_blocks", "plan_regions"]
 
 Band = tuple[int, int]
 ReadRows = Callable[[int, int], Mask]
@@ -29,7 +29,7 @@ def clean_mask(mask: Mask, cleanup: CleanUp, background: int | None = None) -> M
     """Clean a mask (height, width) of class ids, uint8 with 255 where there is no data; the mask itself is kept."""
     bands = [(0, mask.shape[0])]
     plan = plan_regions(lambda top, end: mask[top:end], bands, cleanup, background)
-    _, cleaned = next(clean_bands(lambda top, end: mask[top:end], bands, cleanup, background, plan))
+    _, cleaned = next(clean_row_blocks(lambda top, end: mask[top:end], bands, cleanup, background, plan))
     return cleaned
 
 
@@ -44,12 +44,12 @@ def plan_regions(
     if not cleanup.largest_region:
         return None
     filtered = (_read_filtered(read_rows, band, bands[-1][1], cleanup, background)[1] for band in bands)
-    before, region_of_label = regions_from_bands(filtered, largest=cleanup.largest_region)
+    before, region_of_label = regions_from_row_blocks(filtered, largest=cleanup.largest_region)
     classes, after = clean_regions(before, cleanup, background)
     return RegionPlan(before, after, classes, region_of_label)
 
 
-def clean_bands(
+def clean_row_blocks(
     read_rows: ReadRows, bands: Sequence[Band], cleanup: CleanUp, background: int | None, plan: RegionPlan | None
 ) -> Iterator[tuple[Mask, Mask]]:
     """Clean a mask band by band: the second pass, with the plan of the first. Yields each band as it was and as it is.

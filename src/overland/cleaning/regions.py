@@ -24,7 +24,7 @@ __all__ = [
     "fill_holes",
     "merge_regions",
     "paint_regions",
-    "regions_from_bands",
+    "regions_from_row_blocks",
 ]
 
 
@@ -57,7 +57,7 @@ class Regions:
         return len(self.classes) - 1
 
 
-def regions_from_bands(bands: Iterable[Mask], *, largest: int) -> tuple[Regions, list[Ids]]:
+def regions_from_row_blocks(bands: Iterable[Mask], *, largest: int) -> tuple[Regions, list[Ids]]:
     """Find the regions of a mask that comes as bands of rows from top to bottom.
 
     Returns them, and for each band the region of each of its labels, for `paint_regions`. Memory follows the number of
@@ -85,7 +85,7 @@ def regions_from_bands(bands: Iterable[Mask], *, largest: int) -> tuple[Regions,
 
 
 def paint_regions(mask: Mask, region_of_label: Ids, classes: Mask) -> Mask:
-    """Paint a band anew: `region_of_label` is what `regions_from_bands` gave for it, `classes` one for each region."""
+    """Paint a band anew: `region_of_label` is what `regions_from_row_blocks` gave for it, `classes` one for each region."""
     painted: Mask = classes[region_of_label][_labels(mask)]
     return painted
 

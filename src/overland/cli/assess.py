@@ -49,13 +49,13 @@ def plan(
 ) -> Outcome:
     """Say how many points the class map MASK needs, and how to share them among its classes."""
     from overland.metrics.areas import z_value
-    from overland.workflows.assess import plan_sample
+    from overland.workflows.assess import assess_plan
 
     if target_se is not None and target_ci is not None:
         raise click.UsageError("Give --target-se or --target-ci, not both.")
     target = target_ci / z_value(0.95) if target_ci is not None else 0.01 if target_se is None else target_se
     named = _accuracies(accuracies)
-    values = plan_sample(
+    values = assess_plan(
         mask,
         target_se=target,
         expected_accuracy=named.pop("", 0.8),
@@ -98,9 +98,9 @@ def sample(mask: str, output: str, **options: Any) -> Outcome:
     OUTPUT is a .gpkg, to be opened in QGIS, or a .csv. Write the true class of every point into its field `reference`,
     by name or id, looking at imagery that is better than what the map was made from.
     """
-    from overland.workflows.assess import draw_sample
+    from overland.workflows.assess import assess_sample
 
-    values = draw_sample(mask, output, **options)
+    values = assess_sample(mask, output, **options)
     lines = [f"{row['name']}: {row['points']} points ({row['weight']:.2%} of the area)" for row in values["classes"]]
     return Outcome(values, "\n".join([*lines, f"Wrote {values['points']} points to {values['output']}"]))
 
@@ -123,9 +123,9 @@ def sample(mask: str, output: str, **options: Any) -> Outcome:
 @common_options
 def estimate(sample_file: str, mask: str, **options: Any) -> Outcome:
     """Estimate areas and accuracies of the class map MASK from the labelled points of SAMPLE."""
-    from overland.workflows.assess import estimate_map
+    from overland.workflows.assess import assess_estimate
 
-    values = estimate_map(sample_file, mask, **options)
+    values = assess_estimate(sample_file, mask, **options)
     return Outcome(values, _estimate_text(values))
 
 

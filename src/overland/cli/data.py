@@ -162,7 +162,7 @@ def from_coco_command(
     values = prepare_coco(annotations, images, output, val=val, test=test, overwrite=overwrite)
     lines = []
     for name, split in values["splits"].items():
-        shares = ", ".join(f"{label} {share:.1%}" for label, share in split["class_shares"].items())
+        shares = ", ".join(f"{label} {share:.1%}" for label, share in split["class_fractions"].items())
         lines.append(f"{name:6} {split['images']} images: {shares}")
     return Outcome(values, "\n".join([*lines, f"Written to {output}; look at it with `overland data check {output}`."]))
 
@@ -327,14 +327,14 @@ def _values(split: Mapping[str, Any]) -> str:
 
 
 def _class_lines(splits: Mapping[str, Mapping[str, Any]], classes: list[str] | None) -> list[str]:
-    labelled = {name: split for name, split in splits.items() if split["labelled"] and "class_shares" in split}
+    labelled = {name: split for name, split in splits.items() if split["labelled"] and "class_fractions" in split}
     if not classes or not labelled:
         return []
     header = f"{'class':{_NAME_WIDTH}} " + "".join(f"{name + ' share':>14}{'images':>8}" for name in labelled)
     lines = ["", header]
     for label in classes:
         cells = (
-            f"{split['class_shares'][label]:>14.2%}{split['class_images'][label]:>8}" for split in labelled.values()
+            f"{split['class_fractions'][label]:>14.2%}{split['class_images'][label]:>8}" for split in labelled.values()
         )
         lines.append(f"{label:{_NAME_WIDTH}} " + "".join(cells))
     ignored = "".join(f"{split['ignored_share']:>14.2%}{'':>8}" for split in labelled.values())

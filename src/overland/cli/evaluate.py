@@ -164,19 +164,19 @@ def command(
     written: dict[str, Any] = {"output": output, "overwrite": overwrite}
     extras: dict[str, Any] = {"roads": roads, "boundary": boundary, "patches": patches}
     if graph and model and not (data or prediction or target or names or any(extras.values())):
-        from overland.workflows.evaluate_roads import evaluate_graphs
+        from overland.workflows.evaluate_roads import evaluate_roads
 
-        values = evaluate_graphs(graph, model, form=form, seed=seed, **written)
+        values = evaluate_roads(graph, model, form=form, seed=seed, **written)
         return Outcome(values, graph_text(values))
     if model and data and not (graph or prediction or target or names):
         from overland.workflows.evaluate import evaluate
 
         values = evaluate(model, data, split=split, threshold=threshold, engine=engine, **extras, **written)
     elif prediction and target and not (graph or model or data):
-        from overland.workflows.evaluate_map import evaluate_masks
+        from overland.workflows.evaluate_map import evaluate_map
 
         listed = names.split(",") if names else None
-        values = evaluate_masks(prediction, target, names=listed, **extras, **written)
+        values = evaluate_map(prediction, target, names=listed, **extras, **written)
     else:
         raise click.UsageError("Give MODEL and --data, or --prediction and --target, or --graph and PROPOSAL.")
     return Outcome(values, _text(values))

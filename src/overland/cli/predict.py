@@ -167,7 +167,7 @@ def command(**options: Any) -> Outcome:
 
 
 def _text(values: Mapping[str, Any]) -> str:
-    shares = ", ".join(f"{name} {share:.1%}" for name, share in values["class_shares"].items() if share is not None)
+    shares = ", ".join(f"{name} {share:.1%}" for name, share in values["class_fractions"].items() if share is not None)
     lines = [
         f"{_sizes(values)} in {values['seconds']:.1f} s ({_rate(values)})",
         f"classes: {shares or 'none, there is no data'}; no data {values['nodata_share']:.1%}",

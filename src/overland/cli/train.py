@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from overland.cli.console import Outcome, common_options, examples
-from overland.settings import TrainConfig
+from overland.settings import TrainSettings
 
 __all__ = ["command"]
 
@@ -37,8 +37,8 @@ _NUMBERS = _Numbers()
 
 def _setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """One option for each setting of a training run; `model` and `loss` are mappings and live in the YAML file."""
-    hints = typing.get_type_hints(TrainConfig)
-    for setting in reversed([item for item in fields(TrainConfig) if hints[item.name] != dict[str, Any]]):
+    hints = typing.get_type_hints(TrainSettings)
+    for setting in reversed([item for item in fields(TrainSettings) if hints[item.name] != dict[str, Any]]):
         function = _option(setting.name, hints[setting.name], setting.metadata["help"], setting.default)(function)
     return function
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from overland.datasets.class_fractions import class_shares, missing_classes
+from overland.datasets.class_balance import class_fractions, missing_classes
 from overland.datasets.dataset import Dataset, Sample, read_sample
-from overland.datasets.label_mapping import LabelCodec
+from overland.datasets.label_mapping import LabelMapping
 from overland.datasets.layouts import dataset_from_path
 
 __all__ = [
     "Dataset",
-    "LabelCodec",
+    "LabelMapping",
     "Sample",
-    "class_shares",
+    "class_fractions",
     "dataset_from_path",
     "missing_classes",
     "read_sample",

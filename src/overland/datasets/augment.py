@@ -12,7 +12,7 @@ import numpy.typing as npt
 from overland.errors import import_extra
 from overland.legend import IGNORE_INDEX
 
-__all__ = ["Augmentation", "chip_matrix", "color_matrix", "cut_chip", "fixed_chip_matrix", "squash_pair"]
+__all__ = ["Augmentation", "chip_matrix", "color_matrix", "cut_chip", "fixed_chip_matrix", "resize_pair"]
 
 _BANDS_A_WARP = 4  # OpenCV's border handling takes at most four channels at once.
 
@@ -85,7 +85,7 @@ def cut_chip(
     return chip, warp(target, cv2.INTER_NEAREST, IGNORE_INDEX)
 
 
-def squash_pair(
+def resize_pair(
     image: npt.NDArray[Any], target: npt.NDArray[np.uint8], side: int, *, nearest: bool
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
     """Resize an image (height, width, bands) and its target (height, width) to a square, whatever their shape.

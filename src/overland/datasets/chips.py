@@ -17,7 +17,7 @@ from overland.datasets.augment import (
     color_matrix,
     cut_chip,
     fixed_chip_matrix,
-    squash_pair,
+    resize_pair,
 )
 from overland.datasets.dataset import Dataset, Sample, read_sample
 from overland.errors import DataError
@@ -149,7 +149,7 @@ class ChipCutter:
             return self._cache[sample.key]
         image, target = _read_labelled(self._dataset, sample, self._settings.bands, self._mean)
         if self._settings.squash:
-            image, target = squash_pair(image, target, self._settings.squash, nearest=self._settings.nearest)
+            image, target = resize_pair(image, target, self._settings.squash, nearest=self._settings.nearest)
         size = image.nbytes + target.nbytes
         # What fits is kept for good: with chips drawn at random, evicting the oldest would only churn.
         if self._cached_bytes + size <= _CACHE_BYTES:
@@ -240,7 +240,9 @@ def _window_around(matrix: npt.NDArray[np.float64], chip_size: int, height: int,
     corners = np.array([[x, y, 1] for x in (0, chip_size - 1) for y in (0, chip_size - 1)]) @ matrix.T
     col_off, row_off = (max(0, math.floor(low) - 1) for low in corners.min(axis=0))
     col_end, row_end = (math.ceil(high) + 2 for high in corners.max(axis=0))
-    return Window(row_off, col_off, min(row_end, height) - row_off, min(col_end, width) - col_off)
+    return Window(
+        col_off=col_off, row_off=row_off, width=min(col_end, width) - col_off, height=min(row_end, height) - row_off
+    )
 
 
 def _even_windows(height: int, width: int, size: int) -> list[Window]:
@@ -248,7 +250,7 @@ def _even_windows(height: int, width: int, size: int) -> list[Window]:
     rows = np.linspace(0, height, math.ceil(height / size) + 1).round().astype(int)
     cols = np.linspace(0, width, math.ceil(width / size) + 1).round().astype(int)
     return [
-        Window(int(top), int(left), int(bottom - top), int(right - left))
+        Window(col_off=int(left), row_off=int(top), width=int(right - left), height=int(bottom - top))
         for top, bottom in pairwise(rows)
         for left, right in pairwise(cols)
     ]

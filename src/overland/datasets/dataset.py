@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from overland.datasets.label_mapping import LabelCodec
+from overland.datasets.label_mapping import LabelMapping
 from overland.datasets.masks import RawMask, read_mask
 from overland.errors import DataError
 from overland.geo.grid import Window
@@ -22,8 +22,8 @@ __all__ = [
     "DESCRIBED_SPLITS",
     "Dataset",
     "Sample",
+    "read_labels",
     "read_sample",
-    "read_target",
     "write_description",
 ]
 
@@ -53,7 +53,7 @@ class Dataset:
     name: str
     root: Path
     legend: Legend
-    codec: LabelCodec
+    codec: LabelMapping
     splits: Mapping[str, tuple[Sample, ...]]
     notes: tuple[str, ...] = ()
     names_declared: bool = True
@@ -83,7 +83,7 @@ def read_sample(
     return image, target, valid
 
 
-def read_target(dataset: Dataset, sample: Sample, window: Window | None = None) -> npt.NDArray[np.uint8]:
+def read_labels(dataset: Dataset, sample: Sample, window: Window | None = None) -> npt.NDArray[np.uint8]:
     """Read the class ids (height, width) of a sample, 255 where there is no label.
 
     Raises `DataError` when the sample has no mask and when the mask holds values that are no classes.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from overland.datasets.dataset import Sample
-from overland.datasets.issue import Finding, count_of, named_files
+from overland.datasets.issue import Issue, count_of, named_files
 from overland.errors import UsageError
 
 __all__ = [
@@ -56,7 +56,7 @@ def group_from_name(stem: str) -> str:
 
 def pair_by_stem(
     images: Sequence[Path], image_root: Path, masks: Sequence[Path], mask_root: Path, split: str
-) -> tuple[tuple[Sample, ...], list[Finding]]:
+) -> tuple[tuple[Sample, ...], list[Issue]]:
     """Pair images and masks that have the same path below their roots, suffix aside.
 
     A mask may add _mask or _label to its stem. Returns the samples, without a target where no mask was found, and one
@@ -74,12 +74,12 @@ def pair_by_stem(
     return tuple(samples), findings
 
 
-def _by_stem(paths: Iterable[Path], root: Path) -> tuple[dict[str, Path], list[Finding]]:
+def _by_stem(paths: Iterable[Path], root: Path) -> tuple[dict[str, Path], list[Issue]]:
     groups: dict[str, list[Path]] = defaultdict(list)
     for path in paths:
         groups[path.relative_to(root).with_suffix("").as_posix()].append(path)
     doubles = [
-        Finding(
+        Issue(
             "error",
             "same-stem",
             f"{named_files(same)} have one stem, so it is open which of them is meant. Keep one of them.",
@@ -91,7 +91,7 @@ def _by_stem(paths: Iterable[Path], root: Path) -> tuple[dict[str, Path], list[F
     return {stem: same[0] for stem, same in groups.items()}, doubles
 
 
-def _unmatched(samples: Sequence[Sample], masks: Sequence[Path], mask_root: Path, split: str) -> list[Finding]:
+def _unmatched(samples: Sequence[Sample], masks: Sequence[Path], mask_root: Path, split: str) -> list[Issue]:
     findings = []
     bare = tuple(sample.image for sample in samples if sample.target is None)
     if bare and (masks or split != "test"):
@@ -99,7 +99,7 @@ def _unmatched(samples: Sequence[Sample], masks: Sequence[Path], mask_root: Path
             f"{len(bare)} of {count_of(samples, 'image')} in {split} without a mask: {named_files(bare)}. "
             f"Looked in {mask_root} for a file of the same stem; add the masks or remove the images."
         )
-        findings.append(Finding("error", "missing-mask", message, bare))
+        findings.append(Issue("error", "missing-mask", message, bare))
     used = {sample.target for sample in samples}
     orphans = tuple(mask for mask in masks if mask not in used)
     if orphans:
@@ -107,7 +107,7 @@ def _unmatched(samples: Sequence[Sample], masks: Sequence[Path], mask_root: Path
             f"{count_of(orphans, 'mask')} in {split} without an image of the same stem: {named_files(orphans)}. "
             "Not used; add the images or remove the masks."
         )
-        findings.append(Finding("error" if bare else "warning", "missing-image", message, orphans))
+        findings.append(Issue("error" if bare else "warning", "missing-image", message, orphans))
     return findings
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["Finding", "Severity", "count_of", "named_files"]
+__all__ = ["Issue", "Severity", "count_of", "named_files"]
 
 Severity = Literal["error", "warning", "info"]
 
@@ -15,7 +15,7 @@ _FEW = 5
 
 
 @dataclass(frozen=True)
-class Finding:
+class Issue:
     """One thing found in a dataset: `message` says what, where and what to do; `files` are all the files concerned."""
 
     severity: Severity

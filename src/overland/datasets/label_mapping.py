@@ -16,7 +16,7 @@ from overland.legend import IGNORE_INDEX, Color
 
 __all__ = [
     "BINARIZE_AT",
-    "LabelCodec",
+    "LabelMapping",
     "codes_of_ids",
     "label_mapping_line",
     "mask_from_ids",
@@ -30,7 +30,7 @@ Ids = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class LabelCodec:
+class LabelMapping:
     """How the masks of a dataset are read, decided once for all of them.
 
     ids        the values are class ids
@@ -141,7 +141,7 @@ Code = int | Color
 Codes = dict[int, tuple[int, ...]]
 
 
-def codes_of_ids(codec: LabelCodec) -> Codes:
+def codes_of_ids(codec: LabelMapping) -> Codes:
     """What each id is written as: one value, or red, green, blue; ids that the masks cannot hold are not there.
 
     255 becomes what means "no label", the lowest value that is not negative where there are several, such as
@@ -163,7 +163,7 @@ def codes_of_ids(codec: LabelCodec) -> Codes:
     return {index: code if isinstance(code, tuple) else (code,) for index, code in chosen.items()}
 
 
-def mask_from_ids(codec: LabelCodec, ids: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+def mask_from_ids(codec: LabelMapping, ids: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
     """The mask (bands, height, width) that `codec` reads as these ids (height, width): one band, or three of colours.
 
     The type is the smallest that holds all values of the dataset. Raises `DataError` for an id that its masks cannot
@@ -179,7 +179,7 @@ def mask_from_ids(codec: LabelCodec, ids: npt.NDArray[np.uint8]) -> npt.NDArray[
     return np.moveaxis(table[ids], -1, 0)
 
 
-def _pairs(codec: LabelCodec) -> Iterable[tuple[Code, int]]:
+def _pairs(codec: LabelMapping) -> Iterable[tuple[Code, int]]:
     if codec.kind == "colors":
         return codec.colors
     if codec.kind == "ids":
@@ -200,7 +200,7 @@ def _dtype(codes: Codes) -> type[np.generic]:
     return next(fitting, np.int32)
 
 
-def _no_code(codec: LabelCodec, index: int) -> str:
+def _no_code(codec: LabelMapping, index: int) -> str:
     what = "colour" if codec.kind == "colors" else "value"
     if index == IGNORE_INDEX:
         return (

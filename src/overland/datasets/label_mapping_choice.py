@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from overland.datasets.issue import Finding
-from overland.datasets.label_mapping import BINARIZE_AT, LabelCodec, label_mapping_line
+from overland.datasets.issue import Issue
+from overland.datasets.label_mapping import BINARIZE_AT, LabelMapping, label_mapping_line
 from overland.datasets.masks import RawMask, color_counts, read_mask, value_counts
 from overland.errors import DataError
 from overland.legend import IGNORE_INDEX, Color, Legend, legend_from_names
 from overland.raster.read import open_scene
 
-__all__ = ["CodecChoice", "codec_from_masks"]
+__all__ = ["LabelMappingChoice", "label_mapping_from_masks"]
 
 _SAMPLED = 48
 _BINARY_NAMES = ("background", "foreground")
@@ -30,16 +30,16 @@ _SAVE_LOSSLESS = (
 
 
 @dataclass(frozen=True)
-class CodecChoice:
+class LabelMappingChoice:
     """A legend and a codec, with `notes` on what was decided by rule and `findings` on what was found on the way.
 
     `names_declared` is False where the class names are ours, for want of any.
     """
 
     legend: Legend
-    codec: LabelCodec
+    codec: LabelMapping
     notes: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Issue, ...] = ()
     names_declared: bool = True
 
 
@@ -61,13 +61,13 @@ class _Survey:
         return "the values " + ", ".join(f"{value} ({self.values[value] / total:.1%})" for value in values)
 
 
-def codec_from_masks(
+def label_mapping_from_masks(
     paths: Sequence[Path],
     legend: Legend | None = None,
     *,
     label_mapping: Mapping[int, int] | None = None,
     colors: Sequence[tuple[Color, int]] | None = None,
-) -> CodecChoice:
+) -> LabelMappingChoice:
     """Decide how masks are read, from what is declared and from a sample of them spread over all.
 
     `label_mapping` gives the id of each value in the files, `colors` the id of each colour; 255 means "no label".
@@ -90,7 +90,7 @@ def codec_from_masks(
         choice = _choice_of_mapping(legend, survey, label_mapping)
     else:
         choice = _choice_of_values(legend, survey)
-    return CodecChoice(legend, choice.codec, unnamed + choice.notes, choice.findings, names_declared)
+    return LabelMappingChoice(legend, choice.codec, unnamed + choice.notes, choice.findings, names_declared)
 
 
 def _survey(paths: Sequence[Path], *, with_rgb: bool) -> _Survey:
@@ -116,19 +116,19 @@ def _counted(mask: RawMask) -> Counter[int]:
     return counts
 
 
-def _choice_of_colors(legend: Legend, survey: _Survey, colors: Sequence[tuple[Color, int]]) -> CodecChoice:
+def _choice_of_colors(legend: Legend, survey: _Survey, colors: Sequence[tuple[Color, int]]) -> LabelMappingChoice:
     # In a palette file the declared colours count; where they do not occur in it, its indices are the ids.
     known = {color for color, _ in colors}
     is_ids = _are_ids(survey.values, legend.num_classes)
     grey_is_declared = all((value, value, value) in known for value in survey.values)
     if is_ids and not (known & set(survey.colors)) and not grey_is_declared:
-        return CodecChoice(legend, LabelCodec("ids", legend.num_classes), ("The masks hold ids, no colours.",))
-    codec = LabelCodec("colors", legend.num_classes, colors=tuple(colors))
+        return LabelMappingChoice(legend, LabelMapping("ids", legend.num_classes), ("The masks hold ids, no colours.",))
+    codec = LabelMapping("colors", legend.num_classes, colors=tuple(colors))
     noise = _noise_share(survey) if all(_is_pure(color) for color in known) else 0.0
     if noise == 0:
-        return CodecChoice(legend, codec)
+        return LabelMappingChoice(legend, codec)
     note = f"{noise:.2%} of the masks' pixels have none of the colours: each channel is binarised at {BINARIZE_AT}."
-    return CodecChoice(legend, codec, (note,), (Finding("warning", "mask-noise", f"{note} {_SAVE_LOSSLESS}"),))
+    return LabelMappingChoice(legend, codec, (note,), (Issue("warning", "mask-noise", f"{note} {_SAVE_LOSSLESS}"),))
 
 
 def _noise_share(survey: _Survey) -> float:
@@ -143,33 +143,33 @@ def _is_pure(color: Color) -> bool:
     return set(color) <= {0, 255}
 
 
-def _choice_of_mapping(legend: Legend, survey: _Survey, mapping: Mapping[int, int]) -> CodecChoice:
+def _choice_of_mapping(legend: Legend, survey: _Survey, mapping: Mapping[int, int]) -> LabelMappingChoice:
     unmapped = {value for value in survey.values if value not in mapping and value != IGNORE_INDEX}
     # A lone 1 is an id in a mask of another coding, no noise.
     is_noise = bool(unmapped - {1}) and _is_two_tone(survey.values)
     if is_noise and set(mapping) == {0, 255}:
-        codec = LabelCodec("threshold", legend.num_classes, mapping=dict(mapping))
+        codec = LabelMapping("threshold", legend.num_classes, mapping=dict(mapping))
         note = _threshold_note(legend, codec, survey)
-        return CodecChoice(legend, codec, (note,), (Finding("warning", "mask-noise", f"{note} {_SAVE_LOSSLESS}"),))
-    return CodecChoice(legend, LabelCodec("mapping", legend.num_classes, mapping=dict(mapping)))
+        return LabelMappingChoice(legend, codec, (note,), (Issue("warning", "mask-noise", f"{note} {_SAVE_LOSSLESS}"),))
+    return LabelMappingChoice(legend, LabelMapping("mapping", legend.num_classes, mapping=dict(mapping)))
 
 
-def _choice_of_values(legend: Legend, survey: _Survey) -> CodecChoice:
+def _choice_of_values(legend: Legend, survey: _Survey) -> LabelMappingChoice:
     values = set(survey.values)
     looks_like_two_tone = values == {0, IGNORE_INDEX}
     if _are_ids(survey.values, legend.num_classes) and not looks_like_two_tone and values != {IGNORE_INDEX}:
-        return CodecChoice(legend, LabelCodec("ids", legend.num_classes))
+        return LabelMappingChoice(legend, LabelMapping("ids", legend.num_classes))
     # Where class 1 is the background, white may as well be class 0, as it is in most masks.
     if legend.num_classes != 2 or legend.background == 1 or not _is_two_tone(survey.values):
         raise DataError(_ambiguous(legend, survey))
-    codec = LabelCodec("threshold", 2, mapping={0: 0, 255: 1})
+    codec = LabelMapping("threshold", 2, mapping={0: 0, 255: 1})
     note = _threshold_note(legend, codec, survey)
     code = "unmapped-mask" if values == {0, 255} else "mask-noise"
     line = label_mapping_line({0: 0, 255: 1})
     advice = f"As ids they would be 'no label' or no class at all. To settle it, add to the dataset YAML: {line}"
     if code == "mask-noise":
         advice += "; better still, save the masks again as PNG or GeoTIFF, binarised at 128."
-    return CodecChoice(legend, codec, (note,), (Finding("error", code, f"{note} {advice}"),))
+    return LabelMappingChoice(legend, codec, (note,), (Issue("error", code, f"{note} {advice}"),))
 
 
 def _are_ids(values: Counter[int], num_classes: int) -> bool:
@@ -185,7 +185,7 @@ def _is_two_tone(values: Counter[int]) -> bool:
     return low > 0 and high > 0 and between <= _MOST_BETWEEN * min(low, high) and not has_third_shade
 
 
-def _threshold_note(legend: Legend, codec: LabelCodec, survey: _Survey) -> str:
+def _threshold_note(legend: Legend, codec: LabelMapping, survey: _Survey) -> str:
     below, above = legend.names[codec.mapping[0]], legend.names[codec.mapping[255]]
     return (
         f"Masks hold {survey.listed} for two classes: binarised at {BINARIZE_AT}, "

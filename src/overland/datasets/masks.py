@@ -19,7 +19,7 @@ __all__ = [
     "RawMask",
     "color_codes",
     "color_counts",
-    "empty_share",
+    "empty_fraction",
     "is_constant",
     "read_mask",
     "unique_values",
@@ -126,7 +126,7 @@ def _whole_numbers(
 # How much of an image holds nothing: nodata, or the black or white that stands for it.
 
 
-def empty_share(pixels: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> float:
+def empty_fraction(pixels: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> float:
     """Share of pixels that are nodata, or black or white in all bands, whichever of the two is the fill.
 
     `pixels` (bands, height, width), `valid` (height, width).

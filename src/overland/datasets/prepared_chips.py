@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.datasets.dataset import Dataset, Sample, read_sample
-from overland.datasets.masks import empty_share, is_constant
+from overland.datasets.masks import empty_fraction, is_constant
 from overland.errors import UsageError
 from overland.legend import IGNORE_INDEX
 from overland.raster import Grid, Window, create_raster, open_scene
@@ -74,7 +74,7 @@ def plan_chips(height: int, width: int, rules: ChipRules) -> list[list[Window]]:
     With pad "none" none does, and an image smaller than a chip is one chip of its own size.
     """
     rows, cols = (_spans(length, rules) for length in (height, width))
-    return [[Window(top, left, tall, wide) for left, wide in cols] for top, tall in rows]
+    return [[Window(col_off=left, row_off=top, width=wide, height=tall) for left, wide in cols] for top, tall in rows]
 
 
 def _spans(length: int, rules: ChipRules) -> list[tuple[int, int]]:
@@ -118,7 +118,7 @@ class Chip:
     image: Pixels
     target: Ids
     fate: Fate
-    empty_share: float
+    empty_fraction: float
     labelled_share: float
     foreground_share: float | None
 
@@ -153,7 +153,9 @@ def iter_chips(
 def _strip_of(first: Window, whole: Window, rules: ChipRules) -> Window:
     # A chip that is mirrored at the lower edge shows rows above it again.
     above = rules.chip_size if rules.pad == "reflect" else 0
-    return Window(first.row_off - above, 0, above + first.height, whole.width).intersection(whole)
+    return Window(
+        col_off=0, row_off=first.row_off - above, width=whole.width, height=above + first.height
+    ).intersection(whole)
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ def _chip(dataset: Dataset, strip: _Strip, window: Window, rules: ChipRules, *, 
     inside = window.intersection(strip.window)
     rows, cols = inside.shifted(-strip.window.row_off, -strip.window.col_off).slices
     image, target = strip.image[:, rows, cols], strip.target[rows, cols]
-    empty = 1.0 if is_constant(image) else empty_share(image, strip.valid[rows, cols])
+    empty = 1.0 if is_constant(image) else empty_fraction(image, strip.valid[rows, cols])
     labelled = target != IGNORE_INDEX
     foreground = _foreground_share(target, labelled, dataset.legend.background)
     sides = ((0, window.height - inside.height), (0, window.width - inside.width))
@@ -233,7 +235,7 @@ def _reflected(start: int, end: int, length: int) -> npt.NDArray[np.intp]:
 
 _COLUMNS = (
     *("split", "chip", "fate", "scene", "group", "image", "row_off", "col_off", "height", "width"),
-    *("labelled_share", "foreground_share", "empty_share"),
+    *("labelled_share", "foreground_share", "empty_fraction"),
 )
 _PNG_TYPES = ("uint8", "uint16")
 
@@ -276,7 +278,7 @@ class ChipStore:
         image = sample.image.relative_to(root) if sample.image.is_relative_to(root) else Path(sample.image.name)
         foreground = None if chip.foreground_share is None else round(chip.foreground_share, 6)
         where = (inside.row_off, inside.col_off, inside.height, inside.width)
-        shares = (round(chip.labelled_share, 6), foreground, round(chip.empty_share, 6))
+        shares = (round(chip.labelled_share, 6), foreground, round(chip.empty_fraction, 6))
         self._table.writerow((split, name, chip.fate, scene, sample.group, image.as_posix(), *where, *shares))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overland.bundle import ModelBundle, load_weights, save_bundle, scores_from_logits
+from overland.bundle import ModelBundle, load_weights, probabilities_from_logits, save_bundle
 from overland.errors import DataError, UsageError, import_extra
 
 __all__ = ["LARGEST_DIFFERENCE", "compact_bundle"]
@@ -133,7 +133,9 @@ def _difference(bundle: ModelBundle, copy: ModelBundle) -> float:
     side = 2 * bundle.size_divisor * max(1, 64 // bundle.size_divisor)
     chips = np.random.default_rng(0).normal(size=(_CHIPS, bundle.in_channels, side, side)).astype(np.float32)
     first, second = (
-        scores_from_logits(each, onnxruntime.InferenceSession(str(each.graph_path)).run(None, {"image": chips})[0])
+        probabilities_from_logits(
+            each, onnxruntime.InferenceSession(str(each.graph_path)).run(None, {"image": chips})[0]
+        )
         for each in (bundle, copy)
     )
     return float(np.abs(first - second).max())

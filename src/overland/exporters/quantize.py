@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overland.bundle import ModelBundle, mask_from_scores
+from overland.bundle import ModelBundle, mask_from_probabilities
 from overland.errors import DataError, import_extra
 from overland.exporters.graphs import use_subpixel_convolutions
 from overland.metrics import confusion_matrix
@@ -49,7 +49,7 @@ class Agreement:
 
     def add(self, first: Scores, second: Scores, valid: Valid, target: npt.NDArray[np.uint8] | None = None) -> None:
         """Add an image: two arrays (scores, height, width), where it holds data, and its class ids if it has labels."""
-        masks = [mask_from_scores(self._bundle, scores) for scores in (first, second)]
+        masks = [mask_from_probabilities(self._bundle, scores) for scores in (first, second)]
         self._images += 1
         self._pixels += int(valid.sum())
         self._same += int((masks[0] == masks[1])[valid].sum())

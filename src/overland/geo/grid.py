@@ -17,14 +17,21 @@ _METRES_PER_DEGREE = 111_320.0
 _WEB_MERCATOR, _EARTH_RADIUS_M = "EPSG:3857", 6_378_137.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A rectangle of pixels; it may reach beyond the raster where a caller pads."""
+    """A rectangle of pixels; it may reach beyond the raster where a caller pads.
 
-    row_off: int
+    It takes keywords only, because libraries disagree on the order of offsets and sizes. Iteration order is rasterio's.
+    """
+
     col_off: int
-    height: int
+    """First column, counted from 0 at the left edge of the raster; negative where the window reaches beyond it."""
+    row_off: int
+    """First row, counted from 0 at the upper edge of the raster; negative where the window reaches beyond it."""
     width: int
+    """Number of columns, in pixels."""
+    height: int
+    """Number of rows, in pixels."""
 
     @property
     def row_end(self) -> int:
@@ -43,14 +50,19 @@ class Window:
 
     def padded(self, halo: int) -> Window:
         """The window with `halo` pixels more on every side."""
-        return Window(self.row_off - halo, self.col_off - halo, self.height + 2 * halo, self.width + 2 * halo)
+        return Window(
+            col_off=self.col_off - halo,
+            row_off=self.row_off - halo,
+            width=self.width + 2 * halo,
+            height=self.height + 2 * halo,
+        )
 
     def intersection(self, other: Window) -> Window:
         """The pixels in both windows; height or width is 0 when they do not meet."""
         row_off, col_off = max(self.row_off, other.row_off), max(self.col_off, other.col_off)
         height = max(0, min(self.row_end, other.row_end) - row_off)
         width = max(0, min(self.col_end, other.col_end) - col_off)
-        return Window(row_off, col_off, height, width)
+        return Window(col_off=col_off, row_off=row_off, width=width, height=height)
 
     def shifted(self, rows: int, cols: int) -> Window:
         """The window moved by whole pixels."""
@@ -74,7 +86,7 @@ class Grid:
     @property
     def window(self) -> Window:
         """The window of the whole raster."""
-        return Window(0, 0, self.height, self.width)
+        return Window(col_off=0, row_off=0, width=self.width, height=self.height)
 
     @property
     def is_georeferenced(self) -> bool:
@@ -137,4 +149,6 @@ def iter_windows(height: int, width: int, size: int) -> Iterator[Window]:
     """Windows of at most `size` x `size` that cover a raster row by row without overlap."""
     for row_off in range(0, height, size):
         for col_off in range(0, width, size):
-            yield Window(row_off, col_off, min(size, height - row_off), min(size, width - col_off))
+            yield Window(
+                col_off=col_off, row_off=row_off, width=min(size, width - col_off), height=min(size, height - row_off)
+            )

@@ -14,7 +14,13 @@ from overland.inference.engines import Engine, open_engine
 from overland.inference.memory import MemoryCosts, chip_size_for, default_budget_mb, planned_memory_mb
 from overland.inference.plan import Axis, Plan, plan_windows
 from overland.inference.predictor import predict_array, predict_scene
-from overland.inference.probabilities import ModelScorer, Scorer, mean_scorer, model_scorer, tta_scorer
+from overland.inference.probabilities import (
+    ModelClassifier,
+    PixelClassifier,
+    ensemble_classifier,
+    model_classifier,
+    tta_classifier,
+)
 from overland.inference.region import Region
 from overland.inference.resample import Resampling, predict_resampled
 
@@ -23,18 +29,18 @@ __all__ = [
     "Axis",
     "Engine",
     "MemoryCosts",
-    "ModelScorer",
+    "ModelClassifier",
+    "PixelClassifier",
     "Plan",
     "Region",
     "Resampling",
-    "Scorer",
     "check_bands",
     "check_scene",
     "chip_size_for",
     "choose_resampling",
     "default_budget_mb",
-    "mean_scorer",
-    "model_scorer",
+    "ensemble_classifier",
+    "model_classifier",
     "open_engine",
     "plan_image",
     "plan_windows",
@@ -42,6 +48,6 @@ __all__ = [
     "predict_array",
     "predict_resampled",
     "predict_scene",
-    "tta_scorer",
+    "tta_classifier",
     "wants_palette_colors",
 ]

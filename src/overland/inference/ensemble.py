@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from overland.bundle import ModelBundle, load_bundle
-from overland.inference import Engine, Scorer, mean_scorer, model_scorer, open_engine, tta_scorer
+from overland.inference import (
+    Engine,
+    PixelClassifier,
+    ensemble_classifier,
+    model_classifier,
+    open_engine,
+    tta_classifier,
+)
 from overland.version import __version__
 
 __all__ = ["Ensemble", "open_ensemble"]
@@ -21,7 +28,7 @@ class Ensemble:
 
     bundles: tuple[ModelBundle, ...]
     engines: tuple[Engine, ...]
-    scorer: Scorer
+    scorer: PixelClassifier
 
     @property
     def bundle(self) -> ModelBundle:
@@ -77,13 +84,13 @@ def open_ensemble(
 ) -> Ensemble:
     """Load the models and make them ready; an engine that is open already runs the first.
 
-    Errors as `load_bundle`, `open_engine` and `mean_scorer` raise them.
+    Errors as `load_bundle`, `open_engine` and `ensemble_classifier` raise them.
     """
     first = model if isinstance(model, ModelBundle) else load_bundle(model)
     bundles = (first, *(load_bundle(path) for path in more))
     opened = open_engine(first, engine, precision=precision) if isinstance(engine, str) else engine
     engines = (opened, *(open_engine(bundle, opened.name, precision=precision) for bundle in bundles[1:]))
-    scorer = mean_scorer([model_scorer(*pair) for pair in zip(bundles, engines, strict=True)])
+    scorer = ensemble_classifier([model_classifier(*pair) for pair in zip(bundles, engines, strict=True)])
     if tta is not None:
-        scorer = tta_scorer(scorer, cast(Literal["flips", "d4"], tta))
+        scorer = tta_classifier(scorer, cast(Literal["flips", "d4"], tta))
     return Ensemble(bundles, engines, scorer)

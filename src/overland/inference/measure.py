@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overland.bundle import ModelBundle, mask_from_scores
-from overland.inference import model_scorer, open_engine
+from overland.bundle import ModelBundle, mask_from_probabilities
+from overland.inference import model_classifier, open_engine
 from overland.inference.compatibility import check_scene, wants_palette_colors
-from overland.inference.memory import measure_bytes_per_pixel
+from overland.inference.memory import measure_memory_per_pixel
 from overland.inference.plan import Plan, even_halo, round_up
-from overland.inference.prefetch import worker_threads
-from overland.inference.probabilities import Pixels, Scorer, Valid
+from overland.inference.probabilities import PixelClassifier, Pixels, Valid
 from overland.inference.region import Region
-from overland.inference.stream import Source, Strip, cut_chip
+from overland.inference.stream import RowBuffer, Source, cut_chip
+from overland.inference.threads import worker_threads
 from overland.raster import Scene, Window, open_scene
 
 __all__ = [
@@ -73,7 +73,7 @@ def _iter_chips(scene: Scene, bands: Sequence[int], side: int) -> Iterator[Chip]
     corners = [(row, col) for row in _offsets(scene.height, side) for col in _offsets(scene.width, side)]
     for index in np.random.default_rng(0).permutation(len(corners)):
         row, col = corners[index]
-        pixels, valid = scene.read_padded(Window(row, col, side, side), bands)
+        pixels, valid = scene.read_padded(Window(col_off=col, row_off=row, width=side, height=side), bands)
         if valid.mean() >= _LEAST_DATA:
             yield pixels, valid
 
@@ -101,7 +101,7 @@ _LARGEST_SHARE = 3 / 8
 _FEWEST, _MOST, _MEGAPIXELS = 4, 24, 8.0
 
 
-def measure_halo(bundle: ModelBundle, scorer: Scorer, chips: Iterable[Chip]) -> int:
+def measure_halo(bundle: ModelBundle, scorer: PixelClassifier, chips: Iterable[Chip]) -> int:
     """Measure the pixels at a chip's border whose scores differ because the context is cut off there.
 
     Each chip of `context_side(bundle)` pixels (`context_count` of them are enough) is scored whole, and so is its
@@ -165,12 +165,14 @@ class _Profile:
         self._distance = np.minimum.outer(to_border, to_border)
         self._sums = np.zeros((3, self.side // 2))
 
-    def add(self, bundle: ModelBundle, scorer: Scorer, pixels: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> None:
+    def add(
+        self, bundle: ModelBundle, scorer: PixelClassifier, pixels: npt.NDArray[Any], valid: npt.NDArray[np.bool_]
+    ) -> None:
         middle = (..., *2 * (slice(self.side // 2, self.side // 2 + self.side),))
         whole = scorer.score(pixels, valid)[middle]
         alone = scorer.score(pixels[middle], valid[middle])
         is_known = valid[middle]
-        flips = mask_from_scores(bundle, whole) != mask_from_scores(bundle, alone)
+        flips = mask_from_probabilities(bundle, whole) != mask_from_probabilities(bundle, alone)
         for row, values in enumerate((is_known, flips & is_known, np.abs(whole - alone).mean(axis=0) * is_known)):
             self._sums[row] += np.bincount(self._distance.ravel(), values.ravel(), self._sums.shape[1])
 
@@ -189,7 +191,7 @@ class _Profile:
 
 
 def probe_seconds(
-    scorer: Scorer, scene: Source, bands: Sequence[int], plan: Plan, *, region: Region | None = None
+    scorer: PixelClassifier, scene: Source, bands: Sequence[int], plan: Plan, *, region: Region | None = None
 ) -> float:
     """Estimate the seconds that a scene takes: the median of up to three of its windows, times their number.
 
@@ -214,15 +216,19 @@ def probe_seconds(
 
 def _read_chip(scene: Source, bands: Sequence[int], plan: Plan, row: int, col: int) -> tuple[Pixels, Valid]:
     (first, end), (first_col, end_col) = plan.rows.seen(row), plan.cols.seen(col)
-    pixels, valid = scene.read(Window(first, first_col, end - first, end_col - first_col), bands)
-    return cut_chip(Strip(first, first_col, pixels, valid, valid), plan, row, col)
+    pixels, valid = scene.read(
+        Window(col_off=first_col, row_off=first, width=end_col - first_col, height=end - first), bands
+    )
+    return cut_chip(RowBuffer(first, first_col, pixels, valid, valid), plan, row, col)
 
 
 def _spread_probe(windows: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return [windows[index] for index in sorted({0, len(windows) // 2, len(windows) - 1})]
 
 
-def _seconds_each(scorer: Scorer, chip: tuple[Pixels, Valid], at_once: int, threads: ThreadPoolExecutor) -> float:
+def _seconds_each(
+    scorer: PixelClassifier, chip: tuple[Pixels, Valid], at_once: int, threads: ThreadPoolExecutor
+) -> float:
     started = time.perf_counter()
     for running in [threads.submit(scorer.score, *chip) for _ in range(at_once)]:
         running.result()
@@ -242,8 +248,8 @@ def measured_bundle(
     scene that does not fit the model.
     """
     if bundle.squash:
-        return replace(bundle, halo=0, bytes_per_pixel=measure_bytes_per_pixel(bundle))
+        return replace(bundle, halo=0, bytes_per_pixel=measure_memory_per_pixel(bundle))
     chips = sample_chips(bundle, scenes, side=context_side(bundle), count=context_count(bundle), bands=bands)
-    scorer = model_scorer(bundle, open_engine(bundle, "onnx", precision="fp32"))
+    scorer = model_classifier(bundle, open_engine(bundle, "onnx", precision="fp32"))
     halo = measure_halo(bundle, scorer, chips)
-    return replace(bundle, halo=halo, bytes_per_pixel=measure_bytes_per_pixel(bundle))
+    return replace(bundle, halo=halo, bytes_per_pixel=measure_memory_per_pixel(bundle))

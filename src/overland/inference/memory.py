@@ -24,7 +24,7 @@ __all__ = [
     "MemoryCosts",
     "chip_size_for",
     "default_budget_mb",
-    "measure_bytes_per_pixel",
+    "measure_memory_per_pixel",
     "megabytes",
     "peak_of_run_mb",
     "planned_memory_mb",
@@ -44,7 +44,7 @@ _CHILD = (
 _CLEAR_PEAK = Path("/proc/self/clear_refs")
 
 
-def measure_bytes_per_pixel(bundle: ModelBundle) -> float | None:
+def measure_memory_per_pixel(bundle: ModelBundle) -> float | None:
     """Measure the memory that a bundle's network needs for each pixel of a chip, in bytes, on ONNX Runtime.
 
     Two processes run one chip each; their peaks of resident memory differ by what the larger chip takes more. None

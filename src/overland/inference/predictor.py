@@ -17,16 +17,16 @@ import numpy as np
 
 from overland.inference.blend import Blend
 from overland.inference.plan import Plan
-from overland.inference.prefetch import map_ahead, read_ahead, worker_threads, write_behind
-from overland.inference.probabilities import Pixels, Scorer, Scores, Valid
+from overland.inference.probabilities import PixelClassifier, Pixels, Scores, Valid
 from overland.inference.region import Region, Target
-from overland.inference.stream import Source, Strip, cut_chip, iter_scene_pieces, iter_strips, pieces_of_stride
+from overland.inference.stream import RowBuffer, Source, blocks_of_stride, cut_chip, iter_row_buffers, iter_scene_blocks
+from overland.inference.threads import map_in_threads, prefetch, worker_threads, write_in_background
 from overland.progress import Advance
 from overland.raster import Window
 
-__all__ = ["WriteScores", "predict_array", "predict_scene"]
+__all__ = ["WriteProbabilities", "predict_array", "predict_scene"]
 
-WriteScores = Callable[[Window, Scores, Valid], None]
+WriteProbabilities = Callable[[Window, Scores, Valid], None]
 """Takes finished rows: their window, the scores (scores, rows, width), and where they are wanted (rows, width)."""
 
 # Finished rows leave in lots of this many, the block height of the files that Overland writes.
@@ -39,11 +39,13 @@ class _Job:
 
     row: int
     col: int
-    strip: Strip
+    strip: RowBuffer
     is_empty: bool
 
 
-def predict_array(scorer: Scorer, pixels: Pixels, valid: Valid, plan: Plan, *, at_once: int | None = None) -> Scores:
+def predict_array(
+    scorer: PixelClassifier, pixels: Pixels, valid: Valid, plan: Plan, *, at_once: int | None = None
+) -> Scores:
     """Predict an image that is in memory: pixels (bands, height, width) as stored, scores (scores, height, width).
 
     The same windows and blending as for a scene. Where `valid` (height, width) is false a score has no meaning.
@@ -51,21 +53,21 @@ def predict_array(scorer: Scorer, pixels: Pixels, valid: Valid, plan: Plan, *, a
     the caller's own thread, for who predicts several images at once.
     """
     scores = np.zeros((scorer.num_scores, *valid.shape), np.float32)
-    target = Target(Window(0, 0, *valid.shape))
+    target = Target(Window(col_off=0, row_off=0, width=valid.shape[1], height=valid.shape[0]))
     at_once = min(at_once or scorer.streams, plan.windows)
     with worker_threads(at_once) if at_once > 1 else nullcontext() as threads:
-        scored = _iter_scored(scorer, plan, target.left, [Strip(0, 0, pixels, valid, valid)], threads, at_once)
+        scored = _iter_scored(scorer, plan, target.left, [RowBuffer(0, 0, pixels, valid, valid)], threads, at_once)
         for window, lot, _ in _iter_lots(plan, target, scored, scorer.num_scores):
             scores[:, window.row_off : window.row_end] = lot
     return scores
 
 
 def predict_scene(
-    scorer: Scorer,
+    scorer: PixelClassifier,
     scene: Source,
     bands: Sequence[int],
     plan: Plan,
-    write: WriteScores,
+    write: WriteProbabilities,
     *,
     advance: Advance | None = None,
     region: Region | None = None,
@@ -83,11 +85,11 @@ def predict_scene(
     target = Target(scene.grid.window if region is None else region.window, first_row)
     if not target.left.height:
         return
-    pieces = iter_scene_pieces(scene, bands, plan, target.left, region)
+    pieces = iter_scene_blocks(scene, bands, plan, target.left, region)
     with (
-        read_ahead(pieces, pieces_of_stride(plan)) as reader,
+        prefetch(pieces, blocks_of_stride(plan)) as reader,
         worker_threads(scorer.streams) as threads,
-        write_behind() as writer,
+        write_in_background() as writer,
     ):
 
         def on_window(job: _Job) -> None:
@@ -127,12 +129,21 @@ def _iter_lots(
         first, lot = blend.take(job.row, _LOT, window.row_off)
         wanted = _with_rows_of(wanted, first, job.strip, left)
         if lot.shape[1]:
-            yield Window(first - window.row_off, 0, lot.shape[1], left.width), lot, wanted[: lot.shape[1]]
+            yield (
+                Window(col_off=0, row_off=first - window.row_off, width=left.width, height=lot.shape[1]),
+                lot,
+                wanted[: lot.shape[1]],
+            )
             wanted = wanted[lot.shape[1] :]
 
 
 def _iter_scored(
-    scorer: Scorer, plan: Plan, left: Window, pieces: Iterable[Strip], threads: ThreadPoolExecutor | None, at_once: int
+    scorer: PixelClassifier,
+    plan: Plan,
+    left: Window,
+    pieces: Iterable[RowBuffer],
+    threads: ThreadPoolExecutor | None,
+    at_once: int,
 ) -> Iterator[tuple[_Job, Scores | None]]:
     jobs = _iter_jobs(plan, left, pieces)
     if threads is None:
@@ -140,28 +151,28 @@ def _iter_scored(
     # The windows of one row, so that no more than two strips are in use; those of a narrow scene would be too few.
     queued = max(len(_cols(plan, left)), at_once + 1)
     score = partial(_score_window, scorer, plan)
-    return map_ahead(score, jobs, threads, busy=at_once, queued=queued, is_light=lambda job: job.is_empty)
+    return map_in_threads(score, jobs, threads, busy=at_once, queued=queued, is_light=lambda job: job.is_empty)
 
 
-def _score_window(scorer: Scorer, plan: Plan, job: _Job) -> Scores | None:
+def _score_window(scorer: PixelClassifier, plan: Plan, job: _Job) -> Scores | None:
     return None if job.is_empty else scorer.score(*cut_chip(job.strip, plan, job.row, job.col))
 
 
-def _iter_jobs(plan: Plan, left: Window, pieces: Iterable[Strip]) -> Iterator[_Job]:
+def _iter_jobs(plan: Plan, left: Window, pieces: Iterable[RowBuffer]) -> Iterator[_Job]:
     rows = plan.rows.touching(left.row_off, left.row_end)
-    for row, strip in zip(rows, iter_strips(pieces, plan.rows, rows), strict=True):
+    for row, strip in zip(rows, iter_row_buffers(pieces, plan.rows, rows), strict=True):
         for col in _cols(plan, left):
             yield _Job(row, col, strip, _is_empty(plan, left, strip, row, col))
 
 
-def _is_empty(plan: Plan, left: Window, strip: Strip, row: int, col: int) -> bool:
+def _is_empty(plan: Plan, left: Window, strip: RowBuffer, row: int, col: int) -> bool:
     (first, end), (first_col, end_col) = plan.rows.span(row), plan.cols.span(col)
     rows = slice(max(first, left.row_off) - strip.row_off, min(end, left.row_end) - strip.row_off)
     cols = slice(max(first_col, left.col_off) - left.col_off, min(end_col, left.col_end) - left.col_off)
     return not strip.wanted[rows, cols].any()
 
 
-def _with_rows_of(held: Valid, row_off: int, strip: Strip, left: Window) -> Valid:
+def _with_rows_of(held: Valid, row_off: int, strip: RowBuffer, left: Window) -> Valid:
     # Strips overlap: the rows that are held already are the same ones.
     held_end = row_off + len(held)
     return np.concatenate([held, strip.wanted[held_end - strip.row_off : left.row_end - strip.row_off]])
@@ -173,5 +184,5 @@ def _cols(plan: Plan, window: Window) -> range:
 
 def _core_megapixels(plan: Plan, job: _Job, left: Window) -> float:
     (first, end), (first_col, end_col) = plan.rows.core(job.row), plan.cols.core(job.col)
-    core = Window(first, first_col, end - first, end_col - first_col).intersection(left)
+    core = Window(col_off=first_col, row_off=first, width=end_col - first_col, height=end - first).intersection(left)
     return core.height * core.width / 1e6

@@ -9,11 +9,19 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from overland.bundle import ModelBundle, scale_pixels, scores_from_logits
+from overland.bundle import ModelBundle, probabilities_from_logits, scale_pixels
 from overland.errors import UsageError
 from overland.inference.engines import Engine
 
-__all__ = ["TTA_MODES", "ModelScorer", "Scorer", "mean_scorer", "model_scorer", "network_input", "tta_scorer"]
+__all__ = [
+    "TTA_MODES",
+    "ModelClassifier",
+    "PixelClassifier",
+    "ensemble_classifier",
+    "model_classifier",
+    "network_input",
+    "tta_classifier",
+]
 
 Pixels = npt.NDArray[Any]
 Valid = npt.NDArray[np.bool_]
@@ -28,7 +36,7 @@ TTA_MODES: dict[str, tuple[_View, ...]] = {
 }
 
 
-class Scorer(Protocol):
+class PixelClassifier(Protocol):
     """What gives the probabilities of a chip. Called by several threads at once."""
 
     @property
@@ -58,7 +66,7 @@ def network_input(bundle: ModelBundle, pixels: Pixels, valid: Valid) -> Scores:
 
 
 @dataclass(frozen=True)
-class ModelScorer:
+class ModelClassifier:
     """A bundle's own scaling and activation around the engine that runs its network."""
 
     bundle: ModelBundle
@@ -77,13 +85,13 @@ class ModelScorer:
     def score(self, pixels: Pixels, valid: Valid) -> Scores:
         """Scale, run the network, activate."""
         chip = network_input(self.bundle, pixels, valid)
-        scores: Scores = scores_from_logits(self.bundle, self.engine.run(chip[None]))[0]
+        scores: Scores = probabilities_from_logits(self.bundle, self.engine.run(chip[None]))[0]
         return scores
 
 
 @dataclass(frozen=True)
 class _MeanScorer:
-    scorers: tuple[Scorer, ...]
+    scorers: tuple[PixelClassifier, ...]
 
     @property
     def num_scores(self) -> int:
@@ -103,7 +111,7 @@ class _MeanScorer:
 
 @dataclass(frozen=True)
 class _TtaScorer:
-    scorer: Scorer
+    scorer: PixelClassifier
     views: tuple[_View, ...]
 
     @property
@@ -124,12 +132,12 @@ class _TtaScorer:
         return total
 
 
-def model_scorer(bundle: ModelBundle, engine: Engine) -> ModelScorer:
+def model_classifier(bundle: ModelBundle, engine: Engine) -> ModelClassifier:
     """The probabilities of one model."""
-    return ModelScorer(bundle, engine)
+    return ModelClassifier(bundle, engine)
 
 
-def mean_scorer(scorers: Sequence[ModelScorer]) -> Scorer:
+def ensemble_classifier(scorers: Sequence[ModelClassifier]) -> PixelClassifier:
     """The mean probabilities of several models; each scales the pixels with its own mean and std.
 
     Raises `UsageError` when their classes, activations, bands or pixel types differ.
@@ -141,7 +149,7 @@ def mean_scorer(scorers: Sequence[ModelScorer]) -> Scorer:
     return scorers[0] if len(scorers) == 1 else _MeanScorer(tuple(scorers))
 
 
-def tta_scorer(scorer: Scorer, mode: Literal["flips", "d4"]) -> Scorer:
+def tta_classifier(scorer: PixelClassifier, mode: Literal["flips", "d4"]) -> PixelClassifier:
     """The mean probabilities over views of a chip: "flips" mirrors it (4 runs), "d4" turns it as well (8 runs).
 
     Raises `UsageError` for another mode.

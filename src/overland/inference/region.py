@@ -57,7 +57,9 @@ class Target:
     def left(self) -> Window:
         """The rows that are still to be done."""
         window, done = self.window, min(self.first_row, self.window.height)
-        return Window(window.row_off + done, window.col_off, window.height - done, window.width)
+        return Window(
+            col_off=window.col_off, row_off=window.row_off + done, width=window.width, height=window.height - done
+        )
 
 
 Bounds = tuple[float, float, float, float]
@@ -130,7 +132,11 @@ def scene_part(path: str, grid: Grid, limits: Bounds | Area | None) -> ScenePart
         raise DataError(f"{path} has ground control points alone; warp it first (rio warp, gdalwarp), then cut it.")
     shape = _united(limits, grid) if isinstance(limits, Area) else shapely.box(*limits)
     shape = map_to_pixels(np.array([shape], dtype=object), grid)[0]
-    window = Window(0, 0, 0, 0) if shape.is_empty else _touched(shape.bounds).intersection(grid.window)
+    window = (
+        Window(col_off=0, row_off=0, width=0, height=0)
+        if shape.is_empty
+        else _touched(shape.bounds).intersection(grid.window)
+    )
     if not (window.height and window.width):
         return None
     return ScenePart(window, shape if isinstance(limits, Area) else None)
@@ -144,7 +150,12 @@ def _united(area: Area, grid: Grid) -> Any:
 def _touched(bounds: Bounds) -> Window:
     left, top, right, bottom = bounds
     row_off, col_off = math.floor(top + _TOLERANCE), math.floor(left + _TOLERANCE)
-    return Window(row_off, col_off, math.ceil(bottom - _TOLERANCE) - row_off, math.ceil(right - _TOLERANCE) - col_off)
+    return Window(
+        col_off=col_off,
+        row_off=row_off,
+        width=math.ceil(right - _TOLERANCE) - col_off,
+        height=math.ceil(bottom - _TOLERANCE) - row_off,
+    )
 
 
 def _said(bounds: Sequence[float]) -> str:

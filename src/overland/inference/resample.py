@@ -17,8 +17,8 @@ from affine import Affine
 from scipy.ndimage import binary_dilation
 
 from overland.inference.plan import Plan
-from overland.inference.predictor import WriteScores, predict_scene
-from overland.inference.probabilities import Scorer, Scores
+from overland.inference.predictor import WriteProbabilities, predict_scene
+from overland.inference.probabilities import PixelClassifier, Scores
 from overland.inference.region import Region, Target
 from overland.progress import Advance
 from overland.raster import Grid, Scene, Window
@@ -103,7 +103,7 @@ class Resampling:
     @property
     def bounds(self) -> Window:
         """The window of the whole new raster."""
-        return Window(0, 0, self.rows.size, self.cols.size)
+        return Window(col_off=0, row_off=0, width=self.cols.size, height=self.rows.size)
 
     def covering(self, window: Window) -> Window:
         """The new pixels that a window of the old ones touches."""
@@ -151,7 +151,7 @@ def _taken(array: Values, axis: int, indices: npt.NDArray[np.intp], weights: Val
 
 
 def _window(rows: tuple[int, int], cols: tuple[int, int]) -> Window:
-    return Window(rows[0], cols[0], rows[1] - rows[0], cols[1] - cols[0])
+    return Window(col_off=cols[0], row_off=rows[0], width=cols[1] - cols[0], height=rows[1] - rows[0])
 
 
 def _cols(window: Window) -> tuple[int, int]:
@@ -198,7 +198,9 @@ class ResampledScene:
         step = max(1, min(_ROWS, _ROWS * rows.size // rows.length))
         starts = [window.row_off, *range((window.row_off // step + 1) * step, window.row_end, step)]
         parts = [
-            self._read_part(Window(first, window.col_off, end - first, window.width), bands)
+            self._read_part(
+                Window(col_off=window.col_off, row_off=first, width=window.width, height=end - first), bands
+            )
             for first, end in zip(starts, [*starts[1:], window.row_end], strict=True)
         ]
         pixels, valid = zip(*parts, strict=True)
@@ -244,11 +246,11 @@ _LOT = 512
 
 
 def predict_resampled(
-    scorer: Scorer,
+    scorer: PixelClassifier,
     scene: Scene,
     bands: Sequence[int],
     plan: Plan,
-    write: WriteScores,
+    write: WriteProbabilities,
     *,
     resampling: Resampling,
     advance: Advance | None = None,
@@ -335,7 +337,7 @@ class _Return:
             if needed.row_end > seen.row_end:
                 return
             rows = slice(needed.row_off - seen.row_off, needed.row_end - seen.row_off)
-            cut = Window(needed.row_off, seen.col_off, needed.height, seen.width)
+            cut = Window(col_off=seen.col_off, row_off=needed.row_off, width=seen.width, height=needed.height)
             yield lot, resample(self._resampling, lot, held[:, rows], known[rows], cut)[0]
             self._row = lot.row_end
 
@@ -346,12 +348,12 @@ class _Return:
             rows = slice(first - seen.row_off, None)
             scores = np.concatenate([held[:, rows], scores], axis=1)
             wanted = np.concatenate([known[rows], wanted])
-            window = Window(first, seen.col_off, window.row_end - first, seen.width)
+            window = Window(col_off=seen.col_off, row_off=first, width=seen.width, height=window.row_end - first)
         self._held = window, scores, wanted
 
     def _lot(self) -> Window:
         end = min(self._row + _LOT, self._window.row_end)
-        return Window(self._row, self._window.col_off, end - self._row, self._window.width)
+        return Window(col_off=self._window.col_off, row_off=self._row, width=self._window.width, height=end - self._row)
 
 
 def _in_scene_pixels(advance: Advance, window: Window, left: Window) -> Advance:

@@ -12,26 +12,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overland.bundle import ModelBundle, mask_from_scores
+from overland.bundle import ModelBundle, mask_from_probabilities
 from overland.inference import predict_resampled, predict_scene
 from overland.inference.ensemble import Ensemble
-from overland.inference.predictor import WriteScores
-from overland.inference.scene_task import PredictJob, PredictOptions, open_input
+from overland.inference.predictor import WriteProbabilities
+from overland.inference.scene_task import PredictOptions, SceneRun, open_input
 from overland.progress import Advance, track
 from overland.raster import Grid, Window
 from overland.raster.journal import Journal, open_journal
-from overland.raster.row_blocks import RowBands, RowBandsOutput, iter_row_bands
+from overland.raster.row_blocks import RowBlocks, RowBlocksOutput, iter_row_blocks
 from overland.raster.write import RasterProfile
 
 __all__ = [
     "KINDS",
-    "JobResult",
-    "confidence_from_scores",
+    "SceneResult",
+    "confidence_from_probabilities",
     "forget_journals",
     "output_bytes",
     "output_pixels",
     "output_profile",
-    "run_job",
+    "run_scene",
 ]
 
 
@@ -63,14 +63,14 @@ def output_pixels(
 ) -> npt.NDArray[Any]:
     """Turn scores (scores, height, width) into the pixels (bands, height, width) of one of `KINDS`."""
     if kind == "mask":
-        mask = mask_from_scores(bundle, scores, threshold)
+        mask = mask_from_probabilities(bundle, scores, threshold)
         mask[~valid] = bundle.legend.ignore_index
         return mask[None]
-    values = scores if kind == "scores" else confidence_from_scores(scores)
+    values = scores if kind == "scores" else confidence_from_probabilities(scores)
     return np.where(valid, values, np.float32(np.nan))
 
 
-def confidence_from_scores(scores: Scores) -> Scores:
+def confidence_from_probabilities(scores: Scores) -> Scores:
     """How sure a model is: the largest probability, and the entropy as a share of the largest that is possible.
 
     Takes probabilities (scores, height, width); one score is that of class 1 of two. Returns float32 (2, height,
@@ -93,7 +93,7 @@ logger = logging.getLogger("overland")
 
 
 @dataclass(frozen=True)
-class JobResult:
+class SceneResult:
     """What came of a job: pixels of each mask value, the row at which it was continued, megapixels computed now."""
 
     counts: npt.NDArray[np.int64]
@@ -101,15 +101,15 @@ class JobResult:
     computed_megapixels: float
 
 
-def run_job(
-    job: PredictJob, ensemble: Ensemble, options: PredictOptions, *, overwrite: bool, report: Advance
-) -> JobResult:
+def run_scene(
+    job: SceneRun, ensemble: Ensemble, options: PredictOptions, *, overwrite: bool, report: Advance
+) -> SceneResult:
     """Predict a scene, or what an earlier run of the same job has left of it; `report` gets the megapixels done.
 
     When it stops before the end, finished rows are kept. The journal stays until `forget_journals`.
     """
     with open_journal(job.mask, job.run, overwrite=overwrite) as journal:
-        bands = RowBands(journal, _row_band_outputs(job, ensemble, options))
+        bands = RowBlocks(journal, _row_band_outputs(job, ensemble, options))
         missing = bands.missing()
         row = _first_row(job, missing)
         _say_continued(job, row)
@@ -119,28 +119,28 @@ def run_job(
             _predict_rows(job, ensemble, options, bands, missing, report)
             if not bands.is_done:
                 bands.assemble()
-        return JobResult(_counts(bands), row, rows * job.grid.width / 1e6)
+        return SceneResult(_counts(bands), row, rows * job.grid.width / 1e6)
 
 
-def forget_journals(jobs: list[PredictJob]) -> None:
+def forget_journals(jobs: list[SceneRun]) -> None:
     """Remove the journals of jobs that are done."""
     for job in jobs:
         with open_journal(job.mask, job.run) as journal:
             journal.remove()
 
 
-def _row_band_outputs(job: PredictJob, ensemble: Ensemble, options: PredictOptions) -> dict[str, RowBandsOutput]:
+def _row_band_outputs(job: SceneRun, ensemble: Ensemble, options: PredictOptions) -> dict[str, RowBlocksOutput]:
     return {
-        kind: RowBandsOutput(path, output_profile(kind, ensemble.bundle, job.grid, options.creation))
+        kind: RowBlocksOutput(path, output_profile(kind, ensemble.bundle, job.grid, options.creation))
         for kind, path in job.outputs.items()
     }
 
 
 def _predict_rows(
-    job: PredictJob,
+    job: SceneRun,
     ensemble: Ensemble,
     options: PredictOptions,
-    bands: RowBands,
+    bands: RowBlocks,
     missing: list[tuple[int, int]],
     report: Advance,
 ) -> None:
@@ -167,9 +167,9 @@ def _predict_rows(
             )
 
 
-def _write_function(job: PredictJob, ensemble: Ensemble, options: PredictOptions, bands: RowBands) -> WriteScores:
+def _write_function(job: SceneRun, ensemble: Ensemble, options: PredictOptions, bands: RowBlocks) -> WriteProbabilities:
     def write(window: Window, scores: Scores, valid: npt.NDArray[np.bool_]) -> None:
-        for first, end in iter_row_bands(window.row_end, window.row_off):
+        for first, end in iter_row_blocks(window.row_end, window.row_off):
             rows = slice(first - window.row_off, end - window.row_off)
             pixels = {
                 kind: output_pixels(kind, ensemble.bundle, scores[:, rows], valid[rows], options.threshold)
@@ -186,7 +186,7 @@ def _count(mask: npt.NDArray[np.uint8]) -> dict[str, int]:
     return {str(value): int(counts[value]) for value in np.flatnonzero(counts)}
 
 
-def _counts(bands: RowBands) -> npt.NDArray[np.int64]:
+def _counts(bands: RowBlocks) -> npt.NDArray[np.int64]:
     counts = np.zeros(256, np.int64)
     for notes in bands.notes:
         for value, count in notes["counts"].items():
@@ -194,13 +194,13 @@ def _counts(bands: RowBands) -> npt.NDArray[np.int64]:
     return counts
 
 
-def _first_row(job: PredictJob, missing: list[tuple[int, int]]) -> int | None:
+def _first_row(job: SceneRun, missing: list[tuple[int, int]]) -> int | None:
     if missing == [(0, job.grid.height)]:
         return None
     return missing[0][0] if missing else job.grid.height
 
 
-def _say_continued(job: PredictJob, row: int | None) -> None:
+def _say_continued(job: SceneRun, row: int | None) -> None:
     if row == job.grid.height:
         logger.info("%s is done already.", job.mask)
     elif row is not None:
@@ -208,7 +208,7 @@ def _say_continued(job: PredictJob, row: int | None) -> None:
 
 
 @contextmanager
-def _told_what_is_kept(job: PredictJob, journal: Journal, bands: RowBands) -> Iterator[None]:
+def _told_what_is_kept(job: SceneRun, journal: Journal, bands: RowBlocks) -> Iterator[None]:
     try:
         yield
     except BaseException:

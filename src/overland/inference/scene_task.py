@@ -38,12 +38,12 @@ from overland.raster.row_blocks import are_own_outputs
 from overland.raster.write import OUTPUT_DRIVERS, check_output
 
 __all__ = [
-    "PredictJob",
     "PredictOptions",
+    "SceneRun",
     "Target",
     "open_input",
-    "predict_jobs",
-    "predict_targets",
+    "plan_outputs",
+    "plan_scene_runs",
 ]
 
 
@@ -63,7 +63,7 @@ class Target:
         return self.outputs["mask"]
 
 
-def predict_targets(
+def plan_outputs(
     inputs: Sequence[str | Path], outputs: Mapping[str, str | Path | None], *, overwrite: bool = False
 ) -> list[Target]:
     """Name the outputs of every input, and check them against the inputs, each other and the disk.
@@ -137,7 +137,7 @@ class PredictOptions:
 
 
 @dataclass(frozen=True)
-class PredictJob:
+class SceneRun:
     """One scene to predict: its files, the part of it, the bands to read and the windows.
 
     `grid` is that of the outputs. Where the scene is resampled, `plan` is that of the model's pixels. `run` is what the
@@ -185,7 +185,7 @@ class PredictJob:
         return planned_memory_mb(self.plan, self.costs, width=self.model_window.width)
 
 
-def predict_jobs(targets: Sequence[Target], ensemble: Ensemble, options: PredictOptions) -> list[PredictJob]:
+def plan_scene_runs(targets: Sequence[Target], ensemble: Ensemble, options: PredictOptions) -> list[SceneRun]:
     """Check every input against the model, and plan its windows.
 
     Inputs beside the area or the bounds are left out. Raises `DataError` for a scene that does not fit the model or
@@ -206,7 +206,7 @@ def open_input(bundle: ModelBundle, source: str, nodata: float | None = None) ->
     return open_scene(source, expand_palette=wants_palette_colors(bundle), nodata=nodata)
 
 
-def _job_of(target: Target, ensemble: Ensemble, options: PredictOptions) -> PredictJob | None:
+def _job_of(target: Target, ensemble: Ensemble, options: PredictOptions) -> SceneRun | None:
     with open_input(ensemble.bundle, target.source, options.nodata) as scene:
         bands = check_bands(ensemble.bundle, scene, options.bands)
         part = scene_part(target.source, scene.grid, options.limits)
@@ -234,7 +234,7 @@ def _job_of(target: Target, ensemble: Ensemble, options: PredictOptions) -> Pred
             streams=1 if ensemble.squash else ensemble.scorer.streams,
         )
         is_whole = part.window == scene.grid.window
-        return PredictJob(
+        return SceneRun(
             source=target.source,
             outputs=target.outputs,
             part=part,

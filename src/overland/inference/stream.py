@@ -16,14 +16,14 @@ from overland.raster import Grid, Window
 __all__ = [
     "Pixels",
     "ReadRows",
+    "RowBuffer",
     "Source",
-    "Strip",
     "Valid",
+    "blocks_of_stride",
     "cut_chip",
-    "iter_pieces",
-    "iter_scene_pieces",
-    "iter_strips",
-    "pieces_of_stride",
+    "iter_read_blocks",
+    "iter_row_buffers",
+    "iter_scene_blocks",
 ]
 
 
@@ -52,7 +52,7 @@ Valid = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Strip:
+class RowBuffer:
     """Rows of a scene, from a column on that is the same for all strips of a run.
 
     Pixels are (bands, rows, cols); `valid` (rows, cols) says where they hold data. `wanted` (rows, width) says which
@@ -70,13 +70,13 @@ class Strip:
         """First row below the strip."""
         return self.row_off + len(self.valid)
 
-    def cut(self, first: int, end: int) -> Strip:
+    def cut(self, first: int, end: int) -> RowBuffer:
         """The rows from a first one up to an end."""
         rows = slice(first - self.row_off, end - self.row_off)
-        return Strip(first, self.col_off, self.pixels[:, rows], self.valid[rows], self.wanted[rows])
+        return RowBuffer(first, self.col_off, self.pixels[:, rows], self.valid[rows], self.wanted[rows])
 
 
-def iter_strips(pieces: Iterable[Strip], rows: Axis, indices: range) -> Iterator[Strip]:
+def iter_row_buffers(pieces: Iterable[RowBuffer], rows: Axis, indices: range) -> Iterator[RowBuffer]:
     """Join pieces to the strip of each row of windows in turn; rows that two strips share are kept, not read again."""
     pieces = iter(pieces)
     held = next(pieces)
@@ -89,7 +89,7 @@ def iter_strips(pieces: Iterable[Strip], rows: Axis, indices: range) -> Iterator
         yield held.cut(first, end)
 
 
-def cut_chip(strip: Strip, plan: Plan, row: int, col: int) -> tuple[Pixels, Valid]:
+def cut_chip(strip: RowBuffer, plan: Plan, row: int, col: int) -> tuple[Pixels, Valid]:
     """Cut a window's chip out of its strip; beyond the raster it is filled by reflection at the edge."""
     first, end = plan.cols.seen(col)
     pad = (_padding(plan.rows, row), _padding(plan.cols, col))
@@ -100,11 +100,11 @@ def cut_chip(strip: Strip, plan: Plan, row: int, col: int) -> tuple[Pixels, Vali
     return np.pad(pixels, ((0, 0), *pad), mode="reflect"), np.pad(valid, pad, mode="reflect")
 
 
-def _joined(parts: list[Strip]) -> Strip:
+def _joined(parts: list[RowBuffer]) -> RowBuffer:
     parts = [part for part in parts if len(part.valid)]
     if len(parts) == 1:
         return parts[0]
-    return Strip(
+    return RowBuffer(
         parts[0].row_off,
         parts[0].col_off,
         np.concatenate([part.pixels for part in parts], axis=1),
@@ -118,7 +118,7 @@ def _padding(axis: Axis, index: int) -> tuple[int, int]:
     return max(0, -start), max(0, start + axis.chip - axis.length)
 
 
-ReadRows = Callable[[int, int], Strip]
+ReadRows = Callable[[int, int], RowBuffer]
 """Reads the rows from a first one up to an end."""
 
 # About so many rows are read at a time. Taller blocks than the tallest (a whole image in one strip, say) are not worth
@@ -127,9 +127,9 @@ _ROWS = 512
 _TALLEST_BLOCK = 1024
 
 
-def iter_scene_pieces(
+def iter_scene_blocks(
     scene: Source, bands: Sequence[int], plan: Plan, left: Window, region: Region | None
-) -> Iterator[Strip]:
+) -> Iterator[RowBuffer]:
     """Read what the windows see that are needed for a part of a scene, `left`, from top to bottom.
 
     Wanted are the pixels of that part which hold data and lie inside the region.
@@ -138,16 +138,16 @@ def iter_scene_pieces(
     cols = plan.cols.touching(left.col_off, left.col_end)
     first_col, end_col = plan.cols.seen(cols[0])[0], plan.cols.seen(cols[-1])[1]
 
-    def read_rows(first: int, end: int) -> Strip:
-        window = Window(first, first_col, end - first, end_col - first_col)
+    def read_rows(first: int, end: int) -> RowBuffer:
+        window = Window(col_off=first_col, row_off=first, width=end_col - first_col, height=end - first)
         pixels, valid = scene.read(window, bands)
         written = valid[:, left.col_off - first_col : left.col_end - first_col]
-        return Strip(first, first_col, pixels, valid, _wanted(written, first, left, region))
+        return RowBuffer(first, first_col, pixels, valid, _wanted(written, first, left, region))
 
-    return iter_pieces(read_rows, plan.rows.seen(rows[0])[0], plan.rows.seen(rows[-1])[1], _piece_height(scene))
+    return iter_read_blocks(read_rows, plan.rows.seen(rows[0])[0], plan.rows.seen(rows[-1])[1], _piece_height(scene))
 
 
-def iter_pieces(read_rows: ReadRows, first: int, end: int, step: int) -> Iterator[Strip]:
+def iter_read_blocks(read_rows: ReadRows, first: int, end: int, step: int) -> Iterator[RowBuffer]:
     """Read rows piece by piece; pieces end at multiples of `step`, so that no block of that height is decoded twice."""
     while first < end:
         piece_end = min(end, first // step * step + step)
@@ -155,7 +155,7 @@ def iter_pieces(read_rows: ReadRows, first: int, end: int, step: int) -> Iterato
         first = piece_end
 
 
-def pieces_of_stride(plan: Plan) -> int:
+def blocks_of_stride(plan: Plan) -> int:
     """How many pieces a row of windows needs beyond the rows that it shares with the one before."""
     return -(-plan.rows.stride // _ROWS)
 
@@ -163,7 +163,7 @@ def pieces_of_stride(plan: Plan) -> int:
 def _wanted(valid: Valid, first: int, left: Window, region: Region | None) -> Valid:
     if region is None:
         return valid
-    here = Window(first, left.col_off, *valid.shape).intersection(left)
+    here = Window(col_off=left.col_off, row_off=first, width=valid.shape[1], height=valid.shape[0]).intersection(left)
     wanted = np.zeros_like(valid)
     if here.height:
         rows = slice(here.row_off - first, here.row_end - first)

@@ -10,15 +10,15 @@ import numpy.typing as npt
 
 from overland.inference.ensemble import Ensemble
 from overland.inference.machine import peak_memory_mb
-from overland.inference.scene_run import JobResult, output_bytes
-from overland.inference.scene_task import PredictJob
+from overland.inference.scene_run import SceneResult, output_bytes
+from overland.inference.scene_task import SceneRun
 from overland.legend import Legend
 
 __all__ = ["dry_run_summary", "run_summary"]
 
 
 def run_summary(
-    ensemble: Ensemble, jobs: list[PredictJob], results: list[JobResult], output: str | Path, seconds: float
+    ensemble: Ensemble, jobs: list[SceneRun], results: list[SceneResult], output: str | Path, seconds: float
 ) -> dict[str, Any]:
     """What a prediction did. The rate counts what was computed now, not what an earlier run had left."""
     legend = ensemble.bundle.legend
@@ -39,7 +39,7 @@ def run_summary(
     }
 
 
-def dry_run_summary(ensemble: Ensemble, jobs: list[PredictJob], output: str | Path, seconds: float) -> dict[str, Any]:
+def dry_run_summary(ensemble: Ensemble, jobs: list[SceneRun], output: str | Path, seconds: float) -> dict[str, Any]:
     """What a prediction would do and take; `seconds` come from a probe."""
     return {
         "dry_run": True,
@@ -53,7 +53,7 @@ def dry_run_summary(ensemble: Ensemble, jobs: list[PredictJob], output: str | Pa
     }
 
 
-def _plan_values(jobs: list[PredictJob], ensemble: Ensemble) -> dict[str, Any]:
+def _plan_values(jobs: list[SceneRun], ensemble: Ensemble) -> dict[str, Any]:
     megapixels = sum(job.megapixels for job in jobs)
     return {
         **ensemble.facts,
@@ -63,7 +63,7 @@ def _plan_values(jobs: list[PredictJob], ensemble: Ensemble) -> dict[str, Any]:
     }
 
 
-def _job_values(job: PredictJob) -> dict[str, Any]:
+def _job_values(job: SceneRun) -> dict[str, Any]:
     return {
         "input": job.source,
         "output": str(job.mask),
@@ -79,7 +79,7 @@ def _job_values(job: PredictJob) -> dict[str, Any]:
     }
 
 
-def _output_bytes(ensemble: Ensemble, job: PredictJob) -> int:
+def _output_bytes(ensemble: Ensemble, job: SceneRun) -> int:
     pixels = job.grid.height * job.grid.width
     return sum(output_bytes(kind, ensemble.bundle, pixels) for kind in job.outputs)
 
@@ -87,4 +87,4 @@ def _output_bytes(ensemble: Ensemble, job: PredictJob) -> int:
 def _shares(legend: Legend, counts: npt.NDArray[np.int64]) -> dict[str, Any]:
     valid = int(counts[: legend.num_classes].sum())
     shares = {name: round(int(counts[index]) / valid, 6) if valid else None for index, name in enumerate(legend.names)}
-    return {"class_shares": shares, "nodata_share": round(1 - valid / int(counts.sum()), 6)}
+    return {"class_fractions": shares, "nodata_share": round(1 - valid / int(counts.sum()), 6)}

@@ -15,7 +15,7 @@ from overland.metrics.roads import road_counts_for
 
 __all__ = [
     "EXTRA_SCORES",
-    "PATCH_SHARE",
+    "PATCH_FRACTION",
     "ExtraCounts",
     "PatchCounts",
     "extra_counts_for",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-PATCH_SHARE = 0.25
+PATCH_FRACTION = 0.25
 
 Values = npt.NDArray[np.float64]
 
@@ -65,7 +65,7 @@ class PatchCounts:
         return {
             "averaging": "pooled",
             "patch_size": self._size,
-            "patch_share": PATCH_SHARE,
+            "patch_share": PATCH_FRACTION,
             **{name: _scores(counts.tolist()) for name, counts in self._counts.items()},
         }
 
@@ -84,7 +84,7 @@ def patch_counts(
         raise DataError(f"Truth and prediction must have one shape; got {truth.shape} and {predicted.shape}.")
     true, found = (patch_means(values, size, valid=valid) for values in (truth, predicted))
     counted = np.isfinite(true)
-    pairs = 2 * (true > PATCH_SHARE)[counted] + (found > PATCH_SHARE)[counted]
+    pairs = 2 * (true > PATCH_FRACTION)[counted] + (found > PATCH_FRACTION)[counted]
     return np.bincount(pairs, minlength=4).reshape(2, 2)
 
 

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from overland.errors import AccessError, UsageError, import_extra
 from overland.models.encoders import is_weights_file, load_encoder_weights
 from overland.models.keras.network import KerasNetwork
-from overland.models.published import Fcn, Squashed, make_pools_exportable
+from overland.models.published import Fcn, FixedSize, make_pools_exportable
 from overland.models.unet import PlainUnet
 from overland.text import closest_name
 
@@ -113,7 +113,7 @@ def build_model(settings: Mapping[str, Any], *, pretrained: bool = False) -> nn.
     options = dict(settings)
     if side := options.pop("squash", 0):
         nearest = bool(options.pop("squash_nearest", False))
-        return Squashed(build_model(options, pretrained=pretrained), int(side), nearest=nearest)
+        return FixedSize(build_model(options, pretrained=pretrained), int(side), nearest=nearest)
     options.pop("squash_nearest", None)
     architecture = options.pop("architecture")
     named = options.pop("encoder_weights", None)

@@ -15,9 +15,9 @@ from overland.text import closest_name
 __all__ = [
     "AnySizePool",
     "Fcn",
+    "FixedSize",
     "GreyL2",
     "PyramidBlock",
-    "Squashed",
     "input_stage",
     "make_pools_exportable",
 ]
@@ -96,7 +96,7 @@ def input_stage(name: str | None, in_channels: int) -> tuple[nn.Module | None, i
 # Whole images through a network of one size, as published systems have it.
 
 
-class Squashed(nn.Module):
+class FixedSize(nn.Module):
     """Resizes every image to `side` x `side` before a network, and its logits back to the image's size.
 
     Detail is lost and shapes are distorted: a map at a quarter of the resolution cannot have a road IoU above 0.84,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["zoo_models"]
+__all__ = ["pretrained_models"]
 
 _FOLDER = Path(__file__).parent
 
 
-def zoo_models() -> dict[str, Path]:
+def pretrained_models() -> dict[str, Path]:
     """The bundle folder of each model in the box, by name."""
     return {path.parent.name: path.parent for path in sorted(_FOLDER.glob("*/overland.json"))}

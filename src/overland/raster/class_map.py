@@ -18,20 +18,20 @@ from overland.geo.measures import pixel_areas_m2
 from overland.legend import IGNORE_INDEX, Legend, legend_from_names
 from overland.progress import Advance, track
 from overland.raster import Grid, Scene, Window, open_scene
-from overland.vector import plan_bands
+from overland.vector import plan_row_blocks
 
 __all__ = [
     "ClassMap",
     "ClassTotals",
     "MaskSurvey",
-    "ScoreMap",
+    "ProbabilityMap",
     "class_totals",
     "counts_by_row",
     "iter_class_blocks",
     "open_class_map",
+    "open_class_probabilities",
     "open_class_scene",
-    "open_class_scores",
-    "open_scores",
+    "open_probabilities",
     "read_ids",
     "read_mask",
     "survey_mask",
@@ -162,7 +162,9 @@ def survey_mask(scene: Scene, bands: Sequence[tuple[int, int]], advance: Advance
     """
     counts = np.zeros(256, np.int64)
     for top, end in bands:
-        counts += np.bincount(read_ids(scene, Window(top, 0, end - top, scene.width)).ravel(), minlength=256)
+        counts += np.bincount(
+            read_ids(scene, Window(col_off=0, row_off=top, width=scene.width, height=end - top)).ravel(), minlength=256
+        )
         advance((end - top) * scene.width / _MEGA)
     is_zero_255 = scene.nodata is None and np.flatnonzero(counts).tolist() == [0, IGNORE_INDEX]
     if is_zero_255:
@@ -216,7 +218,7 @@ class ClassMap:
 
 
 @dataclass(frozen=True)
-class ScoreMap:
+class ProbabilityMap:
     """An open raster of probabilities and the band that is read of it, counted from 1.
 
     `is_of_other` says that the band holds the other class of two, so that 1 - p is read.
@@ -259,7 +261,7 @@ def open_class_map(path: str | Path) -> Iterator[ClassMap]:
 
 
 @contextmanager
-def open_scores(path: str | Path, class_map: ClassMap, name: str) -> Iterator[ScoreMap]:
+def open_probabilities(path: str | Path, class_map: ClassMap, name: str) -> Iterator[ProbabilityMap]:
     """Open the probabilities of a class: the band that bears its name, or the only band.
 
     Raises `DataError` when there is no such band or the raster is not of the size and place of the class map.
@@ -274,22 +276,24 @@ def open_scores(path: str | Path, class_map: ClassMap, name: str) -> Iterator[Sc
                 f"{path} has {scene.dtype} bands ({found}), none of them the scores of {name}. Write them with "
                 "overland predict --scores, or name the class with --class."
             )
-        yield ScoreMap(scene, (named or bands)[0])
+        yield ProbabilityMap(scene, (named or bands)[0])
 
 
 @contextmanager
-def open_class_scores(path: str | Path, class_map: ClassMap, classes: Sequence[int]) -> Iterator[dict[int, ScoreMap]]:
+def open_class_probabilities(
+    path: str | Path, class_map: ClassMap, classes: Sequence[int]
+) -> Iterator[dict[int, ProbabilityMap]]:
     """Open the probabilities of several classes, by id: the bands that bear their names, or one a class without names.
 
     The only band of a mask of two classes is the probability of class 1, so class 0 has 1 - p.
-    Raises `DataError` as `open_scores` does.
+    Raises `DataError` as `open_probabilities` does.
     """
     with open_scene(path) as scene:
         _check_place(path, scene, class_map)
         yield _class_scores(scene, class_map, classes)
 
 
-def _class_scores(scene: Scene, class_map: ClassMap, classes: Sequence[int]) -> dict[int, ScoreMap]:
+def _class_scores(scene: Scene, class_map: ClassMap, classes: Sequence[int]) -> dict[int, ProbabilityMap]:
     bands, names = scene.data_bands, class_map.legend.names
     found = [scene.descriptions[band - 1] for band in bands]
     is_in_order = len(found) == len(names) and (class_map.scene.legend is None or not any(found))
@@ -297,13 +301,13 @@ def _class_scores(scene: Scene, class_map: ClassMap, classes: Sequence[int]) -> 
     is_float = np.dtype(scene.dtype).kind == "f"
     if is_float and len(found) == 1 and len(names) <= 2:
         held = 0 if found[0] == names[0] else 1
-        return {index: ScoreMap(scene, bands[0], is_of_other=index != held) for index in classes}
+        return {index: ProbabilityMap(scene, bands[0], is_of_other=index != held) for index in classes}
     if not is_float or not {names[index] for index in classes} <= set(order):
         raise DataError(
             f"{scene.path} has {scene.dtype} bands ({', '.join(map(str, found))}); scores of {', '.join(names)} were "
             "looked for. Write them with overland predict --scores, or choose classes with --class."
         )
-    return {index: ScoreMap(scene, bands[order.index(names[index])]) for index in classes}
+    return {index: ProbabilityMap(scene, bands[order.index(names[index])]) for index in classes}
 
 
 def _check_place(path: str | Path, scene: Scene, class_map: ClassMap) -> None:
@@ -318,7 +322,7 @@ def _check_place(path: str | Path, scene: Scene, class_map: ClassMap) -> None:
 
 def _values(scene: Scene) -> list[int]:
     found: set[int] = set()
-    for band in plan_bands(scene.height, scene.width):
+    for band in plan_row_blocks(scene.height, scene.width):
         pixels, valid = scene.read(band)
         found.update(np.unique(pixels[0][valid]).tolist())
     return sorted(found)

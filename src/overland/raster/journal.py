@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from overland.errors import DataError, UsageError
-from overland.output import held_lock, replace_durably, sync_file
+from overland.output import fsync_file, held_lock, replace_atomically
 
 __all__ = ["Entry", "Journal", "journal_folder", "open_journal", "recorded_run"]
 
@@ -146,8 +146,8 @@ def _run_of(header: Entry) -> Mapping[str, Any]:
 def _write_header(folder: Path, header: Entry) -> None:
     new = folder / f"{_JOURNAL}.new"
     new.write_bytes(_line(header))
-    sync_file(new)
-    replace_durably(new, folder / _JOURNAL)
+    fsync_file(new)
+    replace_atomically(new, folder / _JOURNAL)
 
 
 def _line(entry: Entry) -> bytes:

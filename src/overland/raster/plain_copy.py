@@ -93,7 +93,7 @@ def write_plain_copy(scene: Scene, path: str | Path, bands: Sequence[int]) -> No
             copy.gcps = (list(grid.gcps), CRS.from_user_input(grid.gcps_crs))
         for row in range(0, grid.height, _rows_at_once(scene)):
             height = min(_rows_at_once(scene), grid.height - row)
-            pixels, valid = scene.read(Window(row, 0, height, grid.width), bands)
+            pixels, valid = scene.read(Window(col_off=0, row_off=row, width=grid.width, height=height), bands)
             where = RasterioWindow(0, row, grid.width, height)
             copy.write(pixels, window=where)
             copy.write_mask(valid, window=where)

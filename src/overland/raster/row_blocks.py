@@ -20,7 +20,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from overland.errors import ResourceError
 from overland.geo.grid import Grid, Window
-from overland.output import replace_durably, sync_file
+from overland.output import fsync_file, replace_atomically
 from overland.raster.journal import Entry, Journal, recorded_run
 from overland.raster.open import open_or_create
 from overland.raster.write import (
@@ -34,7 +34,7 @@ from overland.raster.write import (
     tiling,
 )
 
-__all__ = ["RowBands", "RowBandsOutput", "are_own_outputs", "iter_row_bands"]
+__all__ = ["RowBlocks", "RowBlocksOutput", "are_own_outputs", "iter_row_blocks"]
 
 logger = logging.getLogger("overland")
 
@@ -45,20 +45,20 @@ _PIECE_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
-class RowBandsOutput:
+class RowBlocksOutput:
     """One of the rasters: where it goes in the end, and what it is."""
 
     path: Path
     profile: RasterProfile
 
 
-class RowBands:
+class RowBlocks:
     """The rasters of a journal, by name; all have the same number of rows and columns.
 
     Bands that an earlier run finished are checked when this is made; those that are damaged count as not made.
     """
 
-    def __init__(self, journal: Journal, outputs: Mapping[str, RowBandsOutput]) -> None:
+    def __init__(self, journal: Journal, outputs: Mapping[str, RowBlocksOutput]) -> None:
         self._journal = journal
         self._outputs = outputs
         grid = next(iter(outputs.values())).profile.grid
@@ -83,7 +83,7 @@ class RowBands:
         if self.is_done:
             return []
         runs: list[tuple[int, int]] = []
-        for band in iter_row_bands(self._height):
+        for band in iter_row_blocks(self._height):
             if band[0] in self._finished:
                 continue
             if runs and runs[-1][1] == band[0]:
@@ -93,7 +93,7 @@ class RowBands:
         return runs
 
     def write(self, row: int, pixels: Mapping[str, Pixels], notes: Mapping[str, Any]) -> None:
-        """Make a band durable: pixels (bands, rows, width) of each raster, from `row` on, one of `iter_row_bands`.
+        """Make a band durable: pixels (bands, rows, width) of each raster, from `row` on, one of `iter_row_blocks`.
 
         `notes` are plain values that are kept with it. Raises `ResourceError` when the disk is full; what was written
         before stays.
@@ -159,8 +159,8 @@ class RowBands:
             if _file_checksum(dataset, 0, rows) != checksum:
                 # GDAL tells nobody of a disk that fills up as a file is closed.
                 raise ResourceError(f"{new}: what was written does not read back. Is the disk full or failing?")
-        sync_file(new)
-        replace_durably(new, path)
+        fsync_file(new)
+        replace_atomically(new, path)
         return checksum
 
     def _assemble(self, name: str, final: Path) -> None:
@@ -203,7 +203,7 @@ def are_own_outputs(paths: Mapping[str, Path]) -> bool:
     return done is None or done == _stamps(paths)
 
 
-def iter_row_bands(end: int, first: int = 0) -> Iterator[tuple[int, int]]:
+def iter_row_blocks(end: int, first: int = 0) -> Iterator[tuple[int, int]]:
     """Cut rows from `first` up to `end` into bands: first row and end of each, broken at multiples of 512."""
     while first < end:
         stop = min(end, (first // BLOCK + 1) * BLOCK)
@@ -227,7 +227,7 @@ def _checksum(read: Callable[[Window], Pixels], count: int, rows: int, width: in
     columns = max(1, _PIECE_BYTES // (count * BLOCK * dtype.itemsize * BLOCK)) * BLOCK
     checksum = 0
     for col in range(0, width, columns):
-        piece = read(Window(0, col, rows, min(columns, width - col)))
+        piece = read(Window(col_off=col, row_off=0, width=min(columns, width - col), height=rows))
         checksum = zlib.crc32(np.ascontiguousarray(piece).data, checksum)
     return checksum
 

@@ -27,7 +27,7 @@ from rasterio.windows import Window as RasterioWindow
 from overland.errors import DataError, OverlandError, ResourceError, UsageError
 from overland.geo.grid import Grid, Window
 from overland.legend import Legend
-from overland.output import replace_durably, sync_file
+from overland.output import fsync_file, replace_atomically
 from overland.raster.open import open_or_create
 
 __all__ = [
@@ -132,9 +132,9 @@ def copy_to_output(source: Path | str, target: Path | str, path: Path, profile: 
 
 def put_in_place(made: Path, path: Path, legend: Legend | None) -> None:
     """Give a file that was made beside its name: on the disk first, then its class names, then the file itself."""
-    sync_file(made)
+    fsync_file(made)
     _write_sidecar(Path(f"{made}.aux.xml"), Path(f"{path}.aux.xml"), legend)
-    replace_durably(made, path)
+    replace_atomically(made, path)
 
 
 def remove_leftovers(*parts: Path) -> None:

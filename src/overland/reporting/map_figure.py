@@ -28,6 +28,7 @@ __all__ = [
     "ClassArea",
     "MapView",
     "RoadGroup",
+    "fractions_of_mask",
     "lines_to_overview",
     "map_figure",
     "overview_of_mask",
@@ -35,7 +36,6 @@ __all__ = [
     "overview_step",
     "road_groups",
     "round_length",
-    "shares_of_mask",
 ]
 
 
@@ -153,7 +153,7 @@ def overview_of_mask(mask: Scene, legend: Legend, step: int) -> tuple[npt.NDArra
     return picture, _class_areas(legend, counts, areas if mask.grid.is_georeferenced else None)
 
 
-def shares_of_mask(mask: Scene, step: int) -> dict[int, npt.NDArray[np.uint8]]:
+def fractions_of_mask(mask: Scene, step: int) -> dict[int, npt.NDArray[np.uint8]]:
     """For each class of a map how much of `step` x `step` pixels it fills, from 0 to 255: arrays (height, width)."""
     shape = _reduced_shape(mask.grid, step)
     shares: dict[int, npt.NDArray[np.uint8]] = {}

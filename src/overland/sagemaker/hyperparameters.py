@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from overland.errors import UsageError
-from overland.settings import TrainConfig, recipe_names, train_config_from_mapping
+from overland.settings import TrainSettings, recipe_names, train_settings_from_mapping
 from overland.text import closest_name
 
 __all__ = [
@@ -272,7 +272,7 @@ def _unused(values: Mapping[str, Any], texts: Mapping[str, str]) -> list[str]:
 
 
 def _own_names() -> list[str]:
-    return [item.name for item in fields(TrainConfig) if item.name not in _OURS]
+    return [item.name for item in fields(TrainSettings) if item.name not in _OURS]
 
 
 def _own_settings(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -283,7 +283,7 @@ def _own_settings(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     # Some settings make sense beside others alone, in whatever order they come: hence twice.
     for name in [*values, *values]:
         try:
-            train_config_from_mapping({**accepted, name: values[name]}, _WHERE)
+            train_settings_from_mapping({**accepted, name: values[name]}, _WHERE)
         except UsageError as error:
             wrong[name] = str(error)
         else:
@@ -293,7 +293,7 @@ def _own_settings(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _value_from_text(name: str, text: str) -> Any:
-    kind = typing.get_type_hints(TrainConfig)[name]
+    kind = typing.get_type_hints(TrainSettings)[name]
     is_optional = isinstance(kind, types.UnionType)
     if is_optional and text.lower() in ("", "null", "none"):
         return None

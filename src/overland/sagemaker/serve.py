@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from overland.errors import UsageError
 from overland.version import __version__
 from overland.web.jobs.limits import RefusedError
-from overland.web.jobs.queue import Desk, JobOptions
+from overland.web.jobs.queue import JobOptions, JobQueue
 from overland.web.rest.access import AccessMiddleware
 from overland.web.rest.problems import add_problem_handlers, documented
 from overland.web.rest.requests import read_upload
@@ -29,7 +29,7 @@ _OFFERED = {"image/png": "mask.png", "image/tiff": "mask.tif"}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
-def make_sagemaker_app(desk: Desk, *, api_key: str | None = None, stop: asyncio.Event | None = None) -> FastAPI:
+def make_sagemaker_app(desk: JobQueue, *, api_key: str | None = None, stop: asyncio.Event | None = None) -> FastAPI:
     """The two routes on a desk; `stop` is to be set when the server begins to stop.
 
     Raises `UsageError` for a desk with several models: the contract has no word to choose one.
@@ -45,7 +45,7 @@ def make_sagemaker_app(desk: Desk, *, api_key: str | None = None, stop: asyncio.
     return app
 
 
-def _health(desk: Desk, stop: asyncio.Event) -> APIRouter:
+def _health(desk: JobQueue, stop: asyncio.Event) -> APIRouter:
     router = APIRouter()
 
     @router.get("/ping", summary="Can it take images?", responses=documented(503))
@@ -58,7 +58,7 @@ def _health(desk: Desk, stop: asyncio.Event) -> APIRouter:
     return router
 
 
-def _invocations(desk: Desk, stop: asyncio.Event) -> APIRouter:
+def _invocations(desk: JobQueue, stop: asyncio.Event) -> APIRouter:
     router = APIRouter()
 
     @router.post(
@@ -90,7 +90,7 @@ def _check_type(content_type: str) -> None:
         )
 
 
-async def _map(request: Request, desk: Desk, stop: asyncio.Event, name: str) -> bytes:
+async def _map(request: Request, desk: JobQueue, stop: asyncio.Event, name: str) -> bytes:
     desk.check_room()
     options = JobOptions(scores=False, products=(name,) if name != "mask.tif" else ())
     file, _ = await read_upload(request, desk.folder, desk.limits.max_bytes)

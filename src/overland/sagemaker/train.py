@@ -20,7 +20,7 @@ from overland.errors import OverlandError, UsageError
 from overland.sagemaker.annotations import check_annotations, check_num_classes
 from overland.sagemaker.hyperparameters import JobSettings, settings_from_hyperparameters
 from overland.sagemaker.job import Job, StopRequest, interrupted_at_sigterm, read_job, time_limit
-from overland.settings import train_config_from_source
+from overland.settings import train_settings_from_source
 from overland.text import load_yaml
 from overland.training.callbacks import read_history
 from overland.workflows.train import train
@@ -231,7 +231,7 @@ def _given(job: Job, settings: JobSettings) -> dict[str, Any]:
 
 
 def _refuse_other_settings(job: Job, recipe: str, given: Mapping[str, Any]) -> None:
-    now = train_config_from_source(recipe, given).to_dict()
+    now = train_settings_from_source(recipe, given).to_dict()
     before = load_yaml(job.run / "args.yaml")
     changed = [f"{name} was {before.get(name)}, is {value}" for name, value in now.items() if before.get(name) != value]
     if changed:

@@ -1,5 +1,5 @@
 """A made landscape that looks like aerial imagery, with its exact class mask and road graph."""
 
-from overland.synthetic.landscape import LANDSCAPE_LEGEND, Landscape, Road, make_landscape
+from overland.synthetic.landscape import LANDSCAPE_LEGEND, Landscape, Road, synthetic_landscape
 
-__all__ = ["LANDSCAPE_LEGEND", "Landscape", "Road", "make_landscape"]
+__all__ = ["LANDSCAPE_LEGEND", "Landscape", "Road", "synthetic_landscape"]

@@ -52,8 +52,8 @@ __all__ = [
     "Road",
     "develop",
     "draw_look",
-    "make_landscape",
     "shade",
+    "synthetic_landscape",
 ]
 
 
@@ -163,7 +163,7 @@ class _Plan:
     cars: list[House]
 
 
-def make_landscape(seed: int, height: int, width: int, *, resolution_m: float = 0.5) -> Landscape:
+def synthetic_landscape(seed: int, height: int, width: int, *, resolution_m: float = 0.5) -> Landscape:
     """Make a landscape of `height` x `width` pixels; the same arguments give the same bytes.
 
     Raises `UsageError` for a scene smaller than 64 pixels, a resolution that is not positive or a negative seed.

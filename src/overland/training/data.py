@@ -11,10 +11,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from overland.datasets import Dataset as LabelledDataset
 from overland.datasets import read_sample
-from overland.datasets.augment import Augmentation, squash_pair
+from overland.datasets.augment import Augmentation, resize_pair
 from overland.datasets.chips import BandStatistics, ChipCutter, ChipSettings, validation_windows
 from overland.legend import IGNORE_INDEX
-from overland.settings import TrainConfig
+from overland.settings import TrainSettings
 
 __all__ = ["EpochSampler", "training_loader", "validation_loader"]
 
@@ -46,7 +46,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
 
 def training_loader(
-    dataset: LabelledDataset, config: TrainConfig, statistics: BandStatistics, *, pin_memory: bool
+    dataset: LabelledDataset, config: TrainSettings, statistics: BandStatistics, *, pin_memory: bool
 ) -> DataLoader[Batch]:
     """Batches of augmented chips: float32 (n, c, h, w) and ids int64 (n, h, w)."""
     chips = _ChipDataset(dataset, config, statistics)
@@ -63,7 +63,7 @@ def training_loader(
 
 
 def validation_loader(
-    dataset: LabelledDataset, split: str, config: TrainConfig, statistics: BandStatistics, *, size_divisor: int
+    dataset: LabelledDataset, split: str, config: TrainSettings, statistics: BandStatistics, *, size_divisor: int
 ) -> DataLoader[Batch]:
     """Windows of the split one by one, padded by reflection to a multiple of `size_divisor`; padding is ignored.
 
@@ -73,7 +73,7 @@ def validation_loader(
 
 
 class _ChipDataset(Dataset[Batch]):
-    def __init__(self, dataset: LabelledDataset, config: TrainConfig, statistics: BandStatistics) -> None:
+    def __init__(self, dataset: LabelledDataset, config: TrainSettings, statistics: BandStatistics) -> None:
         self._cutter = ChipCutter(dataset, "train", _chip_settings(config), statistics)
         self._void = dataset.legend.num_classes - 1 if config.void_class else None
 
@@ -92,7 +92,7 @@ class _WindowDataset(Dataset[Batch]):
         self,
         dataset: LabelledDataset,
         split: str,
-        config: TrainConfig,
+        config: TrainSettings,
         statistics: BandStatistics,
         size_divisor: int,
     ) -> None:
@@ -113,7 +113,7 @@ class _WindowDataset(Dataset[Batch]):
         pixels[:, ~valid] = 0
         if self._config.squash:
             side, nearest = self._config.squash, self._config.squash_nearest
-            squashed, target = squash_pair(pixels.transpose(1, 2, 0), target, side, nearest=nearest)
+            squashed, target = resize_pair(pixels.transpose(1, 2, 0), target, side, nearest=nearest)
             pixels = np.ascontiguousarray(squashed.transpose(2, 0, 1))
         pad = [(0, -side % self._divisor) for side in target.shape]
         chip = np.pad(pixels, ((0, 0), *pad), mode="reflect")
@@ -121,7 +121,7 @@ class _WindowDataset(Dataset[Batch]):
         return torch.from_numpy(chip), torch.from_numpy(ids)
 
 
-def _chip_settings(config: TrainConfig) -> ChipSettings:
+def _chip_settings(config: TrainSettings) -> ChipSettings:
     return ChipSettings(
         size=config.imgsz,
         augmentation=Augmentation(config.mirror, config.flip, config.rotate, config.scale, config.color),

@@ -23,7 +23,7 @@ from overland.datasets import Dataset
 from overland.datasets.chips import BandStatistics
 from overland.errors import DataError, ResourceError, UsageError
 from overland.models import build_model, calibrate_folded_norms, graph_from_model, size_divisor_of
-from overland.settings import TrainConfig
+from overland.settings import TrainSettings
 from overland.training.callbacks import History, MovingAverage, PatientStopping, RunClock, ShowProgress
 from overland.training.data import training_loader, validation_loader
 from overland.training.module import SegmentationModule
@@ -42,7 +42,7 @@ logger = logging.getLogger("overland")
 _TRACKING_URI = "MLFLOW_TRACKING_URI"
 
 
-def run_loggers(config: TrainConfig, run_folder: Path) -> list[Logger]:
+def run_loggers(config: TrainSettings, run_folder: Path) -> list[Logger]:
     """The loggers of a run: TensorBoard under the run folder where it is installed; MLflow where its server is named.
 
     MLflow is used when `MLFLOW_TRACKING_URI` says where to; the experiment is `project`. Where it is named and cannot
@@ -59,7 +59,7 @@ def run_loggers(config: TrainConfig, run_folder: Path) -> list[Logger]:
     return loggers
 
 
-def _mlflow_logger(config: TrainConfig, run_folder: Path, address: str) -> MLFlowLogger:
+def _mlflow_logger(config: TrainSettings, run_folder: Path, address: str) -> MLFlowLogger:
     mlflow = MLFlowLogger(config.project, run_name=run_folder.name, tracking_uri=address)
     mlflow.log_hyperparams(config.to_dict())
     return mlflow
@@ -80,7 +80,7 @@ class TrainedModel:
 
 def fit(
     dataset: Dataset,
-    config: TrainConfig,
+    config: TrainSettings,
     model: Mapping[str, Any],
     statistics: BandStatistics,
     run_folder: Path,
@@ -128,7 +128,7 @@ def _some_chips(chips: DataLoader[Any]) -> Tensor:
     return torch.stack(found)
 
 
-def _callbacks(config: TrainConfig, run_folder: Path, images: int, clock: RunClock) -> list[Callback]:
+def _callbacks(config: TrainSettings, run_folder: Path, images: int, clock: RunClock) -> list[Callback]:
     callbacks: list[Callback] = [ShowProgress(images, clock), History(run_folder / "results.csv")]
     if config.ema > 0:
         callbacks.append(MovingAverage(config.ema))
@@ -154,7 +154,7 @@ def _checkpoint(run_folder: Path, name: str, monitor: str | None, mode: str) -> 
     )
 
 
-def _trainer(config: TrainConfig, run_folder: Path, callbacks: list[Callback], on_gpu: bool) -> lightning.Trainer:
+def _trainer(config: TrainSettings, run_folder: Path, callbacks: list[Callback], on_gpu: bool) -> lightning.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     return lightning.Trainer(
         accelerator={"cuda": "gpu"}.get(config.device, config.device),
@@ -171,7 +171,7 @@ def _trainer(config: TrainConfig, run_folder: Path, callbacks: list[Callback], o
     )
 
 
-def _precision(config: TrainConfig, on_gpu: bool) -> Any:
+def _precision(config: TrainSettings, on_gpu: bool) -> Any:
     if not (config.amp and on_gpu):
         return "32-true"
     return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from overland.legend import Legend
 from overland.metrics import ThresholdCurve, confusion_matrix, scores_from_confusion
 from overland.models import loss_from_terms
-from overland.settings import TrainConfig
+from overland.settings import TrainSettings
 
 __all__ = [
     "SegmentationModule",
@@ -31,7 +31,7 @@ _ONECYCLE_WARMUP = 0.3
 _ONECYCLE_START = 1 / 25
 
 
-def build_optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def build_optimizer(config: TrainSettings, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimiser that the settings name; "nag" is SGD with Nesterov's momentum."""
     common: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
     optimizers: dict[str, Callable[[], torch.optim.Optimizer]] = {
@@ -46,7 +46,7 @@ def build_optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> 
 
 
 def build_scheduler(
-    config: TrainConfig, optimizer: torch.optim.Optimizer, position: Callable[[], float]
+    config: TrainSettings, optimizer: torch.optim.Optimizer, position: Callable[[], float]
 ) -> dict[str, Any]:
     """The schedule that the settings name, as Lightning's `lr_scheduler` wants it.
 
@@ -64,7 +64,7 @@ def build_scheduler(
     return {"scheduler": factor, "interval": "step"}
 
 
-def schedule_factor(config: TrainConfig, position: float) -> float:
+def schedule_factor(config: TrainSettings, position: float) -> float:
     """Share of the highest learning rate at a position of the run from 0 to 1.
 
     Up in a line over the share `warmup`, then: "cosine" a half cosine to zero, "poly" (1 - x)^0.9 (Chen et al. 2017),
@@ -106,7 +106,7 @@ class SegmentationModule(lightning.LightningModule):
         self,
         network: nn.Module,
         legend: Legend,
-        config: TrainConfig,
+        config: TrainSettings,
         *,
         outputs: int,
         position: Callable[[], float],

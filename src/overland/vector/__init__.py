@@ -17,7 +17,7 @@ from overland.vector.roads import (
     RoadPixels,
     graph_to_map,
     layers_from_graph,
-    plan_bands,
+    plan_row_blocks,
     road_graph_from_mask,
     road_graph_from_pixels,
 )
@@ -35,7 +35,7 @@ __all__ = [
     "osmnx_graph",
     "pixel_size_m",
     "pixels_to_map",
-    "plan_bands",
+    "plan_row_blocks",
     "polygons_from_mask",
     "read_layer",
     "read_lines",

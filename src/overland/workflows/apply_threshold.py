@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from overland.bundle import ModelBundle, load_bundle, mask_from_scores
+from overland.bundle import ModelBundle, load_bundle, mask_from_probabilities
 from overland.errors import DataError, UsageError
 from overland.geo.grid import iter_windows
 from overland.progress import track
@@ -48,7 +48,7 @@ def apply_threshold(
         ):
             for window in iter_windows(scene.height, scene.width, _BLOCK):
                 pixels, valid = scene.read(window)
-                mask = mask_from_scores(bundle, pixels, threshold)
+                mask = mask_from_probabilities(bundle, pixels, threshold)
                 mask[~valid] = legend.ignore_index
                 writer.write(mask, window)
                 counts += np.bincount(mask.ravel(), minlength=256)

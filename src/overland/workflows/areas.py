@@ -124,7 +124,7 @@ def _grouped(layer: Layer, field: str | None) -> tuple[list[str], npt.NDArray[An
 
 def _around(shape: Any) -> Window:
     left, top, right, bottom = (math.floor(value) for value in shape.bounds)
-    return Window(top, left, bottom - top + 1, right - left + 1)
+    return Window(col_off=left, row_off=top, width=right - left + 1, height=bottom - top + 1)
 
 
 def _rows(legend: Legend, pixels: npt.NDArray[Any], areas: npt.NDArray[Any], in_metres: bool) -> list[dict[str, Any]]:

@@ -38,12 +38,12 @@ from overland.vector import Layer, pixels_to_map, read_layer, write_features
 __all__ = [
     "ESTIMATE_COLUMNS",
     "SamplePoints",
+    "assess_estimate",
+    "assess_plan",
+    "assess_sample",
     "class_ids_at",
-    "draw_sample",
-    "estimate_map",
     "estimate_values",
     "ids_from_labels",
-    "plan_sample",
     "points_of_pixels",
     "read_points",
 ]
@@ -102,7 +102,7 @@ def class_ids_at(scene: Scene, sample: SamplePoints) -> Ids:
     if outside.any():
         raise DataError(f"{sample.path}: {outside.sum()} points lie outside of {scene.path}. Is it the right map?")
     ids = [
-        int(read_ids(scene, Window(row, col, 1, 1))[0, 0])
+        int(read_ids(scene, Window(col_off=col, row_off=row, width=1, height=1))[0, 0])
         for row, col in zip(rows.tolist(), cols.tolist(), strict=True)
     ]
     if IGNORE_INDEX in ids:
@@ -233,7 +233,7 @@ def _or_none(value: float) -> float | None:
 # Plan an assessment: how many points a sample of a map needs, and how they are shared out among its classes.
 
 
-def plan_sample(
+def assess_plan(
     mask: str | Path,
     *,
     target_se: float = 0.01,
@@ -285,7 +285,7 @@ def _expected_se(
 _SUFFIXES = (".gpkg", ".csv")
 
 
-def draw_sample(
+def assess_sample(
     mask: str | Path,
     output: str | Path,
     *,
@@ -372,7 +372,7 @@ def _per_stratum(totals: ClassTotals, drawn: Drawn) -> list[dict[str, Any]]:
 # Assess a map: what the labels of a sample say of its areas and accuracy, and how surely.
 
 
-def estimate_map(
+def assess_estimate(
     sample: str | Path,
     mask: str | Path,
     *,

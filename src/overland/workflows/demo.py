@@ -16,11 +16,11 @@ from shapely import LineString
 from overland.errors import UsageError
 from overland.progress import format_seconds, track
 from overland.raster import create_raster, write_class_map
-from overland.synthetic import LANDSCAPE_LEGEND, Landscape, make_landscape
+from overland.synthetic import LANDSCAPE_LEGEND, Landscape, synthetic_landscape
 from overland.vector import Layer, write_features
 from overland.workflows.check_data import check_data
 from overland.workflows.evaluate import evaluate
-from overland.workflows.evaluate_map import evaluate_masks
+from overland.workflows.evaluate_map import evaluate_map
 from overland.workflows.predict import predict
 from overland.workflows.report import make_report
 from overland.workflows.train import train
@@ -71,7 +71,7 @@ def demo(
     step("mapping the large scene")
     mask = folder / "map.tif"
     predicted = predict(trained["model"], [scene], mask)
-    mapped = evaluate_masks(mask, folder / "scene_truth.tif", output=folder / "map-scores")
+    mapped = evaluate_map(mask, folder / "scene_truth.tif", output=folder / "map-scores")
 
     step("drawing roads and polygons")
     roads = vectorize(mask, folder / "roads.gpkg", kind="roads")
@@ -140,7 +140,7 @@ def _make_dataset(folder: Path, seed: int) -> Path:
         for split, count in _SPLITS.items():
             for number in range(count):
                 index += 1
-                landscape = make_landscape(1000 * seed + index, _SIDE, _SIDE)
+                landscape = synthetic_landscape(1000 * seed + index, _SIDE, _SIDE)
                 _write_image(folder / "images" / split / f"scene-{number:02}.tif", landscape)
                 write_class_map(
                     folder / "masks" / split / f"scene-{number:02}.tif",
@@ -158,7 +158,7 @@ def _make_dataset(folder: Path, seed: int) -> Path:
 
 
 def _make_scene(path: Path, seed: int, side: int) -> Path:
-    landscape = make_landscape(1000 * seed + 999, side, side)
+    landscape = synthetic_landscape(1000 * seed + 999, side, side)
     _write_image(path, landscape)
     write_class_map(path.with_name("scene_truth.tif"), landscape.mask, landscape.grid, LANDSCAPE_LEGEND)
     write_features(path.with_name("scene_roads.gpkg"), [_road_layer(landscape)])

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overland.bundle import ModelBundle, load_bundle, mask_from_scores
+from overland.bundle import ModelBundle, load_bundle, mask_from_probabilities
 from overland.datasets import Dataset, Sample, dataset_from_path, read_sample
 from overland.errors import DataError, UsageError
-from overland.inference import ModelScorer, model_scorer, open_engine, plan_image, predict_array
-from overland.inference.prefetch import map_ahead, worker_threads
+from overland.inference import ModelClassifier, model_classifier, open_engine, plan_image, predict_array
+from overland.inference.threads import map_in_threads, worker_threads
 from overland.metrics import ThresholdCurve, confusion_matrix, headline_score, image_scores, summary_from_confusions
 from overland.metrics.masks import Confusion, scores_from_confusion
 from overland.metrics.patches import ExtraCounts, extra_counts_for
@@ -60,7 +60,7 @@ class Judge:
 
     bundle: ModelBundle
     dataset: Dataset
-    scorer: ModelScorer
+    scorer: ModelClassifier
     threshold: float | None
 
     def __call__(self, sample: Sample) -> Judged:
@@ -70,7 +70,7 @@ class Judge:
         plan = plan_image(self.bundle, *valid.shape)
         # One after the other: several samples are judged at once.
         scores = predict_array(self.scorer, image, valid, plan, at_once=1)
-        return Judged(image, target, valid, scores, mask_from_scores(self.bundle, scores, self.threshold))
+        return Judged(image, target, valid, scores, mask_from_probabilities(self.bundle, scores, self.threshold))
 
 
 def check_image(bundle: ModelBundle, path: Path) -> None:
@@ -90,7 +90,7 @@ def iter_judged(judge: Judge, samples: Sequence[Sample]) -> Iterator[Judged]:
     """Predict samples in their order, as many at once as the engine wants."""
     streams = judge.scorer.streams
     with worker_threads(streams) as threads:
-        for _, judged in map_ahead(judge, samples, threads, busy=streams):
+        for _, judged in map_in_threads(judge, samples, threads, busy=streams):
             yield judged
 
 
@@ -172,7 +172,7 @@ def evaluate_dataset(
     """Score a loaded bundle on a loaded dataset, as `evaluate` does; `folder` is replaced."""
     samples = labelled_samples(dataset, split)
     dataset = with_legend_of(bundle, dataset)
-    scorer = model_scorer(bundle, open_engine(bundle, engine))
+    scorer = model_classifier(bundle, open_engine(bundle, engine))
     judge = Judge(bundle, dataset, scorer, _threshold(bundle, threshold))
     tally = _tally(judge, samples, split, extras or {})
     values = {

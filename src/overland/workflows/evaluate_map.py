@@ -20,13 +20,13 @@ from overland.progress import track
 from overland.raster import Scene, Window, open_scene
 from overland.reporting.evaluation import write_evaluation
 
-__all__ = ["evaluate_masks"]
+__all__ = ["evaluate_map"]
 
 _BLOCK = 512
 _MEGA = 1e6
 
 
-def evaluate_masks(
+def evaluate_map(
     prediction: str | Path,
     target: str | Path,
     *,

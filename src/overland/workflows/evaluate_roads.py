@@ -19,7 +19,7 @@ from overland.output import check_folder, free_folder, write_folder
 from overland.reporting.evaluation import write_metrics
 from overland.vector import read_lines
 
-__all__ = ["evaluate_graphs"]
+__all__ = ["evaluate_roads"]
 
 logger = logging.getLogger("overland")
 
@@ -32,7 +32,7 @@ _TRUE_SCALE = 0.01
 Lines = npt.NDArray[np.object_]
 
 
-def evaluate_graphs(
+def evaluate_roads(
     truth: str | Path,
     proposal: str | Path,
     *,

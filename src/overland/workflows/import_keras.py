@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from overland.bundle import ModelBundle, save_bundle, scores_from_logits
+from overland.bundle import ModelBundle, probabilities_from_logits, save_bundle
 from overland.errors import DataError, UsageError
 from overland.importers.keras import KerasModel, network_from_keras, read_keras_model
 from overland.importers.scaling import PixelScaling, pixel_scaling
 from overland.inference import open_engine
 from overland.inference.measure import measured_bundle
-from overland.inference.memory import measure_bytes_per_pixel
+from overland.inference.memory import measure_memory_per_pixel
 from overland.inference.plan import even_halo, round_up
 from overland.legend import Legend, legend_from_names
 from overland.models import graph_from_model
@@ -129,7 +129,7 @@ def _save(
         if scenes:
             measured = measured_bundle(trial, scenes, trial.bands)
         else:
-            measured = replace(trial, bytes_per_pixel=measure_bytes_per_pixel(trial))
+            measured = replace(trial, bytes_per_pixel=measure_memory_per_pixel(trial))
     output.parent.mkdir(parents=True, exist_ok=True)
     measured = replace(measured, path=None)
     return save_bundle(measured, output, weights=model.weights, graph=graph, card=model_card(measured)), difference
@@ -141,7 +141,7 @@ def _engine_difference(bundle: ModelBundle) -> float:
     side = round_up(64, bundle.size_divisor)
     chip = rng.normal(0, 1, (1, bundle.in_channels, side, side)).astype(np.float32)
     engines = [open_engine(bundle, name, precision="fp32") for name in ("torch", "onnx")]
-    ours, theirs = (scores_from_logits(bundle, engine.run(chip)) for engine in engines)
+    ours, theirs = (probabilities_from_logits(bundle, engine.run(chip)) for engine in engines)
     difference = float(np.abs(ours - theirs).max())
     # Written so that a NaN is too large as well.
     if not difference <= _LARGEST_DIFFERENCE:

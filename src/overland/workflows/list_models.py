@@ -7,7 +7,7 @@ from typing import Any
 
 from overland.bundle import ModelBundle, load_bundle
 from overland.inference.compatibility import resolution_range_m
-from overland.pretrained import zoo_models
+from overland.pretrained import pretrained_models
 
 __all__ = ["list_models"]
 
@@ -18,7 +18,7 @@ def list_models() -> dict[str, Any]:
     `figure` is the headline score on scenes that training did not see, where the card has one, else on the validation
     images. Raises `DataError` for a model that was damaged.
     """
-    return {"models": [_entry(name, folder) for name, folder in zoo_models().items()]}
+    return {"models": [_entry(name, folder) for name, folder in pretrained_models().items()]}
 
 
 def _entry(name: str, folder: Path) -> dict[str, Any]:

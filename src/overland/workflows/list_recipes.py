@@ -6,7 +6,7 @@ import importlib.resources
 from typing import Any
 
 from overland.errors import UsageError
-from overland.settings import recipe_names, train_config_from_source
+from overland.settings import recipe_names, train_settings_from_source
 from overland.text import closest_name, load_yaml
 
 __all__ = ["list_recipes", "show_recipe"]
@@ -29,7 +29,7 @@ def show_recipe(name: str) -> dict[str, Any]:
     `MissingExtraError` without PyTorch.
     """
     values = _values(name)
-    settings = train_config_from_source(name, {}).to_dict()
+    settings = train_settings_from_source(name, {}).to_dict()
     assumes = {key: value for key, value in values["assumes"].items() if key != "parameters"}
     assumes.setdefault("counts", "pytorch")
     trainable, statistics = _counts(settings["model"], assumes)

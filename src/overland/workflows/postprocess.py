@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overland.cleaning import PRESETS, CleanUp, RegionPlan, clean_bands, plan_regions
+from overland.cleaning import PRESETS, CleanUp, RegionPlan, clean_row_blocks, plan_regions
 from overland.errors import UsageError
 from overland.legend import IGNORE_INDEX, Legend
 from overland.progress import track
@@ -121,15 +121,15 @@ def _clean_scene(
 
         def read_rows(top: int, end: int) -> npt.NDArray[np.uint8]:
             advance((end - top) * scene.width / _MEGA)
-            return read_mask(scene, survey, Window(top, 0, end - top, scene.width))
+            return read_mask(scene, survey, Window(col_off=0, row_off=top, width=scene.width, height=end - top))
 
         plan = plan_regions(read_rows, bands, cleanup, kept)
         legend = survey.legend if survey.is_named else None
         changes = np.zeros((256, 256), np.int64)
         with create_raster(output, scene.grid, nodata=IGNORE_INDEX, legend=legend, overwrite=overwrite) as writer:
-            pieces = clean_bands(read_rows, bands, cleanup, kept, plan)
+            pieces = clean_row_blocks(read_rows, bands, cleanup, kept, plan)
             for (top, end), (before, after) in zip(bands, pieces, strict=True):
-                writer.write(after, Window(top, 0, end - top, scene.width))
+                writer.write(after, Window(col_off=0, row_off=top, width=scene.width, height=end - top))
                 _count_changes(changes, before, after)
     return _summary(survey, cleanup, kept, plan, changes)
 

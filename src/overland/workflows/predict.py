@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from overland.bundle import ModelBundle, load_bundle, mask_from_scores
+from overland.bundle import ModelBundle, load_bundle, mask_from_probabilities
 from overland.errors import UsageError
 from overland.inference import Engine
 from overland.inference.ensemble import Ensemble, open_ensemble
@@ -17,8 +17,8 @@ from overland.inference.measure import probe_seconds
 from overland.inference.memory import megabytes
 from overland.inference.region import Area, Bounds, ScenePart, check_bounds, read_area
 from overland.inference.resample import ResampledScene
-from overland.inference.scene_run import forget_journals, run_job
-from overland.inference.scene_task import PredictJob, PredictOptions, open_input, predict_jobs, predict_targets
+from overland.inference.scene_run import forget_journals, run_scene
+from overland.inference.scene_task import PredictOptions, SceneRun, open_input, plan_outputs, plan_scene_runs
 from overland.inference.summary import dry_run_summary, run_summary
 from overland.progress import Advance
 from overland.raster.write import check_creation
@@ -96,9 +96,9 @@ def predict(
     )
     sources = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     outputs = {"mask": output, "scores": scores, "confidence": confidence}
-    targets = predict_targets(sources, outputs, overwrite=overwrite)
+    targets = plan_outputs(sources, outputs, overwrite=overwrite)
     ensemble = open_ensemble(first, with_models, engine, precision, tta)
-    jobs = predict_jobs(targets, ensemble, options)
+    jobs = plan_scene_runs(targets, ensemble, options)
     if dry_run:
         return dry_run_summary(ensemble, jobs, output, _probe(ensemble, jobs, options))
     return _run(ensemble, jobs, options, output, overwrite, on_progress)
@@ -106,7 +106,7 @@ def predict(
 
 def _run(
     ensemble: Ensemble,
-    jobs: list[PredictJob],
+    jobs: list[SceneRun],
     options: PredictOptions,
     output: str | Path,
     overwrite: bool,
@@ -114,7 +114,7 @@ def _run(
 ) -> dict[str, Any]:
     report = _reporter(jobs, on_progress)
     started = time.perf_counter()
-    results = [run_job(job, ensemble, options, overwrite=overwrite, report=report) for job in jobs]
+    results = [run_scene(job, ensemble, options, overwrite=overwrite, report=report) for job in jobs]
     seconds = time.perf_counter() - started
     forget_journals(jobs)
     return run_summary(ensemble, jobs, results, output, seconds)
@@ -126,7 +126,7 @@ def _check_threshold(bundle: ModelBundle, threshold: float | None) -> None:
     if not 0 <= threshold <= 1:
         raise UsageError(f"A threshold is a probability from 0 to 1; got {threshold}.")
     # Asked of no pixels, the rule says whether it takes a threshold at all.
-    mask_from_scores(bundle, np.zeros((bundle.num_scores, 0, 0), np.float32), threshold)
+    mask_from_probabilities(bundle, np.zeros((bundle.num_scores, 0, 0), np.float32), threshold)
 
 
 def _limits(bounds: Sequence[float] | None, area: str | Path | None) -> Bounds | Area | None:
@@ -137,7 +137,7 @@ def _limits(bounds: Sequence[float] | None, area: str | Path | None) -> Bounds |
     return None if area is None else read_area(area)
 
 
-def _probe(ensemble: Ensemble, jobs: list[PredictJob], options: PredictOptions) -> float:
+def _probe(ensemble: Ensemble, jobs: list[SceneRun], options: PredictOptions) -> float:
     seconds = 0.0
     for job in jobs:
         with open_input(ensemble.bundle, job.source, options.nodata) as scene:
@@ -147,7 +147,7 @@ def _probe(ensemble: Ensemble, jobs: list[PredictJob], options: PredictOptions) 
     return seconds
 
 
-def _reporter(jobs: list[PredictJob], on_progress: OnProgress | None) -> Advance:
+def _reporter(jobs: list[SceneRun], on_progress: OnProgress | None) -> Advance:
     total, done = sum(job.megapixels for job in jobs), 0.0
 
     def report(amount: float) -> None:

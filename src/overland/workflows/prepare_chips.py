@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.datasets import Dataset, Sample, dataset_from_path
-from overland.datasets.class_fractions import class_counts, shares_from_counts, weights_from_shares
+from overland.datasets.class_balance import class_counts, fractions_from_counts, weights_from_fractions
 from overland.datasets.dataset import DESCRIBED_SPLITS, write_description
 from overland.datasets.prepared_chips import (
     Chip,
@@ -98,14 +98,14 @@ class _Tally:
             self.counts = self.counts + class_counts(chip.target, num_classes)
 
     def to_dict(self, legend: Legend) -> dict[str, Any]:
-        shares = shares_from_counts(legend, np.broadcast_to(self.counts, (legend.num_classes,)))
+        shares = fractions_from_counts(legend, np.broadcast_to(self.counts, (legend.num_classes,)))
         return {
             "images": self.images,
             "chips": self.fates["kept"],
             "padded": self.padded,
             "dropped": {fate: count for fate, count in sorted(self.fates.items()) if fate != "kept"},
-            "class_shares": shares,
-            "class_weights": weights_from_shares(shares),
+            "class_fractions": shares,
+            "class_weights": weights_from_fractions(shares),
         }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from overland.datasets.class_fractions import class_counts, shares_from_counts
+from overland.datasets.class_balance import class_counts, fractions_from_counts
 from overland.datasets.coco import CocoFile, CocoImage, draw_mask, read_coco
 from overland.datasets.dataset import write_description
 from overland.errors import DataError
@@ -65,8 +65,8 @@ def _write_splits(folder: Path, images: Path, read: Mapping[str, CocoFile]) -> d
             bare = sum(not image.annotations for image in coco.images)
             if bare:
                 logger.info("%d images of %s have no annotation: all of them is background.", bare, split)
-            shares = shares_from_counts(coco.legend, counts)
-            splits[split] = {"images": len(coco.images), "unannotated": bare, "class_shares": shares}
+            shares = fractions_from_counts(coco.legend, counts)
+            splits[split] = {"images": len(coco.images), "unannotated": bare, "class_fractions": shares}
     return splits
 
 

@@ -19,7 +19,7 @@ from overland.datasets import dataset_from_path, read_sample
 from overland.errors import DataError, MissingExtraError, UsageError
 from overland.exporters.graphs import whole_graph
 from overland.exporters.quantize import Agreement, end_layers, quantize_graph
-from overland.inference import Engine, model_scorer, open_engine, plan_image, predict_array
+from overland.inference import Engine, model_classifier, open_engine, plan_image, predict_array
 from overland.inference.measure import Chip, measured_bundle, sample_chips
 from overland.inference.plan import round_up
 from overland.inference.probabilities import network_input
@@ -84,8 +84,8 @@ def compare(bundle: ModelBundle, quantized: ModelBundle, images: Images) -> dict
     Returns the report of `Agreement` for each engine. They are not all alike: one may fuse layers that another does
     not, and round in other places.
     """
-    scorer = model_scorer(bundle, open_engine(bundle, "onnx", precision="fp32"))
-    others = {name: model_scorer(quantized, engine) for name, engine in _eight_bit_engines(quantized).items()}
+    scorer = model_classifier(bundle, open_engine(bundle, "onnx", precision="fp32"))
+    others = {name: model_classifier(quantized, engine) for name, engine in _eight_bit_engines(quantized).items()}
     agreements = {name: Agreement(bundle) for name in others}
     with track("Comparing with fp32", images.count, "images") as advance:
         for pixels, valid, target in images.read():

@@ -19,9 +19,9 @@ import numpy as np
 import yaml
 
 from overland.bundle import ModelBundle, save_bundle
-from overland.datasets import Dataset, class_shares, dataset_from_path
+from overland.datasets import Dataset, class_fractions, dataset_from_path
 from overland.datasets.chips import BandStatistics, band_statistics
-from overland.datasets.class_fractions import weights_from_shares
+from overland.datasets.class_balance import weights_from_fractions
 from overland.errors import DataError, UsageError
 from overland.inference.measure import measured_bundle
 from overland.models import loss_needs_class_weights, model_settings
@@ -30,7 +30,7 @@ from overland.progress import format_seconds
 from overland.raster import open_scene
 from overland.reporting.card import model_card
 from overland.reporting.curves import write_training_figures
-from overland.settings import TrainConfig, train_config_from_mapping, train_config_from_source
+from overland.settings import TrainSettings, train_settings_from_mapping, train_settings_from_source
 from overland.text import load_yaml
 from overland.training import TrainedModel, fit
 from overland.version import __version__
@@ -80,7 +80,7 @@ logger = logging.getLogger("overland")
 _VOID = "void"
 
 
-def network_settings(config: TrainConfig, dataset: Dataset, *, bands: int) -> dict[str, Any]:
+def network_settings(config: TrainSettings, dataset: Dataset, *, bands: int) -> dict[str, Any]:
     """The recipe's `model`, completed with the bands and classes of the data, the encoder and the squashing.
 
     Two classes on a background have one output and a threshold, unless the recipe asks for two. Raises `UsageError`
@@ -116,11 +116,11 @@ def with_void(dataset: Dataset) -> Dataset:
     return replace(dataset, legend=replace(legend, names=(*legend.names, _VOID), colors=(*legend.colors, (0, 0, 0))))
 
 
-def class_weights_for(config: TrainConfig, shares: Mapping[str, float], dataset: Dataset) -> tuple[float, ...] | None:
+def class_weights_for(config: TrainSettings, shares: Mapping[str, float], dataset: Dataset) -> tuple[float, ...] | None:
     """Weight of each class of a dataset in the loss, from the shares in training; None where the loss wants none."""
     if not (config.class_weights or loss_needs_class_weights(config.loss)):
         return None
-    return tuple(weights_from_shares({name: shares.get(name, 0.0) for name in dataset.legend.names}).values())
+    return tuple(weights_from_fractions({name: shares.get(name, 0.0) for name in dataset.legend.names}).values())
 
 
 _ARGS = "args.yaml"
@@ -136,7 +136,7 @@ def train(
 ) -> dict[str, Any]:
     """Train a model on a dataset.
 
-    `recipe` is the name of a recipe or a YAML file; `settings` are those of `overland.settings.TrainConfig` and win over
+    `recipe` is the name of a recipe or a YAML file; `settings` are those of `overland.settings.TrainSettings` and win over
     it. `resume` names the folder of a run that was cut off: it goes on after its last whole epoch, with the data and
     settings that it was started with. `synthetic` marks made scenes, so that every score is called so.
 
@@ -149,7 +149,7 @@ def train(
     else:
         if data is None:
             raise UsageError("Name the dataset to train on: a folder or a dataset YAML, with --data.")
-        run, config = None, train_config_from_source(recipe, settings)
+        run, config = None, train_settings_from_source(recipe, settings)
     dataset = dataset_from_path(data)
     class_share = _check_classes(dataset)
     learned = with_void(dataset) if config.void_class else dataset
@@ -190,7 +190,7 @@ def train(
 
 def _run_to_resume(
     resume: str | Path, data: str | Path | None, settings: Mapping[str, Any]
-) -> tuple[Path, str, TrainConfig]:
+) -> tuple[Path, str, TrainSettings]:
     run = Path(resume)
     if data is not None or settings:
         raise UsageError("--resume goes on with the data and settings that the run was started with; give it alone.")
@@ -198,10 +198,10 @@ def _run_to_resume(
         raise DataError(f"{run} is not the folder of a run: it has no {_ARGS}.")
     values = load_yaml(run / _ARGS)
     values.pop("synthetic", None)
-    return run, str(values.pop("data")), train_config_from_mapping(values, str(run / _ARGS))
+    return run, str(values.pop("data")), train_settings_from_mapping(values, str(run / _ARGS))
 
 
-def _new_run(config: TrainConfig, data: str | Path, dataset: Dataset, synthetic: bool) -> Path:
+def _new_run(config: TrainSettings, data: str | Path, dataset: Dataset, synthetic: bool) -> Path:
     run = Path(config.project) / config.name
     run = run if config.exist_ok else free_folder(run)
     if run.is_dir() and any(run.iterdir()) and not (run / _ARGS).is_file():
@@ -231,8 +231,8 @@ def _check_classes(dataset: Dataset) -> dict[str, float]:
             raise DataError(
                 f"{dataset.root} has no images in split {split!r}; its splits: {', '.join(dataset.splits)}."
             )
-    shares = class_shares(dataset, "train")
-    for split, found in (("train", shares), ("val", class_shares(dataset, "val"))):
+    shares = class_fractions(dataset, "train")
+    for split, found in (("train", shares), ("val", class_fractions(dataset, "val"))):
         missing = [name for name, share in found.items() if share == 0]
         if missing:
             logger.warning(
@@ -252,7 +252,7 @@ def _check_classes(dataset: Dataset) -> dict[str, float]:
 
 
 def _bundle_of(
-    config: TrainConfig,
+    config: TrainSettings,
     dataset: Dataset,
     statistics: BandStatistics,
     model: Mapping[str, Any],
@@ -276,7 +276,7 @@ def _bundle_of(
         data={
             "name": dataset.name,
             "images": {split: len(samples) for split, samples in dataset.splits.items()},
-            "class_shares": dict(shares),
+            "class_fractions": dict(shares),
             "notes": list(dataset.notes),
             "synthetic": synthetic,
         },

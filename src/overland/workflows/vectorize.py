@@ -16,7 +16,13 @@ import shapely
 
 from overland.errors import UsageError
 from overland.raster import Grid, Window
-from overland.raster.class_map import ClassMap, ScoreMap, open_class_map, open_class_scores, open_scores
+from overland.raster.class_map import (
+    ClassMap,
+    ProbabilityMap,
+    open_class_map,
+    open_class_probabilities,
+    open_probabilities,
+)
 from overland.raster.features import burn_shapes, stored_mask
 from overland.vector import (
     GRAPH_SUFFIXES,
@@ -28,7 +34,7 @@ from overland.vector import (
     layers_from_graph,
     pixel_size_m,
     pixels_to_map,
-    plan_bands,
+    plan_row_blocks,
     polygons_from_mask,
     regularized,
     road_graph_from_pixels,
@@ -37,7 +43,7 @@ from overland.vector import (
 )
 
 __all__ = [
-    "mean_scores",
+    "mean_probabilities",
     "polygons_from_class_map",
     "vectorize",
 ]
@@ -70,9 +76,11 @@ def polygons_from_class_map(
     `folder` is a place on the disk for the mask, which may be too large for memory.
     """
     with ExitStack() as files:
-        score_maps = None if scores is None else files.enter_context(open_class_scores(scores, class_map, classes))
+        score_maps = (
+            None if scores is None else files.enter_context(open_class_probabilities(scores, class_map, classes))
+        )
         polygons, outlines, ids = _traced(class_map, classes, min_pixels, simplify_m, folder)
-        means = {} if score_maps is None else {"mean_p": mean_scores(polygons, ids, score_maps)}
+        means = {} if score_maps is None else {"mean_p": mean_probabilities(polygons, ids, score_maps)}
     if regularize:
         polygons = _squared(polygons, outlines, class_map, _tolerance(class_map, simplify_m))
     polygons = pixels_to_map(polygons, class_map.grid)
@@ -87,7 +95,7 @@ def polygons_from_class_map(
     return [layer], {"polygons": len(layer), "area_m2": float(areas.sum()), "classes": per_class}
 
 
-def mean_scores(polygons: Polygons, ids: Ids, score_maps: dict[int, ScoreMap]) -> Floats:
+def mean_probabilities(polygons: Polygons, ids: Ids, score_maps: dict[int, ProbabilityMap]) -> Floats:
     """Mean score of its class over the pixels whose centre lies in a polygon, NaN where none is known.
 
     `polygons`, in pixels, do not overlap; `ids` are their classes, of each of which `score_maps` has the scores.
@@ -96,7 +104,7 @@ def mean_scores(polygons: Polygons, ids: Ids, score_maps: dict[int, ScoreMap]) -
     for index, scores in score_maps.items():
         of_class = np.flatnonzero(ids == index)
         tops, bottoms = shapely.bounds(polygons[of_class]).reshape(-1, 4)[:, [1, 3]].T
-        for band in plan_bands(scores.scene.height, scores.scene.width):
+        for band in plan_row_blocks(scores.scene.height, scores.scene.width):
             near = of_class[(tops < band.row_off + band.height) & (bottoms > band.row_off)]
             _add_band(polygons, near, scores, band, sums, counts)
     means = np.full(len(polygons), np.nan)
@@ -105,7 +113,7 @@ def mean_scores(polygons: Polygons, ids: Ids, score_maps: dict[int, ScoreMap]) -
 
 
 def _add_band(
-    polygons: Polygons, near: Ids, scores: ScoreMap, band: Window, sums: Floats, counts: npt.NDArray[np.int64]
+    polygons: Polygons, near: Ids, scores: ProbabilityMap, band: Window, sums: Floats, counts: npt.NDArray[np.int64]
 ) -> None:
     if not len(near):
         return
@@ -123,7 +131,7 @@ def _traced(
 ) -> tuple[Polygons, Polygons, Ids]:
     """Polygons of the classes, simplified and along the edges of pixels, and their ids."""
     height, width = class_map.grid.height, class_map.grid.width
-    parts = ((band, *class_map.read(band)) for band in plan_bands(height, width))
+    parts = ((band, *class_map.read(band)) for band in plan_row_blocks(height, width))
     # GDAL goes through stored masks line by line; the disk of the output is known to have room.
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix=".overland-") as store,
@@ -288,7 +296,7 @@ def _roads(
         return np.asarray(valid & (ids == road))
 
     with ExitStack() as files:
-        score_map = None if scores is None else files.enter_context(open_scores(scores, class_map, name))
+        score_map = None if scores is None else files.enter_context(open_probabilities(scores, class_map, name))
         graph = road_graph_from_pixels(
             RoadPixels(grid.height, grid.width, read_mask, None if score_map is None else score_map.read),
             pixel_size_m=pixel_size_m(grid),

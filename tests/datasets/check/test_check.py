@@ -30,7 +30,7 @@ def test_the_profile_of_a_split(tmp_path: Path) -> None:
     assert profile["images"] == profile["labelled"] == profile["groups"] == 4
     assert (profile["sizes"], profile["bands"], profile["dtypes"]) == ({"32x24": 4}, {"3": 4}, {"uint8": 4})
     assert profile["mask_values"] == {"0": 0.75, "255": 0.25}
-    assert profile["class_shares"] == {"background": 0.75, "road": 0.25}
+    assert profile["class_fractions"] == {"background": 0.75, "road": 0.25}
     # 1 / sqrt(share), divided by their mean: 1.1547 and 2 of 1.5774.
     assert profile["class_weights"] == {
         "background": pytest.approx(0.732, abs=1e-3),
@@ -182,7 +182,7 @@ def test_unmapped_masks_are_named_with_the_line_that_settles_it(tmp_path: Path) 
     report = check_dataset(write_set(tmp_path, high=255))
     assert [finding.code for finding in report.findings] == ["unmapped-mask"]
     assert "label_mapping: {0: 0, 255: 1}" in report.findings[0].message
-    assert report.splits["train"]["class_shares"]["road"] == 0.25
+    assert report.splits["train"]["class_fractions"]["road"] == 0.25
 
 
 def test_jpeg_masks_are_named(tmp_path: Path) -> None:

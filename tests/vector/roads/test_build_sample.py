@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 import shapely
 
-from overland.vector.roads.build import add_scores
-from overland.vector.roads.skeleton import plan_bands
+from overland.vector.roads.build import add_probabilities
+from overland.vector.roads.skeleton import plan_row_blocks
 
 
 def sampled(scores, line, band_rows=None):
     graph = nx.MultiGraph()
     graph.add_edge(0, 1, geometry=shapely.LineString(line))
-    bands = plan_bands(*scores.shape, band_rows)
-    add_scores(graph, lambda window: scores[window.slices], scores.shape, bands)
+    bands = plan_row_blocks(*scores.shape, band_rows)
+    add_probabilities(graph, lambda window: scores[window.slices], scores.shape, bands)
     [(_, _, data)] = graph.edges(data=True)
     return data["mean_p"], data["min_p"]
 

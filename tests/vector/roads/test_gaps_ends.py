@@ -6,7 +6,7 @@ import pytest
 
 from overland.vector.roads.gaps import extend_ends, heading_at, join_ends
 from overland.vector.roads.skeleton import bitmask_from_array
-from overland.vector.roads.trace import add_path, bridged_length
+from overland.vector.roads.trace import add_path, gap_filled_length
 
 
 def roads(*lines, half_width=2.0):
@@ -46,7 +46,7 @@ def test_ends_are_drawn_to_the_end_of_the_mask():
 
 def test_ends_that_face_each_other_are_joined():
     [(_, _, data)] = join(roads([(0, 0), (40, 0)], [(52, 1), (90, 1)])).edges(data=True)
-    assert bridged_length(data["path"]) == pytest.approx(np.hypot(12, 1))
+    assert gap_filled_length(data["path"]) == pytest.approx(np.hypot(12, 1))
 
 
 @pytest.mark.parametrize(

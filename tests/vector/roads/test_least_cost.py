@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from overland.vector.roads.least_cost import join_ends_by_cost
-from overland.vector.roads.trace import add_path, bridged_length
+from overland.vector.roads.trace import add_path, gap_filled_length
 
 MAIN = [(0.5, 20.5), (30.5, 20.5)]
 
@@ -42,7 +42,7 @@ def test_a_bent_way_of_weak_scores_is_followed():
     scores = field((rows, steps), (rows + 1, steps))
     graph = joined([MAIN, [(50.5, 20.5), (90.5, 20.5)]], scores)
     [(_, _, data)] = graph.edges(data=True)
-    assert bridged_length(data["path"]) > 21
+    assert gap_filled_length(data["path"]) > 21
     assert data["path"][:, 1].max() == pytest.approx(26.5, abs=1)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from overland.vector.roads.skeleton import bitmask_from_array, drop_objects, fill_holes, plan_bands
+from overland.vector.roads.skeleton import bitmask_from_array, drop_objects, fill_holes, plan_row_blocks
 
 CORNERS = np.ones((3, 3))
 
@@ -23,7 +23,7 @@ def sizes_at_pixels(mask, structure=None):
 def test_small_objects_go_whatever_the_bands(share, band_rows):
     mask = random_mask(share)
     bits = bitmask_from_array(mask)
-    drop_objects(bits, plan_bands(60, 70, band_rows), 12)
+    drop_objects(bits, plan_row_blocks(60, 70, band_rows), 12)
     assert np.array_equal(bits.rows(0, 60), sizes_at_pixels(mask, CORNERS) >= 12)
 
 
@@ -31,7 +31,7 @@ def test_small_objects_go_whatever_the_bands(share, band_rows):
 def test_small_holes_are_filled_whatever_the_bands(band_rows):
     mask = random_mask(0.5)
     bits = bitmask_from_array(mask)
-    fill_holes(bits, plan_bands(60, 70, band_rows), 12)
+    fill_holes(bits, plan_row_blocks(60, 70, band_rows), 12)
     assert np.array_equal(bits.rows(0, 60), mask | (sizes_at_pixels(~mask) < 12))
 
 
@@ -42,14 +42,14 @@ def test_objects_without_a_seed_go(band_rows):
     seeds = np.zeros_like(mask)
     seeds[45, 30] = True
     bits = bitmask_from_array(mask)
-    drop_objects(bits, plan_bands(60, 70, band_rows), 1, bitmask_from_array(seeds))
+    drop_objects(bits, plan_row_blocks(60, 70, band_rows), 1, bitmask_from_array(seeds))
     assert np.unique(np.nonzero(bits.rows(0, 60))[1]).tolist() == [30]
 
 
 @pytest.mark.parametrize("value", [False, True])
 def test_a_mask_of_one_value_stays(value):
     bits = bitmask_from_array(np.full((20, 30), value))
-    bands = plan_bands(20, 30, 6)
+    bands = plan_row_blocks(20, 30, 6)
     drop_objects(bits, bands, 64)
     fill_holes(bits, bands, 64)
     assert (bits.rows(0, 20) == value).all()

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.morphology import thin
 
-from overland.vector.roads.skeleton import bitmask_from_array, plan_bands, thin_bands, thin_window
+from overland.vector.roads.skeleton import bitmask_from_array, plan_row_blocks, thin_row_blocks, thin_window
 
 
 def random_mask(sigma):
@@ -33,5 +33,5 @@ def test_some_iterations_are_those_of_scikit_image(iterations):
 @pytest.mark.parametrize("sigma", [1, 3, 10])
 def test_bands_change_nothing(sigma, band_rows, iterations):
     mask = random_mask(sigma)
-    thinned = thin_bands(bitmask_from_array(mask), plan_bands(80, 90, band_rows), iterations)
+    thinned = thin_row_blocks(bitmask_from_array(mask), plan_row_blocks(80, 90, band_rows), iterations)
     assert np.array_equal(thinned.rows(0, 80), thin(mask))

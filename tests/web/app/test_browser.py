@@ -21,7 +21,7 @@ from scenes import utm_grid, write_image
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
 from overland.raster import open_scene
-from overland.synthetic import make_landscape
+from overland.synthetic import synthetic_landscape
 from overland.vector import read_layer
 
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -87,7 +87,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    landscape = make_landscape(5, 256, 320)
+    landscape = synthetic_landscape(5, 256, 320)
     return write_image(tmp_path_factory.mktemp("scene") / "my town.tif", landscape.image, utm_grid(256, 320, 0.5))
 
 

@@ -16,13 +16,13 @@ from models_made import threshold_bundle
 from overland.errors import UsageError
 from overland.raster import open_scene
 from overland.web.jobs.limits import Limits, RefusedError
-from overland.web.jobs.queue import Desk, Job, JobOptions
+from overland.web.jobs.queue import Job, JobOptions, JobQueue
 from scenes import utm_grid, write_image
 
 _WAIT_S = 30
 
 
-def _mapped(desk: Desk, image: bytes, **options: object) -> Job:
+def _mapped(desk: JobQueue, image: bytes, **options: object) -> Job:
     job = desk.submit("bright", image, options=JobOptions(**options))
     assert job.wait(_WAIT_S)
     return job
@@ -41,7 +41,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return write_image(path, noise.repeat(3, axis=0), utm_grid(1600, 1600)).read_bytes()
 
 
-def test_map_is_right_and_georeferenced(desk: Desk, half_bright: bytes) -> None:
+def test_map_is_right_and_georeferenced(desk: JobQueue, half_bright: bytes) -> None:
     job = _mapped(desk, half_bright)
     assert (job.state, job.progress, job.error) == ("done", 1.0, None)
     mask = _mask(job)
@@ -50,25 +50,25 @@ def test_map_is_right_and_georeferenced(desk: Desk, half_bright: bytes) -> None:
     with open_scene(job.folder / "mask.tif") as scene, open_scene(job.folder / "image.tif") as image:
         assert scene.grid == image.grid == utm_grid(60, 80)
     assert (job.folder / "scores.tif").exists()
-    assert job.values["class_shares"] == {"background": 0.5, "road": 0.5}
+    assert job.values["class_fractions"] == {"background": 0.5, "road": 0.5}
     assert job.values["areas"]["classes"][1]["area_m2"] == 2400
     assert job.values["image"]["bounds"] == [500_000, 5_199_940, 500_080, 5_200_000]
     job.delete()
 
 
-def test_nothing_of_the_server_is_in_the_values(desk: Desk, half_bright: bytes) -> None:
+def test_nothing_of_the_server_is_in_the_values(desk: JobQueue, half_bright: bytes) -> None:
     job = _mapped(desk, half_bright)
     assert str(desk.folder) not in str(job.values)
     job.delete()
 
 
-def test_scores_are_left_out_when_not_wanted(desk: Desk, half_bright: bytes) -> None:
+def test_scores_are_left_out_when_not_wanted(desk: JobQueue, half_bright: bytes) -> None:
     job = _mapped(desk, half_bright, scores=False)
     assert not (job.folder / "scores.tif").exists()
     job.delete()
 
 
-def test_products_are_made_with_the_map(desk: Desk, half_bright: bytes) -> None:
+def test_products_are_made_with_the_map(desk: JobQueue, half_bright: bytes) -> None:
     job = _mapped(desk, half_bright, products=("mask.png", "areas.json"))
     with Image.open(job.folder / "mask.png") as picture:
         assert picture.mode == "P"
@@ -77,7 +77,7 @@ def test_products_are_made_with_the_map(desk: Desk, half_bright: bytes) -> None:
     job.delete()
 
 
-def test_product_is_made_later_and_once(desk: Desk, half_bright: bytes) -> None:
+def test_product_is_made_later_and_once(desk: JobQueue, half_bright: bytes) -> None:
     job = _mapped(desk, half_bright)
     desk.product(job, "polygons.gpkg").result(_WAIT_S)
     written = (job.folder / "polygons.gpkg").stat().st_mtime_ns
@@ -86,7 +86,7 @@ def test_product_is_made_later_and_once(desk: Desk, half_bright: bytes) -> None:
     job.delete()
 
 
-def test_alpha_is_no_data(desk: Desk) -> None:
+def test_alpha_is_no_data(desk: JobQueue) -> None:
     pixels = np.full((20, 30, 4), 200, np.uint8)
     pixels[:10, :, 3] = 0
     file = io.BytesIO()
@@ -98,7 +98,7 @@ def test_alpha_is_no_data(desk: Desk) -> None:
     job.delete()
 
 
-def test_palette_is_read_as_colours(desk: Desk) -> None:
+def test_palette_is_read_as_colours(desk: JobQueue) -> None:
     indices = Image.fromarray(np.array([[0, 1] * 8] * 16, np.uint8), "P")
     indices.putpalette([250, 250, 250, 3, 3, 3])
     file = io.BytesIO()
@@ -108,7 +108,7 @@ def test_palette_is_read_as_colours(desk: Desk) -> None:
     job.delete()
 
 
-def test_bands_are_chosen(desk: Desk) -> None:
+def test_bands_are_chosen(desk: JobQueue) -> None:
     pixels = np.stack([np.full((16, 16), value, np.uint8) for value in (10, 200, 200, 200, 20)])
     file = Path(desk.folder.parent / "five.tif")
     image = write_image(file, pixels).read_bytes()
@@ -125,7 +125,7 @@ def test_bands_are_chosen(desk: Desk) -> None:
         job.delete()
 
 
-def test_threshold_is_used(desk: Desk, half_bright: bytes) -> None:
+def test_threshold_is_used(desk: JobQueue, half_bright: bytes) -> None:
     job = _mapped(desk, half_bright, threshold=0.0)
     assert (_mask(job) == 1).all()
     job.delete()
@@ -136,7 +136,7 @@ def test_float_image_has_no_data_where_it_is_nan(tmp_path: Path) -> None:
     pixels = np.full((3, 16, 16), 200, np.float32)
     pixels[1, :4] = np.nan
     image = write_image(tmp_path / "nan.tif", pixels, utm_grid(16, 16)).read_bytes()
-    with Desk(tmp_path / "float") as desk:
+    with JobQueue(tmp_path / "float") as desk:
         job = desk.submit("float", image)
         assert job.wait(_WAIT_S)
         assert (_mask(job)[:4] == 255).all()
@@ -144,14 +144,14 @@ def test_float_image_has_no_data_where_it_is_nan(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are those of POSIX")
-def test_files_are_private(desk: Desk, half_bright: bytes) -> None:
+def test_files_are_private(desk: JobQueue, half_bright: bytes) -> None:
     job = _mapped(desk, half_bright)
     assert stat.S_IMODE(job.folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(desk.folder.stat().st_mode) == 0o700
     job.delete()
 
 
-def test_delete_removes_everything(desk: Desk, half_bright: bytes) -> None:
+def test_delete_removes_everything(desk: JobQueue, half_bright: bytes) -> None:
     job = _mapped(desk, half_bright)
     job.delete()
     assert not job.folder.exists()
@@ -160,13 +160,13 @@ def test_delete_removes_everything(desk: Desk, half_bright: bytes) -> None:
     assert caught.value.status == 404
 
 
-def test_unknown_model_is_refused(desk: Desk, half_bright: bytes) -> None:
+def test_unknown_model_is_refused(desk: JobQueue, half_bright: bytes) -> None:
     with pytest.raises(RefusedError, match="choose one of bright") as caught:
         desk.submit("../bright", half_bright)
     assert caught.value.status == 404
 
 
-def test_refused_upload_leaves_nothing(desk: Desk) -> None:
+def test_refused_upload_leaves_nothing(desk: JobQueue) -> None:
     for data in (b"<VRTDataset/>", b"II*\0" + bytes(desk.limits.max_bytes)):
         with pytest.raises(RefusedError):
             desk.submit("bright", io.BytesIO(data))
@@ -174,7 +174,7 @@ def test_refused_upload_leaves_nothing(desk: Desk) -> None:
 
 
 def test_full_queue_refuses(models: Path, half_bright: bytes) -> None:
-    with Desk(models, Limits(queue=1)) as desk:
+    with JobQueue(models, Limits(queue=1)) as desk:
         jobs, refusals = [], []
         for _ in range(6):
             try:
@@ -188,7 +188,7 @@ def test_full_queue_refuses(models: Path, half_bright: bytes) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
 def test_memory_is_limited_and_the_server_lives_on(models: Path, large: bytes, half_bright: bytes) -> None:
-    with Desk(models, Limits(memory_mb=140)) as desk:
+    with JobQueue(models, Limits(memory_mb=140)) as desk:
         job = desk.submit("bright", large)
         assert job.wait(_WAIT_S)
         assert job.error is not None
@@ -198,7 +198,7 @@ def test_memory_is_limited_and_the_server_lives_on(models: Path, large: bytes, h
 
 
 def test_time_is_limited_and_the_server_lives_on(models: Path, large: bytes) -> None:
-    with Desk(models, Limits(timeout_s=0.05)) as desk:
+    with JobQueue(models, Limits(timeout_s=0.05)) as desk:
         job = desk.submit("bright", large)
         assert job.wait(_WAIT_S)
         assert job.error is not None
@@ -210,7 +210,7 @@ def test_time_is_limited_and_the_server_lives_on(models: Path, large: bytes) -> 
 
 
 def test_a_worker_that_dies_is_replaced(models: Path, large: bytes, half_bright: bytes) -> None:
-    with Desk(models) as desk:
+    with JobQueue(models) as desk:
         job = desk.submit("bright", large)
         _until_running(job)
         os.kill(desk.worker_pids[0], signal.SIGKILL)
@@ -222,7 +222,7 @@ def test_a_worker_that_dies_is_replaced(models: Path, large: bytes, half_bright:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to ignore")
 def test_signals_that_are_meant_for_the_server_do_not_fail_a_job(models: Path, large: bytes) -> None:
-    with Desk(models) as desk:
+    with JobQueue(models) as desk:
         job = desk.submit("bright", large)
         _until_running(job)
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -232,7 +232,7 @@ def test_signals_that_are_meant_for_the_server_do_not_fail_a_job(models: Path, l
 
 
 def test_cancel_stops_a_job(models: Path, large: bytes) -> None:
-    with Desk(models) as desk:
+    with JobQueue(models) as desk:
         running, waiting = (desk.submit("bright", large) for _ in range(2))
         _until_running(running)
         waiting.cancel()
@@ -250,7 +250,7 @@ def _until_running(job: Job) -> None:
 
 
 def test_ended_jobs_expire(models: Path, half_bright: bytes) -> None:
-    with Desk(models, Limits(keep_s=0.2)) as desk:
+    with JobQueue(models, Limits(keep_s=0.2)) as desk:
         job = _mapped(desk, half_bright)
         deadline = time.monotonic() + _WAIT_S
         while job.folder.exists() and time.monotonic() < deadline:
@@ -261,12 +261,12 @@ def test_ended_jobs_expire(models: Path, half_bright: bytes) -> None:
 
 def test_jobs_survive_the_desk(models: Path, half_bright: bytes, large: bytes, tmp_path: Path) -> None:
     folder = tmp_path / "jobs"
-    with Desk(models, folder=folder) as desk:
+    with JobQueue(models, folder=folder) as desk:
         done = _mapped(desk, half_bright)
         ids = [desk.submit("bright", large).id for _ in range(3)]
         _until_running(desk.job(ids[0]))
     (folder / "half-received").mkdir()
-    with Desk(models, folder=folder) as desk:
+    with JobQueue(models, folder=folder) as desk:
         assert not (folder / "half-received").exists()
         assert desk.job(done.id).state == "done"
         assert desk.job(done.id).values == done.values
@@ -274,21 +274,21 @@ def test_jobs_survive_the_desk(models: Path, half_bright: bytes, large: bytes, t
 
 
 def test_a_job_that_stops_the_server_each_time_is_given_up(models: Path, half_bright: bytes, tmp_path: Path) -> None:
-    with Desk(models, folder=tmp_path) as desk:
+    with JobQueue(models, folder=tmp_path) as desk:
         job = _mapped(desk, half_bright)
         record = job.folder / "job.json"
         record.write_text(record.read_text().replace('"done"', '"running"').replace('"starts": 1', '"starts": 3'))
-    with Desk(models, folder=tmp_path) as desk:
+    with JobQueue(models, folder=tmp_path) as desk:
         assert desk.job(job.id).state == "failed"
 
 
 def test_one_desk_for_a_folder(models: Path, tmp_path: Path) -> None:
-    with Desk(models, folder=tmp_path), pytest.raises(UsageError, match="in use by another server"):
-        Desk(models, folder=tmp_path)
+    with JobQueue(models, folder=tmp_path), pytest.raises(UsageError, match="in use by another server"):
+        JobQueue(models, folder=tmp_path)
 
 
 def test_a_desk_that_stops_takes_nothing(models: Path, half_bright: bytes) -> None:
-    with Desk(models) as desk:
+    with JobQueue(models) as desk:
         desk.stop_taking()
         with pytest.raises(RefusedError) as caught:
             desk.submit("bright", half_bright)

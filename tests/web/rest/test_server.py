@@ -14,14 +14,14 @@ from web.bad_uploads import good_png
 
 from overland.raster import open_scene
 from overland.web.jobs.limits import Limits
-from overland.web.jobs.queue import Desk
+from overland.web.jobs.queue import JobQueue
 from overland.web.rest.server import make_app
 
 PROBLEM = "application/problem+json"
 
 
 @pytest.fixture(scope="module")
-def client(desk: Desk) -> Iterator[TestClient]:
+def client(desk: JobQueue) -> Iterator[TestClient]:
     with TestClient(make_app(desk), raise_server_exceptions=False) as client:
         _until_ready(client)
         yield client
@@ -47,7 +47,7 @@ def test_segment_gives_a_summary(client: TestClient, half_bright: bytes) -> None
     answer = client.post("/v1/segment", content=half_bright)
     assert answer.status_code == 200
     values = answer.json()
-    assert values["class_shares"] == {"background": 0.5, "road": 0.5}
+    assert values["class_fractions"] == {"background": 0.5, "road": 0.5}
     assert values["areas"]["classes"][1]["area_m2"] == 2400
     assert values["image"]["crs"] == "EPSG:32633"
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -86,12 +86,12 @@ def test_segment_takes_a_form(client: TestClient, half_bright: bytes) -> None:
     assert answer.status_code == 200
 
 
-def test_segment_leaves_nothing(client: TestClient, half_bright: bytes, desk: Desk) -> None:
+def test_segment_leaves_nothing(client: TestClient, half_bright: bytes, desk: JobQueue) -> None:
     client.post("/v1/segment", content=half_bright)
     assert [path.name for path in desk.folder.iterdir()] == ["desk.lock"]
 
 
-def test_job_has_its_life(client: TestClient, half_bright: bytes, desk: Desk) -> None:
+def test_job_has_its_life(client: TestClient, half_bright: bytes, desk: JobQueue) -> None:
     location = _done(client, half_bright, filename="<b>town</b>.tif")
     job = client.get(location).json()
     assert (job["state"], job["progress"], job["filename"]) == ("done", 1.0, "<b>town</b>.tif")
@@ -169,7 +169,7 @@ def test_nothing_acceptable_is_406(client: TestClient, half_bright: bytes) -> No
     assert answer.status_code == 406
 
 
-def test_body_is_limited_with_and_without_its_length(client: TestClient, desk: Desk) -> None:
+def test_body_is_limited_with_and_without_its_length(client: TestClient, desk: JobQueue) -> None:
     size = desk.limits.max_bytes + (1 << 17)
 
     def chunks() -> Iterator[bytes]:
@@ -187,7 +187,7 @@ def test_form_without_a_file_is_a_problem(client: TestClient) -> None:
 
 
 def test_image_too_large_to_wait_for(models: Path, half_bright: bytes) -> None:
-    with Desk(models, Limits(sync_pixels=1000)) as desk, TestClient(make_app(desk)) as client:
+    with JobQueue(models, Limits(sync_pixels=1000)) as desk, TestClient(make_app(desk)) as client:
         answer = client.post("/v1/segment", content=half_bright)
         assert answer.status_code == 413
         assert "/v1/jobs" in answer.json()["detail"]
@@ -195,14 +195,14 @@ def test_image_too_large_to_wait_for(models: Path, half_bright: bytes) -> None:
 
 
 def test_waiting_ends(models: Path, half_bright: bytes) -> None:
-    with Desk(models, Limits(wait_s=0.01)) as desk, TestClient(make_app(desk)) as client:
+    with JobQueue(models, Limits(wait_s=0.01)) as desk, TestClient(make_app(desk)) as client:
         answer = client.post("/v1/segment", content=half_bright)
         assert answer.status_code == 504
         assert desk.jobs == []
 
 
 def test_full_queue_is_429(models: Path, half_bright: bytes) -> None:
-    with Desk(models, Limits(queue=1)) as desk, TestClient(make_app(desk)) as client:
+    with JobQueue(models, Limits(queue=1)) as desk, TestClient(make_app(desk)) as client:
         answers = [client.post("/v1/jobs", content=half_bright) for _ in range(6)]
         refused = [answer for answer in answers if answer.status_code == 429]
         assert refused
@@ -210,14 +210,14 @@ def test_full_queue_is_429(models: Path, half_bright: bytes) -> None:
 
 
 def test_stopping_server_is_not_ready(models: Path, half_bright: bytes) -> None:
-    with Desk(models) as desk, TestClient(make_app(desk)) as client:
+    with JobQueue(models) as desk, TestClient(make_app(desk)) as client:
         desk.stop_taking()
         for answer in (client.get("/readyz"), client.post("/v1/segment", content=half_bright)):
             assert answer.status_code == 503
             assert answer.headers["retry-after"]
 
 
-def test_key_is_asked_for(desk: Desk, half_bright: bytes) -> None:
+def test_key_is_asked_for(desk: JobQueue, half_bright: bytes) -> None:
     with TestClient(make_app(desk, api_key="s3cret")) as client:
         for headers in ({}, {"X-API-Key": "wrong"}, {"Authorization": "Basic s3cret"}, {"Authorization": "Bearer "}):
             answer = client.get("/v1/models", headers=headers)

@@ -14,7 +14,7 @@ from scenes import utm_grid, write_image
 pytest.importorskip("fastapi", reason="needs the extra web")
 
 from overland.web.jobs.limits import Limits
-from overland.web.jobs.queue import Desk
+from overland.web.jobs.queue import JobQueue
 
 TIGHT = Limits(
     max_bytes=1_000_000, max_pixels=4_000_000, max_bands=8, memory_mb=700, timeout_s=10, sync_pixels=4_000_000
@@ -69,8 +69,8 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def desk(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with Desk(models, TIGHT, folder=tmp_path_factory.mktemp("desk")) as desk:
+def desk(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
+    with JobQueue(models, TIGHT, folder=tmp_path_factory.mktemp("desk")) as desk:
         yield desk
 
 

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 from web.bad_uploads import BadUpload, bad_uploads, good_tiff
 
-from overland.web.jobs.queue import Desk
+from overland.web.jobs.queue import JobQueue
 from overland.web.rest.server import make_app
 
 _IDS = [upload.id for upload in bad_uploads("http://127.0.0.1:9", Path("secret.tif"))]
@@ -24,7 +24,7 @@ def uploads(listener, secret: Path) -> dict[str, BadUpload]:
 
 
 @pytest.fixture(scope="module")
-def client(desk: Desk) -> Iterator[TestClient]:
+def client(desk: JobQueue) -> Iterator[TestClient]:
     with TestClient(make_app(desk), raise_server_exceptions=False) as client:
         # Started and warm, so that the time of the first request is its own.
         assert client.post("/v1/segment", content=good_tiff()).status_code == 200
@@ -37,7 +37,7 @@ def test_there_are_many() -> None:
 
 @pytest.mark.parametrize("id", _IDS)
 def test_upload(
-    id: str, uploads: dict[str, BadUpload], client: TestClient, desk: Desk, listener, secret: Path, tmp_path: Path
+    id: str, uploads: dict[str, BadUpload], client: TestClient, desk: JobQueue, listener, secret: Path, tmp_path: Path
 ) -> None:
     upload = uploads[id]
     before = set(tmp_path.parent.rglob("*")) | set(Path("/tmp").glob("overland-escaped*"))
@@ -67,6 +67,6 @@ def _sent(upload: BadUpload) -> dict[str, Any]:
     return {"content": upload.data}
 
 
-def test_server_is_well_after_all(client: TestClient, desk: Desk) -> None:
+def test_server_is_well_after_all(client: TestClient, desk: JobQueue) -> None:
     assert client.get("/readyz").status_code == 200
     assert client.post("/v1/segment", content=good_tiff()).status_code == 200

@@ -18,9 +18,9 @@ from overland.datasets.check.pairs import check_faults, check_ground, check_imag
 from overland.datasets.check.shift import Offset, check_shift, estimate_offset
 from overland.datasets.check.splits import check_duplicates, check_groups, check_overlaps
 from overland.datasets.check.survey import Record, survey
-from overland.datasets.issue import Finding
+from overland.datasets.issue import Issue
 from overland.datasets.label_mapping import label_mapping_line
-from overland.datasets.label_mapping_choice import CodecChoice, codec_from_masks
+from overland.datasets.label_mapping_choice import LabelMappingChoice, label_mapping_from_masks
 from overland.datasets.layouts import Layout, layout_from_path
 from overland.datasets.masks import read_mask
 from overland.errors import DataError
@@ -35,8 +35,8 @@ class CheckReport:
     """What a data check found: the layout, how masks are read (None when that is open), the findings, the profile."""
 
     layout: Layout
-    choice: CodecChoice | None
-    findings: tuple[Finding, ...]
+    choice: LabelMappingChoice | None
+    findings: tuple[Issue, ...]
     splits: dict[str, dict[str, Any]]
     offset: Offset | None
 
@@ -86,25 +86,27 @@ def check_dataset(path: str | Path, *, val_share: float = 0.2, seed: int = 0) ->
     )
 
 
-def _choice(layout: Layout, targets: Sequence[Path]) -> tuple[CodecChoice | None, tuple[Finding, ...]]:
+def _choice(layout: Layout, targets: Sequence[Path]) -> tuple[LabelMappingChoice | None, tuple[Issue, ...]]:
     try:
-        choice = codec_from_masks(targets, layout.legend, label_mapping=layout.label_mapping, colors=layout.colors)
+        choice = label_mapping_from_masks(
+            targets, layout.legend, label_mapping=layout.label_mapping, colors=layout.colors
+        )
     except DataError as error:
         readable = [path for path in targets if _is_readable(path)]
         if len(readable) < len(targets):
             return _choice(layout, readable)
-        return None, (Finding("error", "ambiguous-masks" if targets else "no-masks", str(error)),)
+        return None, (Issue("error", "ambiguous-masks" if targets else "no-masks", str(error)),)
     return choice, (*choice.findings, *_undescribed(layout, choice))
 
 
-def _undescribed(layout: Layout, choice: CodecChoice) -> tuple[Finding, ...]:
+def _undescribed(layout: Layout, choice: LabelMappingChoice) -> tuple[Issue, ...]:
     if layout.legend is not None or not layout.yaml_lines:
         return ()
     names = ", ".join(f"{index}: {name}" for index, name in enumerate(choice.legend.names))
     mapping = [label_mapping_line(choice.codec.mapping)] if choice.codec.kind == "threshold" else []
     lines = "\n".join(f"  {line}" for line in (*layout.yaml_lines, f"names: {{{names}}}", *mapping))
     message = f"There is no dataset YAML. To name the classes, write {layout.root}/data.yaml with these lines:\n{lines}"
-    return (Finding("info", "no-dataset-yaml", message),)
+    return (Issue("info", "no-dataset-yaml", message),)
 
 
 def _is_readable(path: Path) -> bool:
@@ -115,7 +117,7 @@ def _is_readable(path: Path) -> bool:
     return True
 
 
-def _findings(records: list[Record], splits: dict[str, list[Record]], choice: CodecChoice | None) -> list[Finding]:
+def _findings(records: list[Record], splits: dict[str, list[Record]], choice: LabelMappingChoice | None) -> list[Issue]:
     findings = [
         *check_faults(records),
         *check_sizes(records),

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.datasets.check.survey import Record
-from overland.datasets.class_fractions import shares_from_counts, weights_from_shares
-from overland.datasets.issue import Finding, count_of, named_files
-from overland.datasets.label_mapping import LabelCodec
+from overland.datasets.class_balance import fractions_from_counts, weights_from_fractions
+from overland.datasets.issue import Issue, count_of, named_files
+from overland.datasets.label_mapping import LabelMapping
 from overland.legend import Legend
 
 __all__ = [
@@ -34,7 +34,7 @@ def counts_of(records: Sequence[Record], num_classes: int) -> npt.NDArray[np.int
     return counts
 
 
-def check_lossy_masks(records: Sequence[Record]) -> list[Finding]:
+def check_lossy_masks(records: Sequence[Record]) -> list[Issue]:
     """Masks that are stored as JPEG."""
     paths = tuple(r.sample.target for r in records if r.mask and r.mask.driver == "JPEG" and r.sample.target)
     if not paths:
@@ -43,10 +43,10 @@ def check_lossy_masks(records: Sequence[Record]) -> list[Finding]:
         f"{count_of(paths, 'mask')} stored as JPEG: {named_files(paths)}. JPEG changes the values round every border, "
         "and again each time it is saved. Save masks as PNG or GeoTIFF, from the source or binarised at 128."
     )
-    return [Finding("error", "jpeg-mask", message, paths)]
+    return [Issue("error", "jpeg-mask", message, paths)]
 
 
-def check_mixed_coding(records: Sequence[Record], codec: LabelCodec) -> list[Finding]:
+def check_mixed_coding(records: Sequence[Record], codec: LabelMapping) -> list[Issue]:
     """Two-class sets in which some masks hold 0 and 1, others 0 and 255, and none both: 255 is hardly "no label"."""
     if codec.kind != "ids" or codec.num_classes != 2:
         return []
@@ -62,10 +62,10 @@ def check_mixed_coding(records: Sequence[Record], codec: LabelCodec) -> list[Fin
         f"{count_of(paths, 'mask')} with 0 and 255 where the others hold 0 and 1: {named_files(paths)}. "
         "They are read as 'no label'; if 255 is the class, declare label_mapping: {0: 0, 1: 1, 255: 1}"
     )
-    return [Finding("error", "mixed-coding", message, paths)]
+    return [Issue("error", "mixed-coding", message, paths)]
 
 
-def check_unlabelled(records: Sequence[Record]) -> list[Finding]:
+def check_unlabelled(records: Sequence[Record]) -> list[Issue]:
     """Masks in which every pixel is ignored."""
     paths = tuple(
         record.sample.target
@@ -77,10 +77,10 @@ def check_unlabelled(records: Sequence[Record]) -> list[Finding]:
     message = (
         f"{count_of(paths, 'mask')} with nothing but 'no label': {named_files(paths)}. Remove what teaches nothing."
     )
-    return [Finding("warning", "unlabelled-mask", message, paths)]
+    return [Issue("warning", "unlabelled-mask", message, paths)]
 
 
-def check_classes(splits: Mapping[str, Sequence[Record]], legend: Legend) -> list[Finding]:
+def check_classes(splits: Mapping[str, Sequence[Record]], legend: Legend) -> list[Issue]:
     """Classes of the legend that occur nowhere, or not in a split."""
     counts = {split: counts_of(records, legend.num_classes) for split, records in splits.items()}
     counts = {split: found for split, found in counts.items() if found.any()}
@@ -96,20 +96,20 @@ def check_classes(splits: Mapping[str, Sequence[Record]], legend: Legend) -> lis
     return findings
 
 
-def _nowhere(names: list[str], legend: Legend) -> Finding:
+def _nowhere(names: list[str], legend: Legend) -> Issue:
     message = (
         f"No pixel of any mask is {_listed(names)}: a model can never learn it. "
         "Is the mapping of values right? If the class is not in this place, take it out of names."
     )
-    return Finding("error" if legend.num_classes - len(names) < 2 else "warning", "class-absent", message)
+    return Issue("error" if legend.num_classes - len(names) < 2 else "warning", "class-absent", message)
 
 
-def _absent(split: str, names: list[str]) -> Finding:
+def _absent(split: str, names: list[str]) -> Issue:
     effect = "be learned" if split == "train" else f"get a score on {split}"
     message = (
         f"No pixel of {split} is {_listed(names)}, as in other splits: it cannot {effect}. Split anew, or accept it."
     )
-    return Finding("warning", "class-absent-in-split", message)
+    return Issue("warning", "class-absent-in-split", message)
 
 
 def _listed(names: list[str]) -> str:
@@ -148,14 +148,14 @@ def profile_of_split(records: Sequence[Record], legend: Legend | None) -> dict[s
 def _classes(records: Sequence[Record], legend: Legend) -> dict[str, Any]:
     masks = [record.mask for record in records if record.mask and record.mask.counts is not None]
     counts = counts_of(records, legend.num_classes)
-    shares = shares_from_counts(legend, counts)
+    shares = fractions_from_counts(legend, counts)
     ignored = sum(mask.ignored for mask in masks)
     present = [
         sum(int(mask.counts[index] > 0) for mask in masks if mask.counts is not None) for index in range(len(counts))
     ]
     return {
-        "class_shares": shares,
-        "class_weights": weights_from_shares(shares),
+        "class_fractions": shares,
+        "class_weights": weights_from_fractions(shares),
         "class_images": dict(zip(legend.names, present, strict=True)),
         "ignored_share": ignored / max(ignored + int(counts.sum()), 1),
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from pyproj import CRS
 
 from overland.datasets.check.survey import ImageFacts, MaskFacts, Record
-from overland.datasets.issue import Finding, count_of, named_files
+from overland.datasets.issue import Issue, count_of, named_files
 from overland.geo.grid import Grid
 
 __all__ = ["check_faults", "check_ground", "check_imagery", "check_kinds", "check_sizes"]
@@ -18,7 +18,7 @@ _MUCH_EMPTY = 0.5
 _MOST_OFF_PX = 0.5
 
 
-def check_faults(records: Sequence[Record]) -> list[Finding]:
+def check_faults(records: Sequence[Record]) -> list[Issue]:
     """Files that cannot be read and masks that cannot be decoded: one finding for each kind, with the first message."""
     faults: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for record in records:
@@ -27,11 +27,11 @@ def check_faults(records: Sequence[Record]) -> list[Finding]:
     findings = []
     for code, items in faults.items():
         more = f" (The same of {len(items) - 1} more.)" if len(items) > 1 else ""
-        findings.append(Finding("error", code, items[0][0] + more, tuple(path for _, path in items)))
+        findings.append(Issue("error", code, items[0][0] + more, tuple(path for _, path in items)))
     return findings
 
 
-def check_sizes(records: Sequence[Record]) -> list[Finding]:
+def check_sizes(records: Sequence[Record]) -> list[Issue]:
     """Images and masks of different size; pairs whose masks would fit each other's images are named as swapped."""
     wrong = [record for record in records if record.image and record.mask and _size(record.image) != _size(record.mask)]
     findings = []
@@ -44,7 +44,7 @@ def check_sizes(records: Sequence[Record]) -> list[Finding]:
     return findings
 
 
-def check_kinds(records: Sequence[Record]) -> list[Finding]:
+def check_kinds(records: Sequence[Record]) -> list[Issue]:
     """Images that differ from the others in bands or pixel type, so that one model cannot take all of them."""
     kinds: dict[tuple[int, str], list[Path]] = defaultdict(list)
     for record in records:
@@ -58,33 +58,33 @@ def check_kinds(records: Sequence[Record]) -> list[Finding]:
         f"Images differ in bands or pixel type: {found}. Odd ones: {named_files(odd)}. "
         "Convert them, or remove them; with -b bands that all of them have can be chosen."
     )
-    return [Finding("error", "mixed-images", message, odd)]
+    return [Issue("error", "mixed-images", message, odd)]
 
 
-def check_imagery(records: Sequence[Record]) -> list[Finding]:
+def check_imagery(records: Sequence[Record]) -> list[Issue]:
     """Images that are blank, or without data over half of their area."""
-    blank = [r.sample.image for r in records if r.image and (r.image.is_constant or r.image.empty_share == 1)]
+    blank = [r.sample.image for r in records if r.image and (r.image.is_constant or r.image.empty_fraction == 1)]
     part = [
         r.sample.image
         for r in records
-        if r.image and r.sample.image not in blank and r.image.empty_share >= _MUCH_EMPTY
+        if r.image and r.sample.image not in blank and r.image.empty_fraction >= _MUCH_EMPTY
     ]
     findings = []
     if blank:
         message = (
             f"{count_of(blank, 'blank image')} (one value everywhere, or nodata): {named_files(blank)}. Remove them."
         )
-        findings.append(Finding("warning", "blank-image", message, tuple(blank)))
+        findings.append(Issue("warning", "blank-image", message, tuple(blank)))
     if part:
         message = (
             f"{count_of(part, 'image')} without data (nodata, black or white) over half of the area or more: "
             f"{named_files(part)}. Their labels there teach nothing true: declare nodata, or set those labels to 255."
         )
-        findings.append(Finding("warning", "empty-imagery", message, tuple(part)))
+        findings.append(Issue("warning", "empty-imagery", message, tuple(part)))
     return findings
 
 
-def check_ground(records: Sequence[Record]) -> list[Finding]:
+def check_ground(records: Sequence[Record]) -> list[Issue]:
     """Georeferenced masks whose CRS or extent is not that of their image."""
     findings: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for record in records:
@@ -97,7 +97,7 @@ def check_ground(records: Sequence[Record]) -> list[Finding]:
                 code, message = found
                 findings[code].append((message, record.sample.target))
     return [
-        Finding(
+        Issue(
             "error",
             code,
             f"{count_of(items, 'mask')} not where the image is; {named_files([items[0][1]])}: {items[0][0]} "
@@ -132,13 +132,13 @@ def _are_swapped(one: Record, other: Record) -> bool:
     return _size(one.image) == _size(other.mask) and _size(other.image) == _size(one.mask)
 
 
-def _size_finding(record: Record, partner: Record | None) -> Finding:
+def _size_finding(record: Record, partner: Record | None) -> Issue:
     files = [path for r in (record, partner) if r for path in (r.sample.image, r.sample.target) if path]
     sizes = " and ".join("{} x {}".format(*_size(facts)) for facts in (record.image, record.mask) if facts)
     message = f"{named_files(files[:2])} have different sizes: {sizes} pixels."
     if partner is None:
-        return Finding(
+        return Issue(
             "error", "size-differs", f"{message} Export the mask again, at the size of its image.", tuple(files)
         )
     swapped = f"With {named_files(files[2:])} it is the other way round: two files were swapped. Swap them back."
-    return Finding("error", "swapped-files", f"{message} {swapped}", tuple(files))
+    return Issue("error", "swapped-files", f"{message} {swapped}", tuple(files))

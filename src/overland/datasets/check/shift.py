@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
-from overland.datasets.issue import Finding
+from overland.datasets.issue import Issue
 from overland.legend import IGNORE_INDEX
 
 __all__ = ["Offset", "check_shift", "correlations", "estimate_offset"]
@@ -92,7 +92,7 @@ def estimate_offset(evidence: Sequence[Array]) -> Offset | None:
     return Offset(right, down, strength, agreement, bool(is_sure))
 
 
-def check_shift(offset: Offset | None) -> list[Finding]:
+def check_shift(offset: Offset | None) -> list[Issue]:
     """Report labels that lie 2 pixels or more beside the image, where the evidence is sure."""
     if offset is None or not offset.is_sure or offset.pixels < _MIN_PX:
         return []
@@ -103,7 +103,7 @@ def check_shift(offset: Offset | None) -> list[Finding]:
         f"(peak of {offset.strength:.1f} deviations, {offset.agreement:.0%} of the resampled images agree). "
         f"Move the masks by ({-offset.right}, {-offset.down}), or look for another registration of one of the two."
     )
-    return [Finding("error", "shifted-labels", message)]
+    return [Issue("error", "shifted-labels", message)]
 
 
 def _blocks(height: int, width: int) -> list[tuple[slice, slice]]:

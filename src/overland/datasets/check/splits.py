@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from overland.datasets.check.survey import Record
-from overland.datasets.issue import Finding, count_of, named_files
+from overland.datasets.issue import Issue, count_of, named_files
 
 __all__ = ["check_duplicates", "check_groups", "check_overlaps"]
 
 _LISTED = 5
 
 
-def check_duplicates(records: Sequence[Record]) -> list[Finding]:
+def check_duplicates(records: Sequence[Record]) -> list[Issue]:
     """Images with the same pixels, in two splits (an error) or in one; blank images are not compared."""
     same: dict[str, list[Record]] = defaultdict(list)
     for record in records:
@@ -34,7 +34,7 @@ def check_duplicates(records: Sequence[Record]) -> list[Finding]:
     return findings
 
 
-def check_groups(splits: Mapping[str, Sequence[Record]]) -> list[Finding]:
+def check_groups(splits: Mapping[str, Sequence[Record]]) -> list[Issue]:
     """Scenes or drives of which images are in two splits."""
     where: dict[str, set[str]] = defaultdict(set)
     for split, records in splits.items():
@@ -51,10 +51,10 @@ def check_groups(splits: Mapping[str, Sequence[Record]]) -> list[Finding]:
         f"{len(shared)} of {count_of(where, 'scene')} (or drives, by file name) with images in more than one of "
         f"{', '.join(names)}: {listed}. Neighbouring images look alike, so scores come out too high; split by scene."
     )
-    return [Finding("warning", "group-in-two-splits", message, files)]
+    return [Issue("warning", "group-in-two-splits", message, files)]
 
 
-def check_overlaps(records: Sequence[Record]) -> list[Finding]:
+def check_overlaps(records: Sequence[Record]) -> list[Issue]:
     """Georeferenced images of different splits that show the same ground."""
     placed = [record for record in records if record.image and record.image.grid.is_georeferenced]
     pairs = []
@@ -68,7 +68,7 @@ def check_overlaps(records: Sequence[Record]) -> list[Finding]:
         f"{count_of(pairs, 'pair')} of scenes in different splits with the same ground in view; the first is {first}. "
         "What is learned on one is scored on the other; split by place."
     )
-    return [Finding("warning", "overlapping-scenes", message, files)]
+    return [Issue("warning", "overlapping-scenes", message, files)]
 
 
 def _overlapping(records: Sequence[Record]) -> list[tuple[Record, Record]]:
@@ -83,10 +83,10 @@ def _overlapping(records: Sequence[Record]) -> list[tuple[Record, Record]]:
     return pairs
 
 
-def _duplicates(severity: str, code: str, where: str, groups: list[list[Record]], text: str) -> Finding:
+def _duplicates(severity: str, code: str, where: str, groups: list[list[Record]], text: str) -> Issue:
     files = tuple(record.sample.image for group in groups for record in group)
     first = " = ".join(record.sample.key for record in groups[0])
-    return Finding(
+    return Issue(
         "error" if severity == "error" else "warning",
         code,
         f"{count_of(groups, 'image')} {where}, pixel for pixel ({first}): {text}",

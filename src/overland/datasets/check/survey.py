@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.datasets.check.shift import correlations
-from overland.datasets.class_fractions import class_counts
+from overland.datasets.class_balance import class_counts
 from overland.datasets.dataset import Sample
-from overland.datasets.label_mapping import LabelCodec
-from overland.datasets.masks import RawMask, empty_share, is_constant, read_mask, value_counts
+from overland.datasets.label_mapping import LabelMapping
+from overland.datasets.masks import RawMask, empty_fraction, is_constant, read_mask, value_counts
 from overland.errors import DataError
 from overland.geo.grid import Grid
 from overland.legend import IGNORE_INDEX
@@ -34,13 +34,13 @@ Fault = tuple[str, str, Path]
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is kept of an image; `empty_share` is the share of its pixels that are nodata, or all black or white."""
+    """What is kept of an image; `empty_fraction` is the share of its pixels that are nodata, or all black or white."""
 
     grid: Grid
     bands: int
     dtype: str
     digest: str
-    empty_share: float
+    empty_fraction: float
     is_constant: bool
 
 
@@ -68,7 +68,7 @@ class Record:
     evidence: list[npt.NDArray[np.float32]] = field(default_factory=list)
 
 
-def survey(samples: Iterable[tuple[str, Sample]], codec: LabelCodec | None) -> list[Record]:
+def survey(samples: Iterable[tuple[str, Sample]], codec: LabelMapping | None) -> list[Record]:
     """Read each (split, sample) once; masks are decoded where there is a codec."""
     tasks = list(samples)
     # Evenly spread, so that every part of the set has a say in whether the labels are shifted.
@@ -81,7 +81,7 @@ def survey(samples: Iterable[tuple[str, Sample]], codec: LabelCodec | None) -> l
     return records
 
 
-def _record(split: str, sample: Sample, codec: LabelCodec | None, *, is_correlated: bool) -> Record:
+def _record(split: str, sample: Sample, codec: LabelMapping | None, *, is_correlated: bool) -> Record:
     faults: list[Fault] = []
     image = mask = facts = ids = None
     evidence: list[npt.NDArray[np.float32]] = []
@@ -109,7 +109,7 @@ def _read_image(sample: Sample) -> tuple[Pixels, Valid, ImageFacts]:
             bands=len(pixels),
             dtype=scene.dtype,
             digest=_digest(pixels),
-            empty_share=empty_share(pixels, valid),
+            empty_fraction=empty_fraction(pixels, valid),
             is_constant=is_constant(pixels),
         )
     return pixels, valid, facts
@@ -120,7 +120,7 @@ def _digest(pixels: Pixels) -> str:
     return hashlib.blake2b(np.ascontiguousarray(pixels).data, key=header[:64], digest_size=16).hexdigest()
 
 
-def _decoded(raw: RawMask, codec: LabelCodec | None, faults: list[Fault]) -> npt.NDArray[np.uint8] | None:
+def _decoded(raw: RawMask, codec: LabelMapping | None, faults: list[Fault]) -> npt.NDArray[np.uint8] | None:
     if codec is None:
         return None
     try:
@@ -130,7 +130,7 @@ def _decoded(raw: RawMask, codec: LabelCodec | None, faults: list[Fault]) -> npt
         return None
 
 
-def _mask_facts(raw: RawMask, ids: npt.NDArray[np.uint8] | None, codec: LabelCodec | None) -> MaskFacts:
+def _mask_facts(raw: RawMask, ids: npt.NDArray[np.uint8] | None, codec: LabelMapping | None) -> MaskFacts:
     values = Counter[int]() if raw.has_colors else value_counts(raw)
     if ids is None or codec is None:
         return MaskFacts(raw.grid, raw.driver, raw.nodata, values, None, 0)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from overland.datasets.dataset import Dataset
-from overland.datasets.label_mapping_choice import codec_from_masks
+from overland.datasets.label_mapping_choice import label_mapping_from_masks
 from overland.datasets.layouts.channels import layout_from_channels
 from overland.datasets.layouts.dataset_yaml import description_in_folder, layout_from_yaml
 from overland.datasets.layouts.folders import layout_from_folders, layout_from_scenes
@@ -85,7 +85,9 @@ def dataset_from_layout(layout: Layout) -> Dataset:
         rest = len(errors) - 1
         more = f" And {rest} more: `overland data check {layout.root}` names them all." if rest else ""
         raise DataError(errors[0].message + more)
-    choice = codec_from_masks(layout.targets, layout.legend, label_mapping=layout.label_mapping, colors=layout.colors)
+    choice = label_mapping_from_masks(
+        layout.targets, layout.legend, label_mapping=layout.label_mapping, colors=layout.colors
+    )
     return Dataset(
         name=layout.root.resolve().name,
         root=layout.root,

@@ -12,7 +12,7 @@ import yaml
 
 from overland.datasets.dataset import Sample
 from overland.datasets.files import SPLIT_NAMES, list_images, pair_by_stem
-from overland.datasets.issue import Finding, named_files
+from overland.datasets.issue import Issue, named_files
 from overland.datasets.layouts.layout import Layout
 from overland.errors import DataError
 from overland.legend import IGNORE_INDEX, Color, Legend, legend_from_names
@@ -31,7 +31,7 @@ _IMAGES = "images"
 
 def samples_from_sources(
     yaml_path: Path, split: str, declared: object, base: Path, masks_dir: str
-) -> tuple[tuple[Sample, ...], list[Finding]]:
+) -> tuple[tuple[Sample, ...], list[Issue]]:
     """Find the images of a split and their masks; `declared` is the value that the YAML has for the split.
 
     Returns the samples and what does not match. Raises `DataError` for a source that does not exist and for one
@@ -39,7 +39,7 @@ def samples_from_sources(
     """
     entries = [str(entry) for entry in declared] if isinstance(declared, list) else [str(declared)]
     samples: list[Sample] = []
-    findings: list[Finding] = []
+    findings: list[Issue] = []
     for entry in entries:
         source = Path(os.path.normpath(base / entry))
         prefix = split if len(entries) == 1 else f"{split}/{source.stem}"
@@ -56,13 +56,11 @@ def samples_from_sources(
         findings += problems
     if not samples:
         message = f"{yaml_path} says {split}: {', '.join(entries)}, and there is no image. Is the path right?"
-        findings.append(Finding("error", "no-images", message))
+        findings.append(Issue("error", "no-images", message))
     return tuple(samples), findings
 
 
-def _from_folder(
-    yaml_path: Path, source: Path, prefix: str, masks_dir: str
-) -> tuple[tuple[Sample, ...], list[Finding]]:
+def _from_folder(yaml_path: Path, source: Path, prefix: str, masks_dir: str) -> tuple[tuple[Sample, ...], list[Issue]]:
     mask_root = _mask_folder(yaml_path, source, masks_dir)
     masks = list_images(mask_root) if mask_root.is_dir() else []
     return pair_by_stem(list_images(source), source, masks, mask_root, prefix)
@@ -70,14 +68,14 @@ def _from_folder(
 
 def _from_list(
     yaml_path: Path, source: Path, base: Path, prefix: str, masks_dir: str
-) -> tuple[tuple[Sample, ...], list[Finding]]:
+) -> tuple[tuple[Sample, ...], list[Issue]]:
     lines = source.read_text(encoding="utf-8").splitlines()
     images = [Path(os.path.normpath(base / line.strip())) for line in lines if line.strip()]
     absent = [path for path in images if not path.is_file()]
     if absent:
         raise DataError(f"{source} lists images that do not exist: {named_files(absent)}.")
     samples: list[Sample] = []
-    findings: list[Finding] = []
+    findings: list[Issue] = []
     folders = sorted({path.parent for path in images})
     for folder in folders:
         listed = [path for path in images if path.parent == folder]
@@ -141,7 +139,7 @@ def layout_from_yaml(path: Path) -> Layout:
     legend, colors = _classes(path, values)
     base = _base_folder(path, values.get("path"))
     splits: dict[str, tuple[Sample, ...]] = {}
-    problems: list[Finding] = []
+    problems: list[Issue] = []
     for key in _SPLIT_KEYS:
         if values.get(key):
             split = SPLIT_NAMES[key]

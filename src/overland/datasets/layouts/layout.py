@@ -8,7 +8,7 @@ from pathlib import Path
 
 from overland.datasets.dataset import Sample
 from overland.datasets.files import list_images, pair_by_stem, split_by_group
-from overland.datasets.issue import Finding
+from overland.datasets.issue import Issue
 from overland.legend import Color, Legend
 
 __all__ = ["Layout", "paired_folders", "split_where_needed"]
@@ -30,7 +30,7 @@ class Layout:
     legend: Legend | None = None
     label_mapping: Mapping[int, int] | None = None
     colors: tuple[tuple[Color, int], ...] | None = None
-    problems: tuple[Finding, ...] = ()
+    problems: tuple[Issue, ...] = ()
     notes: tuple[str, ...] = ()
     yaml_lines: tuple[str, ...] = ()
     names_declared: bool = True
@@ -43,10 +43,10 @@ class Layout:
 
 def paired_folders(
     folders: Iterable[tuple[str, Path, Path]],
-) -> tuple[dict[str, tuple[Sample, ...]], tuple[Finding, ...]]:
+) -> tuple[dict[str, tuple[Sample, ...]], tuple[Issue, ...]]:
     """Pair the images and masks of (split, image folder, mask folder); a missing mask folder has no masks."""
     splits: dict[str, tuple[Sample, ...]] = {}
-    problems: list[Finding] = []
+    problems: list[Issue] = []
     for split, image_folder, mask_folder in folders:
         masks = list_images(mask_folder) if mask_folder.is_dir() else []
         splits[split], findings = pair_by_stem(list_images(image_folder), image_folder, masks, mask_folder, split)
@@ -63,9 +63,9 @@ def split_where_needed(layout: Layout, val_share: float, seed: int) -> Layout:
     return replace(layout, splits={**parts, **rest}, notes=(*layout.notes, note))
 
 
-def _empty(split: str, folder: Path, samples: Sequence[Sample]) -> list[Finding]:
+def _empty(split: str, folder: Path, samples: Sequence[Sample]) -> list[Issue]:
     if samples:
         return []
     return [
-        Finding("error", "no-images", f"{folder} holds no images, so {split} is empty. Is the path right?", (folder,))
+        Issue("error", "no-images", f"{folder} holds no images, so {split} is empty. Is the path right?", (folder,))
     ]

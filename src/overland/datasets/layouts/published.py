@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from overland.datasets.dataset import Sample
 from overland.datasets.files import SPLIT_NAMES, split_folders
-from overland.datasets.issue import Finding, count_of, named_files
+from overland.datasets.issue import Issue, count_of, named_files
 from overland.datasets.layouts.layout import Layout, paired_folders
 from overland.errors import DataError
 from overland.legend import IGNORE_INDEX, Color, Legend, legend_from_names
@@ -232,7 +232,7 @@ def _samples(split: str, images: Path, labels: Path) -> tuple[Sample, ...]:
     return tuple(samples)
 
 
-def _problems(splits: dict[str, tuple[Sample, ...]]) -> tuple[Finding, ...]:
+def _problems(splits: dict[str, tuple[Sample, ...]]) -> tuple[Issue, ...]:
     labelled = [sample for split, samples in splits.items() if split != "test" for sample in samples]
     bare = tuple(sample.image for sample in labelled if sample.target is None)
     if not bare:
@@ -241,7 +241,7 @@ def _problems(splits: dict[str, tuple[Sample, ...]]) -> tuple[Finding, ...]:
         f"{len(bare)} of {count_of(labelled, 'image')} without a mask: {named_files(bare)}. "
         f"Looked in gtFine for {_LABEL_IDS} and {_TRAIN_IDS}; unpack gtFine_trainvaltest.zip again."
     )
-    return (Finding("error", "missing-mask", message, bare),)
+    return (Issue("error", "missing-mask", message, bare),)
 
 
 # The DeepGlobe layout: metadata.csv with one row for each image, class_dict.csv with one for each class.
@@ -274,7 +274,7 @@ def _sample(root: Path, row: Row) -> Sample:
     return Sample(f"{row['split']}/{row['image_id']}", root / row["sat_image_path"], target, row["image_id"])
 
 
-def _absent_files(samples: Sequence[Sample], root: Path) -> tuple[Finding, ...]:
+def _absent_files(samples: Sequence[Sample], root: Path) -> tuple[Issue, ...]:
     findings = []
     for code, paths in (
         ("missing-image", [sample.image for sample in samples]),
@@ -283,5 +283,5 @@ def _absent_files(samples: Sequence[Sample], root: Path) -> tuple[Finding, ...]:
         absent = tuple(path for path in paths if not path.is_file())
         if absent:
             message = f"{count_of(absent, 'file')} in {root / _IMAGES} that cannot be found: {named_files(absent)}."
-            findings.append(Finding("error", code, f"{message} Unpack the archive again, or remove the rows.", absent))
+            findings.append(Issue("error", code, f"{message} Unpack the archive again, or remove the rows.", absent))
     return tuple(findings)

@@ -8,13 +8,13 @@ from overland.vector.roads.build import (
     road_graph_from_mask,
     road_graph_from_pixels,
 )
-from overland.vector.roads.skeleton import RoadPixels, plan_bands
+from overland.vector.roads.skeleton import RoadPixels, plan_row_blocks
 
 __all__ = [
     "RoadPixels",
     "graph_to_map",
     "layers_from_graph",
-    "plan_bands",
+    "plan_row_blocks",
     "road_graph_from_mask",
     "road_graph_from_pixels",
 ]

@@ -17,18 +17,18 @@ from overland.vector.roads.gaps import extend_ends, join_ends, join_ends_to_edge
 from overland.vector.roads.least_cost import join_ends_by_cost
 from overland.vector.roads.prune import contract_junctions, drop_short_components, prune_spurs
 from overland.vector.roads.skeleton import (
-    ReadScores,
+    ReadProbabilities,
     RoadPixels,
     centerlines_from_mask,
     clean_road_mask,
-    plan_bands,
+    plan_row_blocks,
     road_pixels_from_arrays,
 )
 from overland.vector.roads.smooth import line_from_path
-from overland.vector.roads.trace import bridged_length, path_length, trace_centerlines
+from overland.vector.roads.trace import gap_filled_length, path_length, trace_centerlines
 
 __all__ = [
-    "add_scores",
+    "add_probabilities",
     "graph_to_map",
     "layers_from_graph",
     "road_graph_from_mask",
@@ -39,7 +39,9 @@ __all__ = [
 # How probable the roads of a finished graph are: scores read along its lines.
 
 
-def add_scores(graph: nx.MultiGraph, read_scores: ReadScores, shape: tuple[int, int], bands: Sequence[Window]) -> None:
+def add_probabilities(
+    graph: nx.MultiGraph, read_scores: ReadProbabilities, shape: tuple[int, int], bands: Sequence[Window]
+) -> None:
     """Give each edge `mean_p` and `min_p`, mean and least score of the pixels under its line, NaN without any."""
     edges = list(graph.edges(keys=True))
     lines = np.array([graph.edges[edge]["geometry"] for edge in edges], dtype=object)
@@ -67,7 +69,7 @@ def _points_each_pixel(lines: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64]
 
 
 def _scores_at(
-    read_scores: ReadScores, shape: tuple[int, int], bands: Sequence[Window], xy: npt.NDArray[np.float64]
+    read_scores: ReadProbabilities, shape: tuple[int, int], bands: Sequence[Window], xy: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     cols = np.floor(xy[:, 0]).astype(np.int64).clip(0, shape[1] - 1)
     rows = np.floor(xy[:, 1]).astype(np.int64).clip(0, shape[0] - 1)
@@ -121,7 +123,7 @@ def road_graph_from_pixels(
     Source: the steps of SpaceNet-3 albu and CRESI, with bridges to the side of roads added.
     """
     pixel_m = float(np.sqrt(np.prod(pixel_size_m)))
-    bands = plan_bands(pixels.height, pixels.width, band_rows)
+    bands = plan_row_blocks(pixels.height, pixels.width, band_rows)
     mask = clean_road_mask(pixels, bands, min_pixels=min_pixels, low=low_threshold)
     lines = centerlines_from_mask(mask, bands, pixel_size_m=pixel_size_m)
     graph = trace_centerlines(lines, pixel_size_m=pixel_size_m)
@@ -145,7 +147,7 @@ def road_graph_from_pixels(
     drop_short_components(graph, min_length_m=min_length_m)
     finished = _finished(graph, pixel_size_m, pixel_m if simplify_m is None else simplify_m)
     if pixels.read_scores is not None:
-        add_scores(finished, pixels.read_scores, mask.shape, bands)
+        add_probabilities(finished, pixels.read_scores, mask.shape, bands)
     return finished
 
 
@@ -238,6 +240,6 @@ def _finished_edge(
             "geometry": shapely.transform(line, lambda xy: xy / pixel_size_m),
             "length_m": float(line.length),
             "width_m": 2 * float(np.median(known)) if len(known) else np.nan,
-            "bridged": bridged_length(path) / max(path_length(path), 1e-9),
+            "bridged": gap_filled_length(path) / max(path_length(path), 1e-9),
         },
     )

@@ -12,7 +12,7 @@ from skimage.graph import MCP_Geometric
 
 from overland.raster import Window
 from overland.vector.roads.gaps import Hit, attach_ends, heading_at
-from overland.vector.roads.skeleton import ReadScores
+from overland.vector.roads.skeleton import ReadProbabilities
 from overland.vector.roads.trace import Edge, free_ends, half_width_at, path_distances
 
 __all__ = ["join_ends_by_cost"]
@@ -29,7 +29,7 @@ _OUTSIDE = -1.0
 
 def join_ends_by_cost(
     graph: nx.MultiGraph,
-    read_scores: ReadScores,
+    read_scores: ReadProbabilities,
     shape: tuple[int, int],
     *,
     max_gap_m: float,
@@ -113,12 +113,14 @@ def _ahead_of(
     reach = max_gap_m + half_width
     left, top = np.floor((xy - reach) / pixel_size_m).astype(int).tolist()
     right, bottom = np.ceil((xy + reach) / pixel_size_m).astype(int).tolist()
-    window = Window(top, left, bottom - top, right - left).intersection(Window(0, 0, *shape))
+    window = Window(col_off=left, row_off=top, width=right - left, height=bottom - top).intersection(
+        Window(col_off=0, row_off=0, width=shape[1], height=shape[0])
+    )
     return _Ahead(xy, heading_at(graph, end, min(pixel_size_m)), half_width, window, pixel_size_m)
 
 
 def _hit(
-    roads: _Roads, ahead: _Ahead, end: int, max_gap_m: float, read_scores: ReadScores, min_score: float
+    roads: _Roads, ahead: _Ahead, end: int, max_gap_m: float, read_scores: ReadProbabilities, min_score: float
 ) -> Hit | None:
     points = roads.near(end, ahead.xy, max_gap_m + ahead.half_width)
     points = points[ahead.holds(roads.points[points])]

@@ -17,16 +17,16 @@ from overland.raster import Window
 __all__ = [
     "BitMask",
     "Centerlines",
-    "ReadScores",
+    "ReadProbabilities",
     "RoadPixels",
     "bitmask_from_array",
     "centerlines_from_mask",
     "clean_road_mask",
     "drop_objects",
     "fill_holes",
-    "plan_bands",
+    "plan_row_blocks",
     "road_pixels_from_arrays",
-    "thin_bands",
+    "thin_row_blocks",
     "thin_window",
 ]
 
@@ -34,7 +34,7 @@ __all__ = [
 # Pixels of a scene of any size: read window by window, kept at one bit each, walked through in bands.
 
 Bools = npt.NDArray[np.bool_]
-ReadScores = Callable[[Window], npt.NDArray[Any]]
+ReadProbabilities = Callable[[Window], npt.NDArray[Any]]
 
 _BAND_PIXELS = 1 << 23
 # Files are stored in blocks of so many rows; a band that cuts through them would decode them twice.
@@ -52,7 +52,7 @@ class RoadPixels:
     height: int
     width: int
     read_mask: Callable[[Window], Bools]
-    read_scores: ReadScores | None = None
+    read_scores: ReadProbabilities | None = None
 
 
 class BitMask:
@@ -94,12 +94,12 @@ def road_pixels_from_arrays(mask: Bools, scores: npt.NDArray[Any] | None = None)
     return RoadPixels(len(mask), mask.shape[1], lambda window: mask[window.slices], read_scores)
 
 
-def plan_bands(height: int, width: int, band_rows: int | None = None) -> list[Window]:
+def plan_row_blocks(height: int, width: int, band_rows: int | None = None) -> list[Window]:
     """Bands of full width that cover a scene from top to bottom, of `band_rows` or some 8 million pixels."""
     if band_rows is None:
         band_rows = max(1, _BAND_PIXELS // max(width, 1) // _BLOCK_ROWS) * _BLOCK_ROWS
     starts = range(0, height, band_rows)
-    return [Window(start, 0, min(band_rows, height - start), width) for start in starts]
+    return [Window(col_off=0, row_off=start, width=width, height=min(band_rows, height - start)) for start in starts]
 
 
 # Connected pixels of a scene that is seen band by band: small ones dropped, exactly as if it were seen at once.
@@ -190,7 +190,7 @@ Indices = npt.NDArray[np.int64]
 _ITERATIONS = 32
 
 
-def thin_bands(mask: BitMask, bands: Sequence[Window], iterations: int = _ITERATIONS) -> BitMask:
+def thin_row_blocks(mask: BitMask, bands: Sequence[Window], iterations: int = _ITERATIONS) -> BitMask:
     """Thin a mask to lines one pixel wide; `iterations` are run in a band before the next one has its turn."""
     halo, is_stable = 2 * iterations, False
     while not is_stable:
@@ -320,7 +320,7 @@ def centerlines_from_mask(mask: BitMask, bands: Sequence[Window], *, pixel_size_
     middle of an oblique one.
     """
     padded, padded_bands = _with_margin(mask, bands)
-    skeleton = thin_bands(padded, padded_bands)
+    skeleton = thin_row_blocks(padded, padded_bands)
     found: list[tuple[Ints, Ints, Floats]] = []
     for band in bands:
         lines = skeleton.rows(band.row_off + _MARGIN, band.row_end + _MARGIN)[:, _MARGIN:-_MARGIN]
@@ -331,7 +331,9 @@ def centerlines_from_mask(mask: BitMask, bands: Sequence[Window], *, pixel_size_
     return Centerlines(mask, rows, cols, distances - 0.125 * float(np.sqrt(np.prod(pixel_size_m))))
 
 
-def _least_score(read_mask: Callable[[Window], Bools], read_scores: ReadScores, bands: Sequence[Window]) -> float:
+def _least_score(
+    read_mask: Callable[[Window], Bools], read_scores: ReadProbabilities, bands: Sequence[Window]
+) -> float:
     """The score that nearly all road pixels have: the threshold of the mask, whoever has cleaned it since."""
     counts = np.zeros(_SCORE_BINS + 1, dtype=np.int64)
     for band in bands:
@@ -350,7 +352,7 @@ def _with_margin(mask: BitMask, bands: Sequence[Window]) -> tuple[BitMask, list[
         end = band.row_end + (_MARGIN if band.row_end == height else 0)
         rows = np.pad(mask.rows(start, end), ((0, 0), (_MARGIN, _MARGIN)), mode="edge")
         padded.set_rows(start + _MARGIN, rows)
-        padded_bands.append(Window(start + _MARGIN, 0, end - start, width + 2 * _MARGIN))
+        padded_bands.append(Window(col_off=0, row_off=start + _MARGIN, width=width + 2 * _MARGIN, height=end - start))
     return padded, padded_bands
 
 

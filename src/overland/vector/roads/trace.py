@@ -16,9 +16,9 @@ __all__ = [
     "Edge",
     "Path",
     "add_path",
-    "bridged_length",
     "dissolve_chains",
     "free_ends",
+    "gap_filled_length",
     "half_width_at",
     "path_distances",
     "path_from",
@@ -61,7 +61,7 @@ def path_distances(path: Path) -> Path:
     return np.append(0.0, np.hypot(*np.diff(path[:, :2], axis=0).T).cumsum())
 
 
-def bridged_length(path: Path) -> float:
+def gap_filled_length(path: Path) -> float:
     """Length of a path in metres where it crosses a gap."""
     steps = np.hypot(*np.diff(path[:, :2], axis=0).T)
     is_gap = np.isnan(path[:, 2])

@@ -16,7 +16,7 @@ from overland.web.app.card import EXAMPLE_MODELS, map_example
 from overland.web.app.launch import AppSettings
 from overland.web.app.results import Result
 from overland.web.app.session import Session, Watch
-from overland.web.jobs.queue import Desk
+from overland.web.jobs.queue import JobQueue
 
 __all__ = ["Host", "open_host"]
 
@@ -25,7 +25,7 @@ class Host:
     """The desk, the models by the names that visitors read, and the example's maps, each made when first asked for."""
 
     def __init__(self, settings: AppSettings) -> None:
-        self.desk = Desk([*settings.models, *EXAMPLE_MODELS.values()], settings.limits)
+        self.desk = JobQueue([*settings.models, *EXAMPLE_MODELS.values()], settings.limits)
         examples = {path.resolve(): name for name, path in EXAMPLE_MODELS.items()}
         labels = {
             name: examples.get(_path_of(bundle), _readable(name, bundle)) for name, bundle in self.desk.models.items()

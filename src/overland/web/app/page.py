@@ -18,7 +18,7 @@ from overland.web.app.results import MapState, Result
 from overland.web.app.session import Session
 from overland.web.app.theme import ICON, PAGE_CSS, shown_errors
 from overland.web.app.truth import show_truth
-from overland.web.app.uploads import choose_image, result_of, take_uploads
+from overland.web.app.uploads import accept_uploads, choose_image, result_of
 from overland.web.app.viewer import map_picture, read_drawing, show_viewer
 
 __all__ = [
@@ -121,7 +121,7 @@ def _choose_model(host: Host, session: Session) -> tuple[str, list[tuple[str, st
     model = st.selectbox("Model", list(host.models), format_func=host.label, key="model")
     with st.popover("About this model", icon=":material/info:", type="tertiary"):
         st.html(card_html(host.desk.models[model]))
-    return model, take_uploads(host, session, model)
+    return model, accept_uploads(host, session, model)
 
 
 def _result(session: Session, chosen: tuple[str, str] | None, example: Result | None) -> Result | None:

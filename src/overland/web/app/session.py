@@ -27,7 +27,7 @@ _PREFIX = "overland-session-"
 
 @dataclass
 class Upload:
-    """An image that was sent: its name, its model, its job (of the Desk), and the result once there is one."""
+    """An image that was sent: its name, its model, its job (of the JobQueue), and the result once there is one."""
 
     name: str
     model: str

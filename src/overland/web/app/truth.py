@@ -19,7 +19,7 @@ from overland.web.app.theme import plain_text, shown_errors
 from overland.web.jobs.limits import Limits, RefusedError
 from overland.web.sandbox.hardening import worker_environment
 from overland.web.sandbox.upload_check import receive
-from overland.workflows.evaluate_map import evaluate_masks
+from overland.workflows.evaluate_map import evaluate_map
 
 __all__ = ["compare_with_truth", "show_truth", "take_truth"]
 
@@ -68,9 +68,9 @@ def take_truth(result: Result, file: BinaryIO, name: str, limits: Limits) -> tup
 
 
 def compare_with_truth(state: MapState, truth: Path) -> dict[str, Any]:
-    """What `evaluate_masks` says of a class map and labels on its grid."""
+    """What `evaluate_map` says of a class map and labels on its grid."""
     folder = state.result.file("", "scores", str(truth.name), state.key)
-    return evaluate_masks(state.mask, truth, names=state.result.legend.names, output=folder, overwrite=True)
+    return evaluate_map(state.mask, truth, names=state.result.legend.names, output=folder, overwrite=True)
 
 
 def _asked(request: Mapping[str, Any], timeout_s: float) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from overland.bundle import load_bundle
-from overland.datasets.label_mapping_choice import codec_from_masks
+from overland.datasets.label_mapping_choice import label_mapping_from_masks
 from overland.datasets.masks import RawMask, read_mask
 from overland.errors import DataError, OverlandError
 from overland.legend import Color, Legend
@@ -58,7 +58,7 @@ def read_truth(upload: str, driver: str, model: str, mask: str, output: str) -> 
         )
     raw = read_mask(upload)
     _check_place(raw.grid, grid)
-    choice = codec_from_masks([Path(upload)], legend, colors=_colors(raw, legend))
+    choice = label_mapping_from_masks([Path(upload)], legend, colors=_colors(raw, legend))
     ids = choice.codec.ids_from_mask(raw)
     write_class_map(output, np.ascontiguousarray(ids), grid, legend, overwrite=True)
     return [*choice.notes]

@@ -15,14 +15,14 @@ from overland.web.app.theme import plain_text, show_error
 from overland.web.jobs.job import ENDED
 from overland.web.jobs.queue import JobOptions
 
-__all__ = ["choose_image", "result_of", "take_uploads"]
+__all__ = ["accept_uploads", "choose_image", "result_of"]
 
 _LOOK_EVERY_S = 0.4
 
 Key = tuple[str, str]
 
 
-def take_uploads(host: Host, session: Session, model: str) -> list[Key]:
+def accept_uploads(host: Host, session: Session, model: str) -> list[Key]:
     """Show the uploader, hand in what is new for this model, and give the keys of what the visitor has there."""
     limits = host.desk.limits
     # Any name is let in: the desk looks at the first bytes, and says in words what a file is instead.

@@ -18,7 +18,7 @@ from PIL import Image
 
 from overland.geo.projection import MercatorGrid, lines_to_picture, mercator_grid, warped
 from overland.raster import open_scene
-from overland.reporting.map_figure import lines_to_overview, overview_of_scene, overview_step, shares_of_mask
+from overland.reporting.map_figure import fractions_of_mask, lines_to_overview, overview_of_scene, overview_step
 from overland.vector import read_layer
 from overland.web.app.results import MapState, Result
 
@@ -64,7 +64,7 @@ def map_picture(state: MapState, shown: Collection[int], *, preview: bool = Fals
 
     def make() -> dict[int, Picture]:
         with open_scene(state.mask) as scene:
-            return shares_of_mask(scene, picture_step(result, _PREVIEW_SIDE if preview else _SIDE))
+            return fractions_of_mask(scene, picture_step(result, _PREVIEW_SIDE if preview else _SIDE))
 
     # The map is gone through once; which classes are shown is then decided on the picture.
     shares: dict[int, Picture] = result.pictures.once(f"shares {state.key} {preview}", make)

@@ -60,7 +60,7 @@ class JobRecord:
 
 
 class Job:
-    """One image that is mapped; made by `Desk.submit`.
+    """One image that is mapped; made by `JobQueue.submit`.
 
     `folder` is private to the job and holds `image.tif` (what the model saw), `mask.tif` and `scores.tif` once it is
     done. Every method may be called from any thread.

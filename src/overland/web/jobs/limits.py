@@ -10,7 +10,7 @@ from typing import Any
 
 from overland.bundle import ModelBundle, load_bundle
 from overland.errors import OverlandError, UsageError
-from overland.pretrained import zoo_models
+from overland.pretrained import pretrained_models
 
 __all__ = [
     "Limits",
@@ -86,7 +86,7 @@ def find_models(folders: Path | Sequence[Path]) -> dict[str, ModelBundle]:
     there is none, `DataError` for a damaged one.
     """
     given = [Path(folders)] if isinstance(folders, str | Path) else [Path(root) for root in folders]
-    roots = [root if root.exists() else zoo_models().get(str(root), root) for root in given]
+    roots = [root if root.exists() else pretrained_models().get(str(root), root) for root in given]
     paths = sorted({path.parent.resolve() for root in roots for path in root.rglob("overland.json")})
     if not paths:
         raise UsageError(f"There is no model in {', '.join(map(str, roots))}; name a folder that holds bundles.")

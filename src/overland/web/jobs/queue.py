@@ -25,7 +25,7 @@ from overland.web.sandbox.process import InterruptedJobError, WorkerProcess
 from overland.web.sandbox.tasks import MapTask, ProductTask, deleted, no_room, stopping
 from overland.web.sandbox.upload_check import receive
 
-__all__ = ["Desk", "Job", "JobOptions"]
+__all__ = ["Job", "JobOptions", "JobQueue"]
 
 logger = logging.getLogger("overland")
 
@@ -39,7 +39,7 @@ _SHOWN_NAME = 120
 _SPARE_UPLOADS = 4
 
 
-class Desk:
+class JobQueue:
     """Where strangers hand in images; one for each server process, and safe to use from any thread.
 
     `models` are folders that are bundles or hold bundles, see `find_models`. `folder` keeps the jobs, over restarts
@@ -66,7 +66,7 @@ class Desk:
         for thread in self._threads:
             thread.start()
 
-    def __enter__(self) -> Desk:
+    def __enter__(self) -> JobQueue:
         return self
 
     def __exit__(

@@ -1,1 +1,1 @@
-"""The REST service: HTTP in, `Desk` behind it, files and JSON out."""
+"""The REST service: HTTP in, `JobQueue` behind it, files and JSON out."""

@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from overland.web.jobs.limits import RefusedError
-from overland.web.jobs.queue import Desk
+from overland.web.jobs.queue import JobQueue
 from overland.web.rest.problems import documented
 
 __all__ = [
@@ -73,7 +73,7 @@ class MetricsMiddleware:
             self._metrics.add(_method(scope["method"]), route, status, time.perf_counter() - started)
 
 
-def metrics_text(metrics: Metrics, desk: Desk) -> str:
+def metrics_text(metrics: Metrics, desk: JobQueue) -> str:
     """The numbers in Prometheus' text format, version 0.0.4."""
     return "\n".join([*_requests(metrics), *_durations(metrics), *_work(desk), *_memory(desk), ""])
 
@@ -96,7 +96,7 @@ def _durations(metrics: Metrics) -> Iterator[str]:
     yield f"overland_request_seconds_count {total}"
 
 
-def _work(desk: Desk) -> Iterator[str]:
+def _work(desk: JobQueue) -> Iterator[str]:
     states: Counter[str] = Counter(job.state for job in desk.jobs)
     yield "# HELP overland_jobs Jobs that are kept, by state."
     yield "# TYPE overland_jobs gauge"
@@ -107,7 +107,7 @@ def _work(desk: Desk) -> Iterator[str]:
     yield f"overland_queue_length {desk.waiting}"
 
 
-def _memory(desk: Desk) -> Iterator[str]:
+def _memory(desk: JobQueue) -> Iterator[str]:
     yield "# HELP overland_resident_memory_bytes Memory in use, of the server and of its workers."
     yield "# TYPE overland_resident_memory_bytes gauge"
     for name, pids in (("server", [os.getpid()]), ("workers", desk.worker_pids)):
@@ -139,7 +139,7 @@ code{{font-size:.95em;overflow-wrap:anywhere}}td{{padding:.2rem 1rem .2rem 0;ver
 """
 
 
-def health_router(desk: Desk, metrics: Metrics, stop: asyncio.Event) -> APIRouter:
+def health_router(desk: JobQueue, metrics: Metrics, stop: asyncio.Event) -> APIRouter:
     """The routes, on a desk; `stop` is set when the server stops."""
     router = APIRouter()
 

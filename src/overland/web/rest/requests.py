@@ -11,7 +11,7 @@ from fastapi import Depends, Query, Request
 from starlette.datastructures import UploadFile
 
 from overland.web.jobs.limits import RefusedError
-from overland.web.jobs.queue import Desk
+from overland.web.jobs.queue import JobQueue
 from overland.web.sandbox.upload_check import too_large
 
 __all__ = [
@@ -35,7 +35,7 @@ class MapParameters:
     bands: tuple[int, ...] | None
     tta: str | None
 
-    def model_of(self, desk: Desk) -> str:
+    def model_of(self, desk: JobQueue) -> str:
         """The model named, or the only one. Raises `RefusedError` 422 when there are several and none was named."""
         if self.model is not None:
             return self.model

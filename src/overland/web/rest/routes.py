@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from overland.web.jobs.limits import RefusedError
-from overland.web.jobs.queue import Desk, Job, JobOptions
+from overland.web.jobs.queue import Job, JobOptions, JobQueue
 from overland.web.rest.problems import documented
 from overland.web.rest.requests import REQUEST_BODY, Parameters, read_upload
 from overland.web.rest.views import FILES, MEDIA_TYPES, job_view, model_view, plain, preferred_type, summary_view
@@ -28,7 +28,7 @@ __all__ = [
 # The routes of models: what the server offers.
 
 
-def models_router(desk: Desk) -> APIRouter:
+def models_router(desk: JobQueue) -> APIRouter:
     """The routes, on a desk."""
     router = APIRouter()
 
@@ -55,7 +55,7 @@ _OFFERED = ("application/json", "image/png", "image/tiff", "application/geo+json
 _EXAMPLE = {
     "model": "roads",
     "image": {"height": 512, "width": 512, "crs": "EPSG:32633", "bounds": [500000, 5199488, 500512, 5200000]},
-    "class_shares": {"background": 0.93, "road": 0.07},
+    "class_fractions": {"background": 0.93, "road": 0.07},
     "areas": {"units": "metres", "classes": [{"class": 1, "name": "road", "area_m2": 18350.0, "share": 0.07}]},
 }
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -73,7 +73,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def segment_router(desk: Desk, stop: asyncio.Event) -> APIRouter:
+def segment_router(desk: JobQueue, stop: asyncio.Event) -> APIRouter:
     """The route, on a desk; `stop` is set when the server stops."""
     router = APIRouter()
 
@@ -162,7 +162,7 @@ _EXAMPLE_jobs = {
 _JOB: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": _EXAMPLE_jobs}}}}
 
 
-def jobs_router(desk: Desk) -> APIRouter:
+def jobs_router(desk: JobQueue) -> APIRouter:
     """The routes, on a desk."""
     router = APIRouter()
     _add_hand_in(router, desk)
@@ -171,7 +171,7 @@ def jobs_router(desk: Desk) -> APIRouter:
     return router
 
 
-def _add_hand_in(router: APIRouter, desk: Desk) -> None:
+def _add_hand_in(router: APIRouter, desk: JobQueue) -> None:
     @router.post(
         "/v1/jobs",
         status_code=202,
@@ -202,7 +202,7 @@ def _add_hand_in(router: APIRouter, desk: Desk) -> None:
         return JSONResponse(job_view(job, desk.limits.keep_s), 202, headers={"Location": f"/v1/jobs/{job.id}"})
 
 
-def _add_job(router: APIRouter, desk: Desk) -> None:
+def _add_job(router: APIRouter, desk: JobQueue) -> None:
     @router.get("/v1/jobs/{id}", summary="Look at a job", responses=_JOB | documented(401, 404))
     async def look(id: str) -> Response:
         """State, progress from 0 to 1, and links to what can be fetched once it is done."""
@@ -215,7 +215,7 @@ def _add_job(router: APIRouter, desk: Desk) -> None:
         return Response(status_code=204)
 
 
-def _add_results(router: APIRouter, desk: Desk) -> None:
+def _add_results(router: APIRouter, desk: JobQueue) -> None:
     @router.get(
         "/v1/jobs/{id}/{name}",
         summary="Fetch a result",
@@ -237,7 +237,7 @@ def _add_results(router: APIRouter, desk: Desk) -> None:
         return FileResponse(path, media_type=MEDIA_TYPES[path.suffix[1:]], filename=name)
 
 
-def done_job(desk: Desk, id: str) -> Job:
+def done_job(desk: JobQueue, id: str) -> Job:
     """A job that is done. Raises `RefusedError`: 404 where there is none, 409 when it is not, its own if it failed."""
     job = desk.job(id)
     if job.error is not None:

@@ -20,7 +20,7 @@ from overland.errors import UsageError
 from overland.version import __version__
 from overland.web.jobs.job import ENDED
 from overland.web.jobs.limits import Limits
-from overland.web.jobs.queue import Desk
+from overland.web.jobs.queue import JobQueue
 from overland.web.rest.access import AccessMiddleware
 from overland.web.rest.health import Metrics, MetricsMiddleware, health_router, home_page
 from overland.web.rest.problems import add_problem_handlers
@@ -39,7 +39,7 @@ __all__ = [
 _FORM_BYTES = 1 << 16
 
 
-def make_app(desk: Desk, *, api_key: str | None = None, stop: asyncio.Event | None = None) -> FastAPI:
+def make_app(desk: JobQueue, *, api_key: str | None = None, stop: asyncio.Event | None = None) -> FastAPI:
     """The service on a desk, which stays the caller's to close. `stop` is to be set when the server begins to stop.
 
     With `api_key` every route asks for it but those of health, the list of routes and the description.
@@ -91,7 +91,7 @@ def serve(
     they end with the process. `app` makes the app of a desk, as `make_app` does. Raises `UsageError` when the
     port or the folder is taken, or where there is no model.
     """
-    with _listening(host, port) as listener, Desk(models, limits, folder=jobs_folder) as desk:
+    with _listening(host, port) as listener, JobQueue(models, limits, folder=jobs_folder) as desk:
         logger.info("Models: %s", ", ".join(sorted(desk.models)))
         # Whoever starts us with port 0 reads here which one it became.
         logger.info("Listening on http://%s:%d", *listener.getsockname()[:2])

@@ -16,14 +16,14 @@ from overland.errors import DataError
 from overland.legend import Legend
 from overland.raster.tiles import read_class_tile, web_extent
 from overland.web.jobs.limits import RefusedError
-from overland.web.jobs.queue import Desk
+from overland.web.jobs.queue import JobQueue
 from overland.web.rest.problems import documented
 from overland.web.rest.routes import done_job
 
 __all__ = ["tiles_router"]
 
 
-def tiles_router(desk: Desk) -> APIRouter:
+def tiles_router(desk: JobQueue) -> APIRouter:
     """The routes, on a desk."""
     router = APIRouter()
 
@@ -53,7 +53,7 @@ def tiles_router(desk: Desk) -> APIRouter:
     return router
 
 
-def _bundle_of(desk: Desk, model: str) -> ModelBundle:
+def _bundle_of(desk: JobQueue, model: str) -> ModelBundle:
     # A job may be older than the server, and its model may have been taken away.
     desk.check_model(model)
     return desk.models[model]

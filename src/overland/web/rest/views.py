@@ -67,7 +67,7 @@ MEDIA_TYPES = {
     "gpkg": "application/geopackage+sqlite3",
     "json": "application/json",
 }
-_SUMMARY = ("image", "class_shares", "nodata_share", "areas", "megapixels", "seconds")
+_SUMMARY = ("image", "class_fractions", "nodata_share", "areas", "megapixels", "seconds")
 
 
 def summary_view(job: Job) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-__all__ = ["ReadAhead", "WriteBehind", "map_ahead", "read_ahead", "worker_threads", "write_behind"]
+__all__ = ["BackgroundWriter", "Prefetch", "map_in_threads", "prefetch", "worker_threads", "write_in_background"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class ReadAhead(Generic[T]):
+class Prefetch(Generic[T]):
     """An iterator over items that a thread makes ahead; errors arrive where their item is used, or in `check`."""
 
     def __init__(self, items: Iterable[T], depth: int, thread: ThreadPoolExecutor) -> None:
@@ -46,7 +46,7 @@ class ReadAhead(Generic[T]):
         return self._thread.submit(_next_of, self._items)
 
 
-class WriteBehind:
+class BackgroundWriter:
     """Calls functions in a thread, in order. One waits at most: `submit` returns when the call before has begun."""
 
     def __init__(self, thread: ThreadPoolExecutor) -> None:
@@ -71,20 +71,20 @@ class WriteBehind:
 
 
 @contextmanager
-def read_ahead(items: Iterable[T], depth: int = 1) -> Iterator[ReadAhead[T]]:
+def prefetch(items: Iterable[T], depth: int = 1) -> Iterator[Prefetch[T]]:
     """Iterate with up to `depth` items made in a thread while the present one is used."""
     with _threads(1, "read") as thread:
-        yield ReadAhead(items, depth, thread)
+        yield Prefetch(items, depth, thread)
 
 
 @contextmanager
-def write_behind() -> Iterator[WriteBehind]:
+def write_in_background() -> Iterator[BackgroundWriter]:
     """Give what calls functions in a thread; all calls are done when the block is left, after an error too.
 
     What was handed over is finished work: it is kept when a later step fails.
     """
     with _threads(1, "write", drop=False) as thread:
-        writer = WriteBehind(thread)
+        writer = BackgroundWriter(thread)
         yield writer
         writer.finish()
 
@@ -96,7 +96,7 @@ def worker_threads(count: int) -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def map_ahead(
+def map_in_threads(
     function: Callable[[T], R],
     items: Iterable[T],
     threads: ThreadPoolExecutor,

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from overland.inference.prefetch import map_ahead, read_ahead, worker_threads, write_behind
+from overland.inference.threads import map_in_threads, prefetch, worker_threads, write_in_background
 
 
 def no_threads_left():
@@ -20,7 +20,7 @@ def test_items_come_in_order_and_only_so_many_are_made_ahead():
                 are_ahead.set()
             yield number
 
-    with read_ahead(items(), depth=2) as ahead:
+    with prefetch(items(), depth=2) as ahead:
         assert next(ahead) == 0
         assert are_ahead.wait(5)
         assert made == [0, 1, 2]
@@ -34,21 +34,21 @@ def failing_items(count):
 
 
 def test_an_error_of_the_reader_arrives_where_its_item_is_asked_for():
-    with read_ahead(failing_items(1)) as ahead:
+    with prefetch(failing_items(1)) as ahead:
         assert next(ahead) == 0
         with pytest.raises(ValueError, match="damaged"):
             next(ahead)
 
 
 def test_an_error_of_the_reader_can_be_seen_ahead():
-    with read_ahead(failing_items(2), depth=3) as ahead:
+    with prefetch(failing_items(2), depth=3) as ahead:
         ahead._ahead[-1].exception(5)  # waits until all is made
         with pytest.raises(ValueError, match="damaged"):
             ahead.check()
 
 
 def test_leaving_early_ends_the_reader():
-    with read_ahead(iter(range(1000)), depth=4) as ahead:
+    with prefetch(iter(range(1000)), depth=4) as ahead:
         next(ahead)
         ahead.check()
     assert no_threads_left()
@@ -56,7 +56,7 @@ def test_leaving_early_ends_the_reader():
 
 def test_calls_are_made_in_order_and_are_done_at_the_end():
     written = []
-    with write_behind() as writer:
+    with write_in_background() as writer:
         for number in range(5):
             writer.submit(written.append, number)
     assert written == [0, 1, 2, 3, 4]
@@ -70,7 +70,7 @@ def test_no_more_than_one_call_waits():
         assert may_go.wait(5)
         calls.append(number)
 
-    with write_behind() as writer:
+    with write_in_background() as writer:
         writer.submit(slow, 0)
         second = threading.Thread(target=writer.submit, args=(slow, 1))
         second.start()
@@ -86,7 +86,7 @@ def fail():
 
 
 def test_an_error_of_the_writer_is_raised():
-    with pytest.raises(OSError, match="disk full"), write_behind() as writer:
+    with pytest.raises(OSError, match="disk full"), write_in_background() as writer:
         writer.submit(fail)
 
 
@@ -97,7 +97,7 @@ def test_an_error_of_the_writer_is_seen_without_another_call():
         failed.set()
         fail()
 
-    with pytest.raises(OSError, match="disk full"), write_behind() as writer:  # noqa: PT012
+    with pytest.raises(OSError, match="disk full"), write_in_background() as writer:  # noqa: PT012
         writer.check()
         writer.submit(fail_soon)
         assert failed.wait(5)
@@ -115,7 +115,7 @@ def test_results_come_in_the_order_of_the_items_whichever_is_ready_first():
         return number**2
 
     with worker_threads(2) as threads:
-        results = list(map_ahead(square, range(6), threads, busy=2))
+        results = list(map_in_threads(square, range(6), threads, busy=2))
     assert results == [(number, number**2) for number in range(6)]
 
 
@@ -127,7 +127,7 @@ def test_light_items_are_done_on_the_spot_and_stay_in_order():
         return -number
 
     with worker_threads(1) as threads:
-        results = map_ahead(negative, range(6), threads, busy=1, is_light=lambda n: n % 3 != 0)
+        results = map_in_threads(negative, range(6), threads, busy=1, is_light=lambda n: n % 3 != 0)
         assert list(results) == [(number, -number) for number in range(6)]
     assert sorted(places) == [(number, number % 3 != 0) for number in range(6)]
 
@@ -142,7 +142,7 @@ def test_calls_and_items_ahead_are_bounded(is_light, held):
             yield number
 
     with worker_threads(2) as threads:
-        next(map_ahead(lambda n: n, items(), threads, busy=2, queued=3, is_light=is_light))
+        next(map_in_threads(lambda n: n, items(), threads, busy=2, queued=3, is_light=is_light))
     assert len(taken) == held
 
 
@@ -155,6 +155,6 @@ def test_an_error_of_a_worker_is_raised_and_what_has_not_begun_is_dropped():
             raise ValueError("no memory")
 
     with pytest.raises(ValueError, match="no memory"), worker_threads(1) as threads:
-        list(map_ahead(fail_at_two, range(100), threads, busy=1))
+        list(map_in_threads(fail_at_two, range(100), threads, busy=1))
     assert len(begun) <= 4
     assert no_threads_left()

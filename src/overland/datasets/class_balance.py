@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from overland.datasets.dataset import Dataset, Sample, read_target
+from overland.datasets.dataset import Dataset, Sample, read_labels
 from overland.errors import UsageError
 from overland.legend import Legend
 from overland.progress import track
 
-__all__ = ["class_counts", "class_shares", "missing_classes", "shares_from_counts", "weights_from_shares"]
+__all__ = ["class_counts", "class_fractions", "fractions_from_counts", "missing_classes", "weights_from_fractions"]
 
 
 def class_counts(target: npt.NDArray[np.uint8], num_classes: int) -> npt.NDArray[np.int64]:
@@ -20,13 +20,13 @@ def class_counts(target: npt.NDArray[np.uint8], num_classes: int) -> npt.NDArray
     return np.bincount(target.ravel(), minlength=256)[:num_classes].astype(np.int64)
 
 
-def shares_from_counts(legend: Legend, counts: npt.NDArray[np.int64]) -> dict[str, float]:
+def fractions_from_counts(legend: Legend, counts: npt.NDArray[np.int64]) -> dict[str, float]:
     """Share of each class in the labelled pixels, by name; 0 for all where nothing is labelled."""
     total = max(int(counts.sum()), 1)
     return {name: int(count) / total for name, count in zip(legend.names, counts, strict=True)}
 
 
-def weights_from_shares(shares: Mapping[str, float]) -> dict[str, float]:
+def weights_from_fractions(shares: Mapping[str, float]) -> dict[str, float]:
     """Weight of each class in a loss: the inverse square root of its share, with the mean 1; 0 for an absent class.
 
     The square root helps rare classes without letting them take over.
@@ -36,7 +36,7 @@ def weights_from_shares(shares: Mapping[str, float]) -> dict[str, float]:
     return {name: root * len(present) / sum(present) if root else 0.0 for name, root in roots.items()}
 
 
-def class_shares(dataset: Dataset, split: str) -> dict[str, float]:
+def class_fractions(dataset: Dataset, split: str) -> dict[str, float]:
     """Share of each class in the labelled pixels of a split, by name; reads every mask of it.
 
     Raises `UsageError` for a split that the dataset does not have.
@@ -45,9 +45,9 @@ def class_shares(dataset: Dataset, split: str) -> dict[str, float]:
     samples = [sample for sample in _samples(dataset, split) if sample.target is not None]
     with track(f"Reading masks of {split}", len(samples), "masks") as advance:
         for sample in samples:
-            counts += class_counts(read_target(dataset, sample), len(counts))
+            counts += class_counts(read_labels(dataset, sample), len(counts))
             advance(1)
-    return shares_from_counts(dataset.legend, counts)
+    return fractions_from_counts(dataset.legend, counts)
 
 
 def missing_classes(dataset: Dataset, split: str) -> list[str]:
@@ -60,7 +60,7 @@ def missing_classes(dataset: Dataset, split: str) -> list[str]:
         if not missing:
             break
         if sample.target is not None:
-            missing -= set(np.unique(read_target(dataset, sample)).tolist())
+            missing -= set(np.unique(read_labels(dataset, sample)).tolist())
     return [dataset.legend.names[index] for index in sorted(missing)]
 
 
