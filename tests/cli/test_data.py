@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from made_sets import write_set
-from overland.cli.data import command_data as command
+from overland.cli.data import command
 
 
 def run(*arguments: str | Path) -> Result:

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from download_made import SIGNATURE, TOKEN, deepglobe_road_files, kaggle_stub, zip_of
-from overland.cli.data import command_data as command
+from overland.cli.data import command
 
 
 @pytest.fixture
