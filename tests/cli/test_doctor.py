@@ -12,5 +12,7 @@ def test_versions_devices_and_disk():
         assert word in done.stdout
 
 
-def test_json():
-    assert json.loads(CliRunner().invoke(overland, ["doctor", "--json"]).stdout)["python"]
+def test_json_is_the_result_of_the_verb():
+    found = json.loads(CliRunner().invoke(overland, ["doctor", "--json"]).stdout)
+    assert found["python"]
+    assert found["machine"]["cpus"] >= 1

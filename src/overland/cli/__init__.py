@@ -1,4 +1,4 @@
-"""The command line: one file per command; each parses, calls a workflow and prints."""
+"""The command line: one file for each command; most are made from the verb's own signature (`cli/signature.py`)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from overland.version import __version__
 
 __all__ = ["COMMANDS", "main", "overland"]
 
-# Each command and its line in the list, in the order in which they are used. A command's module imports click alone at
-# its top, so that --help is fast.
+# Each command and its line in the list, in the order in which they are used.
 COMMANDS = {
-    "demo": "Run the whole job on a made landscape, data to report.",
-    "data": "Get a public dataset; look at one before you train.",
+    "demo": "Run the whole chain on a synthetic landscape, data to report.",
+    "data": "Get a public dataset, check it, prepare it for training.",
     "rasterize": "Burn vector features into a class map.",
     "recipes": "List the recipes for training, or show one.",
     "train": "Train a model on labelled imagery.",
     "import-keras": "Turn a network that Keras saved into a model.",
     "evaluate": "Score a model, a class map or a road graph.",
-    "models": "List the models that come with Overland.",
+    "models": "List the pretrained models that come with Overland.",
     "predict": "Map scenes: the class of each pixel.",
     "postprocess": "Clean up a class map.",
     "vectorize": "Turn a class map into polygons or a road graph.",
@@ -35,13 +34,27 @@ COMMANDS = {
 }
 
 
-class _OrderedGroup(click.Group):
+class _LazyGroup(click.Group):
+    """Commands in the order of `COMMANDS`, each imported when it is asked for."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name in COMMANDS if name in self.commands]
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"overland.cli.{cmd_name.replace('-', '_')}").command
+        command.name = cmd_name
+        command.short_help = COMMANDS[cmd_name]
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(
-    cls=_OrderedGroup,
+    cls=_LazyGroup,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "auto_envvar_prefix": "OVERLAND",
@@ -52,12 +65,6 @@ class _OrderedGroup(click.Group):
 @click.version_option(__version__, prog_name="overland")
 def overland() -> None:
     """Satellite imagery in, maps out."""
-
-
-for _name, _line in COMMANDS.items():
-    _command = importlib.import_module(f"overland.cli.{_name.replace('-', '_')}").command
-    _command.short_help = _line
-    overland.add_command(_command, _name)
 
 
 def main() -> None:

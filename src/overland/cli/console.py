@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import math
 import re
 import sys
 import traceback
@@ -16,6 +15,7 @@ from typing import Any
 import click
 
 from overland.errors import OverlandError
+from overland.result import Result, plain
 
 __all__ = [
     "LIMITS",
@@ -35,7 +35,7 @@ _INTERRUPTED = 130
 class Outcome:
     """What a command found: `values` for --json, `text` for people, and the exit code."""
 
-    values: Mapping[str, Any]
+    values: Result | Mapping[str, Any]
     text: str
     exit_code: int = 0
 
@@ -88,7 +88,7 @@ def _set_up_logging(level: int) -> None:
 
 def _show(outcome: Outcome, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(_plain(outcome.values), ensure_ascii=False))
+        click.echo(json.dumps(plain(outcome.values), ensure_ascii=False))
     elif outcome.text:
         click.echo(outcome.text)
 
@@ -103,17 +103,6 @@ def _fail(message: str, exit_code: int, as_json: bool) -> None:
 def _show_traceback(verbose: bool) -> None:
     if verbose:
         traceback.print_exc()
-
-
-def _plain(value: Any) -> Any:
-    # JSON has no NaN: a score that does not exist is null.
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 # The options that bound what strangers may ask, shared by the commands that serve.

@@ -1,4 +1,4 @@
-"""What is installed, what the machine has, and what is missing."""
+"""The installation and the machine: what is there, and what is missing."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import os
 import platform
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from overland.inference.machine import cpu_count, cpu_features
 from overland.raster import library_versions
+from overland.result import Result
 from overland.version import __version__
 
-__all__ = ["doctor"]
+__all__ = ["DoctorResult", "Machine", "doctor"]
 
 _BASE = (
     "numpy",
@@ -44,34 +45,75 @@ _EXTRAS = {
     "parquet": ("pyarrow",),
 }
 
-# What makes eight bits and bf16 fast; without them they are emulated.
+# They make int8 and bf16 fast; without them both are emulated.
 _FEATURES = frozenset({"avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimddp"})
 
 
-def doctor(folder: str | Path = ".") -> dict[str, Any]:
-    """Look at the machine and the installation.
+@dataclass(frozen=True)
+class Machine:
+    """The machine that Overland runs on.
 
-    Gives `versions` by package (None for what is not installed), `extras` (whether each is complete), `gdal`, `engines`
-    with their devices, `machine` (with the features of its processor that decide over speed) and
-    `disk_free_gb` of `folder`.
+    Attributes:
+        system: Operating system and its version.
+        cpus: Number of processors that this process may use.
+        features: Features of the processor that decide over the speed of int8 and bf16.
+        memory_gb: Memory in GB (10^9 bytes); None where the system does not say.
+    """
+
+    system: str
+    cpus: int
+    features: tuple[str, ...]
+    memory_gb: float | None
+
+
+@dataclass(frozen=True)
+class DoctorResult(Result):
+    """The installation and the machine.
+
+    Attributes:
+        overland: Version of Overland.
+        python: Version of Python.
+        versions: Versions of packages by name; None for one that is not installed.
+        extras: Whether each extra is complete, by name.
+        gdal: Versions of GDAL and the libraries beneath it, by name.
+        engines: Devices of each engine, by its name; none where it is not installed.
+        machine: The machine.
+        disk_free_gb: Free space on the disk of the folder, in GB (10^9 bytes).
+        executable: Path of Python.
+    """
+
+    overland: str
+    python: str
+    versions: dict[str, str | None]
+    extras: dict[str, bool]
+    gdal: dict[str, str]
+    engines: dict[str, list[str]]
+    machine: Machine
+    disk_free_gb: float
+    executable: str
+
+
+def doctor(*, folder: str | Path = ".") -> DoctorResult:
+    """Print versions, GDAL, devices, engines and disk; attach it to a report of a fault.
+
+    Args:
+        folder: Folder whose disk is looked at.
+
+    Returns:
+        Versions of packages, complete extras, GDAL's libraries, engines with their devices, the machine and its disk.
     """
     versions = {name: _version_of(name) for name in (*_BASE, *(name for names in _EXTRAS.values() for name in names))}
-    return {
-        "overland": __version__,
-        "python": platform.python_version(),
-        "versions": versions,
-        "extras": {extra: all(versions[name] for name in names) for extra, names in _EXTRAS.items()},
-        "gdal": library_versions(),
-        "engines": {"openvino": _openvino_devices(), "onnx": _onnx_providers(), "torch": _torch_devices()},
-        "machine": {
-            "system": platform.platform(),
-            "cpus": cpu_count(),
-            "features": sorted(cpu_features() & _FEATURES),
-            "memory_gb": _memory_gb(),
-        },
-        "disk_free_gb": round(shutil.disk_usage(folder).free / 1e9, 1),
-        "executable": sys.executable,
-    }
+    return DoctorResult(
+        overland=__version__,
+        python=platform.python_version(),
+        versions=versions,
+        extras={extra: all(versions[name] for name in names) for extra, names in _EXTRAS.items()},
+        gdal=library_versions(),
+        engines={"openvino": _openvino_devices(), "onnx": _onnx_providers(), "torch": _torch_devices()},
+        machine=Machine(platform.platform(), cpu_count(), tuple(sorted(cpu_features() & _FEATURES)), _memory_gb()),
+        disk_free_gb=round(shutil.disk_usage(folder).free / 1e9, 1),
+        executable=sys.executable,
+    )
 
 
 def _version_of(package: str) -> str | None:
