@@ -21,23 +21,8 @@ __all__ = ["REQUIRED", "Declaration", "Kind", "Parameter", "read_dataclass", "re
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
 """Default of a parameter that has none."""
 
-_SECTIONS = frozenset(
-    [
-        "Args",
-        "Arguments",
-        "Attributes",
-        "Returns",
-        "Raises",
-        "Yields",
-        "Note",
-        "Notes",
-        "Example",
-        "Examples",
-        "Source",
-        "Sources",
-        "References",
-    ]
-)
+_SECTIONS = frozenset({"Args", "Arguments", "Attributes", "Returns", "Raises", "Yields", "Note", "Notes"})
+_SECTIONS |= {"Example", "Examples", "Source", "Sources", "References"}
 _TEXTS = frozenset({"str", "Path", "PathLike", "os.PathLike", "pathlib.Path"})
 _MANY = frozenset({"Sequence", "list", "Iterable", "Collection", "tuple", "frozenset", "set"})
 _MAPPINGS = frozenset({"Mapping", "dict"})
