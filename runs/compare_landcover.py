@@ -19,7 +19,7 @@ def main() -> None:
     data = arguments.output / "deepglobe-landcover"
     # Whole images as chips: only the split is another, two of the seven where training itself would take one.
     prepare_chips(
-        arguments.data / data.name, data, chip_size=2448, val_share=2 / 7, seed=arguments.seed, overwrite=True
+        arguments.data / data.name, data, chip_size=2448, val_fraction=2 / 7, seed=arguments.seed, overwrite=True
     )
     write_comparison(arguments, {data.name: compare(data, ("landcover-unet-published", "landcover-unet"), arguments)})
 

@@ -33,7 +33,7 @@ def test_an_error_exits_with_3_and_says_what_to_do(tmp_path: Path) -> None:
 def test_json_is_one_object(tmp_path: Path) -> None:
     result = run(write_set(tmp_path, high=255), "--json")
     assert result.exit_code == 3
-    assert json.loads(result.stdout)["findings"][0]["code"] == "unmapped-mask"
+    assert json.loads(result.stdout)["issues"][0]["code"] == "unmapped-mask"
 
 
 @pytest.mark.parametrize("name", ["nowhere", "."])

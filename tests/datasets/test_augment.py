@@ -29,7 +29,7 @@ def test_without_augmentation_a_chip_is_a_plain_cut():
 def test_image_and_mask_move_together():
     image = gradient(200, 200)
     target = (image[:, :, 0] > 100).astype(np.uint8)
-    everything = Augmentation(mirror=True, flip=True, rotate=180, scale=2)
+    everything = Augmentation(fliplr=True, flipud=True, rotate=180, scale=2)
     for seed in range(10):
         chip, mask = cut_chip(image, target, chip_matrix(RNG(seed), everything, 200, 200, 64), 64)
         x = chip[:, :, 0]

@@ -27,7 +27,7 @@ def test_an_epoch_covers_the_images_once(dataset):
 
 
 def test_a_chip_depends_on_seed_epoch_and_index_alone(dataset):
-    augmentation = Augmentation(mirror=True, flip=True, rotate=180, scale=1.5, color=0.2)
+    augmentation = Augmentation(fliplr=True, flipud=True, rotate=180, scale=1.5, color=0.2)
     first, second = cutter(dataset, augmentation=augmentation), cutter(dataset, augmentation=augmentation)
     first.cut(0, 5)
     for one, other in zip(first.cut(3, 7), second.cut(3, 7), strict=True):
@@ -56,7 +56,7 @@ def test_a_large_scene_read_by_windows_gives_the_same_chips(dataset, monkeypatch
     monkeypatch.setattr(chips, "_WHOLE_IMAGE_PIXELS", 1)
     for index, (chip, target) in enumerate(expected):
         found, ids = cutter(dataset, augmentation=augmentation).cut(1, index)
-        # Where a chip reaches beyond the scene, both mirror at the same border.
+        # Where a chip reaches beyond the scene, both fliplr at the same border.
         np.testing.assert_allclose(found, chip, atol=0.02)
         np.testing.assert_array_equal(ids, target)
 
@@ -129,15 +129,15 @@ def test_the_grid_covers_each_image_once_and_pads_its_edges_without_labels(datas
 def test_chips_of_the_grid_with_little_foreground_are_left_out(dataset):
     every = cutter(dataset, size=32, grid=True)
     some = cutter(dataset, size=32, grid=True, min_foreground=0.05)
-    shares = [(every.cut(0, index)[1] == 1).mean() for index in range(len(every))]
-    assert 0 < len(some) == sum(share >= 0.05 for share in shares) < len(every)
+    fractions = [(every.cut(0, index)[1] == 1).mean() for index in range(len(every))]
+    assert 0 < len(some) == sum(fraction >= 0.05 for fraction in fractions) < len(every)
     with pytest.raises(DataError, match="Set min_foreground lower"):
         cutter(dataset, size=32, grid=True, min_foreground=0.99)
 
 
 def test_squashed_images_are_one_chip_each(dataset):
-    squashed = cutter(dataset, size=32, squash=32, nearest=True)
-    assert len(squashed) == 4
+    resized = cutter(dataset, size=32, fixed_size=32, nearest=True)
+    assert len(resized) == 4
     whole = cutter(dataset, size=96)
     thinned = {whole.cut(0, index)[1][::3, ::3].tobytes() for index in range(4)}
-    assert {squashed.cut(0, index)[1].tobytes() for index in range(4)} == thinned
+    assert {resized.cut(0, index)[1].tobytes() for index in range(4)} == thinned

@@ -22,29 +22,29 @@ def test_images_are_found_below_and_sorted(tmp_path: Path) -> None:
 def test_pairs_are_by_stem_and_not_by_order(tmp_path: Path) -> None:
     images = touch(tmp_path / "i", "a.jpg", "b.jpg", "c.jpg")
     masks = touch(tmp_path / "m", "0_extra.png", "a.png", "b_mask.png", "c.tif")
-    samples, findings = pair_by_stem(images, tmp_path / "i", masks, tmp_path / "m", "train")
-    assert [sample.target and sample.target.name for sample in samples] == ["a.png", "b_mask.png", "c.tif"]
-    assert [(finding.code, finding.severity) for finding in findings] == [("missing-image", "warning")]
+    samples, issues = pair_by_stem(images, tmp_path / "i", masks, tmp_path / "m", "train")
+    assert [sample.mask and sample.mask.name for sample in samples] == ["a.png", "b_mask.png", "c.tif"]
+    assert [(issue.code, issue.severity) for issue in issues] == [("missing-image", "warning")]
 
 
 def test_a_missing_mask_is_named(tmp_path: Path) -> None:
     images = touch(tmp_path / "i", "a.jpg", "b.jpg")
     masks = touch(tmp_path / "m", "a.png")
-    _, findings = pair_by_stem(images, tmp_path / "i", masks, tmp_path / "m", "train")
-    assert [finding.code for finding in findings] == ["missing-mask"]
-    assert "i/b.jpg" in findings[0].message
+    _, issues = pair_by_stem(images, tmp_path / "i", masks, tmp_path / "m", "train")
+    assert [issue.code for issue in issues] == ["missing-mask"]
+    assert "i/b.jpg" in issues[0].message
 
 
 def test_a_test_split_without_any_mask_is_fine(tmp_path: Path) -> None:
-    samples, findings = pair_by_stem(touch(tmp_path / "i", "a.jpg"), tmp_path / "i", [], tmp_path / "m", "test")
-    assert samples[0].target is None
-    assert findings == []
+    samples, issues = pair_by_stem(touch(tmp_path / "i", "a.jpg"), tmp_path / "i", [], tmp_path / "m", "test")
+    assert samples[0].mask is None
+    assert issues == []
 
 
 def test_two_masks_of_one_stem_are_an_error(tmp_path: Path) -> None:
     images, masks = touch(tmp_path / "i", "a.jpg"), touch(tmp_path / "m", "a.png", "a.tif")
-    _, findings = pair_by_stem(images, tmp_path / "i", masks, tmp_path / "m", "train")
-    assert "same-stem" in {finding.code for finding in findings}
+    _, issues = pair_by_stem(images, tmp_path / "i", masks, tmp_path / "m", "train")
+    assert "same-stem" in {issue.code for issue in issues}
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_one_image_leaves_nothing_for_val() -> None:
     assert "one image only" in note
 
 
-@pytest.mark.parametrize("share", [0, 1, -0.5])
-def test_a_share_must_lie_between_0_and_1(share: float) -> None:
-    with pytest.raises(UsageError, match="val_share"):
-        split_by_group(samples(["a", "b"]), share)
+@pytest.mark.parametrize("fraction", [0, 1, -0.5])
+def test_a_share_must_lie_between_0_and_1(fraction: float) -> None:
+    with pytest.raises(UsageError, match="val_fraction"):
+        split_by_group(samples(["a", "b"]), fraction)

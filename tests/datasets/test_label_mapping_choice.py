@@ -29,37 +29,37 @@ def noisy_mask(path: Path) -> Path:
 
 def test_values_that_are_ids_are_ids(tmp_path: Path) -> None:
     choice = label_mapping_from_masks([mask_of(tmp_path / "m.png", [0, 1, 255])], ROAD)
-    assert choice.codec.kind == "ids"
-    assert choice.notes == choice.findings == ()
+    assert choice.label_mapping.kind == "ids"
+    assert choice.notes == choice.issues == ()
 
 
 def test_0_and_255_of_two_classes_are_binarised_and_told(tmp_path: Path) -> None:
     path = mask_of(tmp_path / "m.png", [0, 255])
     choice = label_mapping_from_masks([path], ROAD)
-    assert np.unique(choice.codec.ids_from_mask(read_mask(path))).tolist() == [0, 1]
+    assert np.unique(choice.label_mapping.ids_from_mask(read_mask(path))).tolist() == [0, 1]
     assert "from 128 on is road" in choice.notes[0]
-    assert [(f.code, f.severity) for f in choice.findings] == [("unmapped-mask", "error")]
-    assert "label_mapping: {0: 0, 255: 1}" in choice.findings[0].message
+    assert [(f.code, f.severity) for f in choice.issues] == [("unmapped-mask", "error")]
+    assert "label_mapping: {0: 0, 255: 1}" in choice.issues[0].message
 
 
 def test_jpeg_noise_is_binarised_exactly_and_told(tmp_path: Path) -> None:
     path = noisy_mask(tmp_path / "m.jpg")
     assert len(np.unique(read_mask(path).pixels)) > 3
     choice = label_mapping_from_masks([path], ROAD)
-    assert np.array_equal(choice.codec.ids_from_mask(read_mask(path)), WEDGE)
-    assert [f.code for f in choice.findings] == ["mask-noise"]
+    assert np.array_equal(choice.label_mapping.ids_from_mask(read_mask(path)), WEDGE)
+    assert [f.code for f in choice.issues] == ["mask-noise"]
 
 
 def test_a_declared_mapping_of_noisy_masks_is_binarised_with_a_warning(tmp_path: Path) -> None:
     path = noisy_mask(tmp_path / "m.jpg")
     choice = label_mapping_from_masks([path], ROAD, label_mapping={0: 1, 255: 0})
-    assert np.array_equal(choice.codec.ids_from_mask(read_mask(path)), 1 - WEDGE)
-    assert [(f.code, f.severity) for f in choice.findings] == [("mask-noise", "warning")]
+    assert np.array_equal(choice.label_mapping.ids_from_mask(read_mask(path)), 1 - WEDGE)
+    assert [(f.code, f.severity) for f in choice.issues] == [("mask-noise", "warning")]
 
 
 def test_a_declared_mapping_that_fits_says_nothing(tmp_path: Path) -> None:
     choice = label_mapping_from_masks([mask_of(tmp_path / "m.png", [0, 255])], ROAD, label_mapping={0: 0, 255: 1})
-    assert (choice.codec.kind, choice.notes) == ("mapping", ())
+    assert (choice.label_mapping.kind, choice.notes) == ("mapping", ())
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_undeclared_colours_are_refused_with_a_palette_line(tmp_path: Path) -> N
 def test_declared_colours_do_not_hinder_masks_of_ids(tmp_path: Path) -> None:
     colors = [((0, 0, 0), 0), ((255, 0, 0), 1)]
     choice = label_mapping_from_masks([mask_of(tmp_path / "m.png", [0, 1])], ROAD, colors=colors)
-    assert choice.codec.kind == "ids"
+    assert choice.label_mapping.kind == "ids"
 
 
 def test_grey_masks_of_declared_black_and_white_are_colours(tmp_path: Path) -> None:
     path = mask_of(tmp_path / "m.png", [0, 255])
     choice = label_mapping_from_masks([path], ROAD, colors=[((0, 0, 0), 0), ((255, 255, 255), 1)])
-    assert np.unique(choice.codec.ids_from_mask(read_mask(path))).tolist() == [0, 1]
+    assert np.unique(choice.label_mapping.ids_from_mask(read_mask(path))).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_noise_round_declared_black_and_white_is_binarised_and_told(tmp_path: Pa
     path = noisy_mask(tmp_path / "m.jpg")
     colors = [((0, 0, 0), 0), ((255, 255, 255), 1)]
     choice = label_mapping_from_masks([path], ROAD, colors=colors)
-    assert [(finding.severity, finding.code) for finding in choice.findings] == [("warning", "mask-noise")]
+    assert [(issue.severity, issue.code) for issue in choice.issues] == [("warning", "mask-noise")]
     assert "binarised at 128" in choice.notes[0]
-    assert np.array_equal(choice.codec.ids_from_mask(read_mask(path)), WEDGE)
+    assert np.array_equal(choice.label_mapping.ids_from_mask(read_mask(path)), WEDGE)
     clean = label_mapping_from_masks([save(tmp_path / "m.png", WEDGE * 255)], ROAD, colors=colors)
-    assert clean.notes == clean.findings == ()
+    assert clean.notes == clean.issues == ()

@@ -19,7 +19,7 @@ LAND = (((0, 255, 255), 0), ((255, 255, 0), 1), ((0, 0, 0), 255))
 def raw(pixels: object, nodata: int | None = None, dtype: str = "uint8") -> RawMask:
     array = np.asarray(pixels, dtype=dtype)
     array = array[None] if array.ndim == 2 else array
-    return RawMask(Path("mask.png"), array, None, nodata, Grid(*array.shape[1:], Affine.identity()), "PNG")
+    return RawMask(Path("mask.png"), array, None, nodata, Grid(height=array.shape[1], width=array.shape[2]), "PNG")
 
 
 def test_ids_stay_and_255_means_no_label() -> None:
@@ -42,26 +42,26 @@ def test_declared_nodata_that_is_a_class_stays_a_class() -> None:
 
 
 def test_mapping_of_255_makes_it_a_class() -> None:
-    codec = LabelMapping("mapping", 2, mapping={0: 0, 255: 1})
-    assert codec.ids_from_mask(raw([[0, 255]])).tolist() == [[0, 1]]
+    label_mapping = LabelMapping("mapping", 2, mapping={0: 0, 255: 1})
+    assert label_mapping.ids_from_mask(raw([[0, 255]])).tolist() == [[0, 1]]
 
 
 def test_mapping_without_255_leaves_it_unlabelled_and_refuses_other_values() -> None:
-    codec = LabelMapping("mapping", 2, mapping={7: 0, 8: 1})
-    assert codec.ids_from_mask(raw([[7, 8, 255]])).tolist() == [[0, 1, 255]]
+    label_mapping = LabelMapping("mapping", 2, mapping={7: 0, 8: 1})
+    assert label_mapping.ids_from_mask(raw([[7, 8, 255]])).tolist() == [[0, 1, 255]]
     with pytest.raises(DataError, match="no classes: 3"):
-        codec.ids_from_mask(raw([[3, 7]]))
+        label_mapping.ids_from_mask(raw([[3, 7]]))
 
 
 def test_mapping_reads_negative_and_16_bit_values() -> None:
-    codec = LabelMapping("mapping", 2, mapping={-1: 255, 300: 0, 301: 1})
-    assert codec.ids_from_mask(raw([[-1, 300, 301]], dtype="int16")).tolist() == [[255, 0, 1]]
+    label_mapping = LabelMapping("mapping", 2, mapping={-1: 255, 300: 0, 301: 1})
+    assert label_mapping.ids_from_mask(raw([[-1, 300, 301]], dtype="int16")).tolist() == [[255, 0, 1]]
 
 
 @pytest.mark.parametrize(("mapping", "expected"), [({0: 0, 255: 1}, [0, 0, 1, 1]), ({0: 1, 255: 0}, [1, 1, 0, 0])])
 def test_threshold_is_128(mapping: dict[int, int], expected: list[int]) -> None:
-    codec = LabelMapping("threshold", 2, mapping=mapping)
-    assert codec.ids_from_mask(raw([[0, 127, 128, 255]])).tolist() == [expected]
+    label_mapping = LabelMapping("threshold", 2, mapping=mapping)
+    assert label_mapping.ids_from_mask(raw([[0, 127, 128, 255]])).tolist() == [expected]
 
 
 def test_pure_colours_are_binarised_channel_by_channel() -> None:
@@ -75,10 +75,10 @@ def test_a_pure_colour_of_no_class_is_refused() -> None:
 
 
 def test_other_colours_are_matched_within_a_tolerance_and_not_beyond() -> None:
-    codec = LabelMapping("colors", 2, colors=(((128, 64, 128), 0), ((70, 70, 70), 1)))
-    assert codec.ids_from_mask(raw(np.array([[[130, 68]], [[60, 75]], [[128, 70]]]))).tolist() == [[0, 1]]
+    label_mapping = LabelMapping("colors", 2, colors=(((128, 64, 128), 0), ((70, 70, 70), 1)))
+    assert label_mapping.ids_from_mask(raw(np.array([[[130, 68]], [[60, 75]], [[128, 70]]]))).tolist() == [[0, 1]]
     with pytest.raises(DataError, match=r"no class has: \[10, 10, 10\]"):
-        codec.ids_from_mask(raw(np.full((3, 1, 1), 10)))
+        label_mapping.ids_from_mask(raw(np.full((3, 1, 1), 10)))
 
 
 def test_grey_saved_as_rgb_reads_as_one_band(tmp_path: Path) -> None:

@@ -15,14 +15,14 @@ IDS = np.array([[0, 1, 2, 255]], np.uint8)
 COLORS = (((0, 255, 255), 0), ((255, 255, 0), 1), ((0, 0, 255), 2), ((0, 0, 0), 255))
 
 
-def read_again(codec: LabelMapping, pixels: np.ndarray) -> np.ndarray:
-    return codec.ids_from_mask(
-        RawMask(Path("m"), pixels, None, None, Grid(*pixels.shape[1:], Affine.identity()), "PNG")
+def read_again(label_mapping: LabelMapping, pixels: np.ndarray) -> np.ndarray:
+    return label_mapping.ids_from_mask(
+        RawMask(Path("m"), pixels, None, None, Grid(height=pixels.shape[1], width=pixels.shape[2]), "PNG")
     )
 
 
 @pytest.mark.parametrize(
-    ("codec", "expected"),
+    ("label_mapping", "expected"),
     [
         (LabelMapping("ids", 3), [[0], [1], [2], [255]]),
         (LabelMapping("mapping", 3, mapping={7: 0, 8: 1, 11: 2}), [[7], [8], [11], [255]]),
@@ -33,10 +33,10 @@ def read_again(codec: LabelMapping, pixels: np.ndarray) -> np.ndarray:
         (LabelMapping("colors", 3, colors=COLORS), [[0, 255, 255], [255, 255, 0], [0, 0, 255], [0, 0, 0]]),
     ],
 )
-def test_a_mask_that_reads_as_the_same_ids(codec: LabelMapping, expected: list[list[int]]) -> None:
-    mask = mask_from_ids(codec, IDS)
+def test_a_mask_that_reads_as_the_same_ids(label_mapping: LabelMapping, expected: list[list[int]]) -> None:
+    mask = mask_from_ids(label_mapping, IDS)
     assert mask[:, 0].T.tolist() == expected
-    assert np.array_equal(read_again(codec, mask), IDS)
+    assert np.array_equal(read_again(label_mapping, mask), IDS)
 
 
 def test_values_that_fit_take_one_byte() -> None:
@@ -44,10 +44,10 @@ def test_values_that_fit_take_one_byte() -> None:
 
 
 def test_two_tones() -> None:
-    codec = LabelMapping("threshold", 2, mapping={0: 0, 255: 1})
-    assert mask_from_ids(codec, IDS[:, :2]).tolist() == [[[0, 255]]]
+    label_mapping = LabelMapping("threshold", 2, mapping={0: 0, 255: 1})
+    assert mask_from_ids(label_mapping, IDS[:, :2]).tolist() == [[[0, 255]]]
     with pytest.raises(DataError, match="no value for them"):
-        mask_from_ids(codec, IDS[:, [0, 1, 3]])
+        mask_from_ids(label_mapping, IDS[:, [0, 1, 3]])
 
 
 def test_a_class_of_several_values_is_refused() -> None:

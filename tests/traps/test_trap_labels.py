@@ -158,11 +158,11 @@ def test_a_split_through_a_drive_is_found(tmp_path):
             name = f"drive{frame % 2}_00{frame}"
             save(tmp_path / split / f"{name}.png", make_image(frame))
             save(tmp_path / f"{split}annot" / f"{name}.png", np.eye(24, 32, dtype=np.uint8))
-    together = {finding.code for finding in check_dataset(tmp_path).findings}
+    together = {issue.code for issue in check_dataset(tmp_path).issues}
     assert "group-in-two-splits" not in together
     save(tmp_path / "val" / "drive0_006.png", make_image(6))
     save(tmp_path / "valannot" / "drive0_006.png", np.eye(24, 32, dtype=np.uint8))
-    apart = {finding.code for finding in check_dataset(tmp_path).findings}
+    apart = {issue.code for issue in check_dataset(tmp_path).issues}
     assert "group-in-two-splits" in apart
 
 

@@ -17,7 +17,7 @@ from overland.datasets.chips import BandStatistics, ChipCutter, ChipSettings
 from overland.datasets.dataset import read_labels
 from overland.models.unet import double_conv
 from overland.raster import open_scene
-from overland.settings import TrainSettings, recipe_names, train_settings_from_source
+from overland.training.settings import TrainSettings, recipe_names, train_settings_from_source
 from overland.training.callbacks import read_history
 from overland.training.module import SegmentationModule
 from overland.workflows.predict import predict
@@ -73,7 +73,7 @@ def test_images_are_not_shrunk_by_their_nearest_pixels(tmp_path):
     save(tmp_path / "masks" / "train" / "a.png", np.eye(64, dtype=np.uint8))
     plain = BandStatistics((0.0,) * 3, (1.0,) * 3, "uint8")
     config = TrainSettings()
-    settings = ChipSettings(32, squash=config.squash, nearest=config.squash_nearest)
+    settings = ChipSettings(32, fixed_size=config.squash, nearest=config.squash_nearest)
     cutter = ChipCutter(dataset_from_path(tmp_path), "train", settings, plain)
     chips = [cutter.cut(0, index)[0] for index in range(len(cutter))]
     # Cut between pixels at most, so that half of a line's contrast is left at least.

@@ -15,7 +15,7 @@ def test_the_report_is_plain_values(tmp_path: Path) -> None:
     assert json.loads(json.dumps(values)) == values
     assert values["ok"]
     assert values["classes"] == ["background", "road"]
-    assert values["codec"]["kind"] == "ids"
+    assert values["label_mapping"]["kind"] == "ids"
     assert values["splits"]["val"]["images"] == 2
 
 
@@ -23,12 +23,12 @@ def test_findings_name_few_files_and_count_all(tmp_path: Path) -> None:
     write_set(tmp_path, train=9)
     for index in range(7):
         (tmp_path / f"masks/train/img-{index}.png").unlink()
-    (finding,) = check_data(tmp_path)["findings"]
-    assert (finding["code"], len(finding["files"]), finding["files_count"]) == ("missing-mask", 5, 7)
+    (issue,) = check_data(tmp_path)["issues"]
+    assert (issue["code"], len(issue["files"]), issue["files_count"]) == ("missing-mask", 5, 7)
 
 
 def test_the_split_is_that_of_a_training(tmp_path: Path) -> None:
-    values = check_data(write_set(tmp_path, train=10, val=0), val_share=0.4, seed=1)
+    values = check_data(write_set(tmp_path, train=10, val=0), val_fraction=0.4, seed=1)
     assert values["splits"]["val"]["images"] == 4
 
 

@@ -67,7 +67,7 @@ def test_classes_go_by_name_and_the_place_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_class_of_another_set_is_named(tmp_path: Path) -> None:
-    write_class_map(tmp_path / "map.tif", IDS[:, :2], Grid(3, 2), legend_from_names(["ice", "water"]))
+    write_class_map(tmp_path / "map.tif", IDS[:, :2], Grid(height=3, width=2), legend_from_names(["ice", "water"]))
     with pytest.raises(DataError, match="has the class 'ice', and the dataset has urban_land, water"):
         encode_mask(tmp_path / "map.tif", tmp_path / "out.png", like=landcover(tmp_path / "set"))
     assert not (tmp_path / "out.png").exists()
@@ -108,7 +108,7 @@ def test_real_masks_come_back(tmp_path: Path, name: str) -> None:
     dataset = dataset_from_path(real_data() / name)
     sample = dataset.splits["val"][0]
     ids = read_sample(dataset, sample)[1]
-    codes = mask_from_ids(dataset.codec, ids)
+    codes = mask_from_ids(dataset.label_mapping, ids)
     suffix = ".tif" if len(codes) == 1 else ".png"
     pixels = written(tmp_path, ids, real_data() / name, suffix)
     assert np.array_equal(pixels, codes)

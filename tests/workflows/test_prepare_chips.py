@@ -46,7 +46,7 @@ def test_the_folder_is_a_dataset_with_the_same_legend_and_splits(tmp_path: Path)
     prepare_chips(data, out, chip_size=8)
     before, after = dataset_from_path(data), dataset_from_path(out)
     assert after.legend == before.legend
-    assert after.codec.kind == "mapping"
+    assert after.label_mapping.kind == "mapping"
     assert after.notes == ()
     groups = {split: {sample.group for sample in samples} for split, samples in after.splits.items()}
     assert groups["train"] == {"img-0", "img-1", "img-2", "img-3"}
@@ -139,10 +139,10 @@ def test_what_is_dropped_is_in_the_manifest_with_the_reason(tmp_path: Path) -> N
     assert train["dropped"] == {"blank": 1, "little foreground": 1, "unlabelled": 1}
     assert train["chips"] == 1
     assert train["class_fractions"] == {"background": 0.875, "road": 0.125}
-    fates = {
-        (row["row_off"], row["col_off"]): row["fate"] for row in manifest(tmp_path / "chips") if row["split"] == "train"
+    statuses = {
+        (row["row_off"], row["col_off"]): row["status"] for row in manifest(tmp_path / "chips") if row["split"] == "train"
     }
-    assert fates == {
+    assert statuses == {
         ("0", "0"): "blank",
         ("0", "16"): "little foreground",
         ("16", "0"): "unlabelled",

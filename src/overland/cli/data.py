@@ -27,12 +27,14 @@ __all__ = [
 @click.argument("output", type=click.Path())
 @click.option("--quality", default=95, show_default=True, help="JPEG quality of images that are no JPEG yet.")
 @click.option(
-    "--val-share", default=0.2, show_default=True, help="Share of images for val where no val split is given."
+    "--val-fraction", default=0.2, show_default=True, help="Fraction of images for val where no val split is given."
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of that split.")
 @click.option("--overwrite", is_flag=True, help="Replace channels that were written before.")
 @common_options
-def to_channels_command(data: str, output: str, quality: int, val_share: float, seed: int, overwrite: bool) -> Outcome:
+def to_channels_command(
+    data: str, output: str, quality: int, val_fraction: float, seed: int, overwrite: bool
+) -> Outcome:
     """Write a dataset as the managed cloud trainer takes it.
 
     OUTPUT gets the channels train/, train_annotation/, validation/ and validation_annotation/ with JPEG images and
@@ -41,7 +43,7 @@ def to_channels_command(data: str, output: str, quality: int, val_share: float, 
     """
     from overland.workflows.prepare_channels import prepare_channels
 
-    values = prepare_channels(data, output, quality=quality, val_share=val_share, seed=seed, overwrite=overwrite)
+    values = prepare_channels(data, output, quality=quality, val_fraction=val_fraction, seed=seed, overwrite=overwrite)
     lines = [f"{channel:10} {count} images" for channel, count in values["images"].items()]
     hyperparameters = ", ".join(f"{name}={value}" for name, value in values["hyperparameters"].items())
     return Outcome(values, "\n".join([*lines, f"Written to {output}; hyperparameters: {hyperparameters}."]))
@@ -72,13 +74,13 @@ def to_channels_command(data: str, output: str, quality: int, val_share: float, 
 @click.option(
     "--min-foreground",
     type=float,
-    help="Drop chips of train with a smaller share of classes other than the background.",
+    help="Drop chips of train with a smaller fraction of classes other than the background.",
 )
 @click.option(
     "--drop-blank", is_flag=True, help="Drop chips of which half or more is nodata, black or white, or of one value."
 )
 @click.option(
-    "--val-share", default=0.2, show_default=True, help="Share of images for val where no val split is given."
+    "--val-fraction", default=0.2, show_default=True, help="Fraction of images for val where no val split is given."
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of that split.")
 @click.option("--overwrite", is_flag=True, help="Replace chips that are there already.")
@@ -91,7 +93,7 @@ def chips_command(
     pad: Literal["zero", "reflect", "none"],
     min_foreground: float | None,
     drop_blank: bool,
-    val_share: float,
+    val_fraction: float,
     seed: int,
     overwrite: bool,
 ) -> Outcome:
@@ -112,7 +114,7 @@ def chips_command(
         pad=pad,
         min_foreground=min_foreground,
         drop_blank=drop_blank,
-        val_share=val_share,
+        val_fraction=val_fraction,
         seed=seed,
         overwrite=overwrite,
     )
@@ -162,8 +164,8 @@ def from_coco_command(
     values = prepare_coco(annotations, images, output, val=val, test=test, overwrite=overwrite)
     lines = []
     for name, split in values["splits"].items():
-        shares = ", ".join(f"{label} {share:.1%}" for label, share in split["class_fractions"].items())
-        lines.append(f"{name:6} {split['images']} images: {shares}")
+        fractions = ", ".join(f"{label} {fraction:.1%}" for label, fraction in split["class_fractions"].items())
+        lines.append(f"{name:6} {split['images']} images: {fractions}")
     return Outcome(values, "\n".join([*lines, f"Written to {output}; look at it with `overland data check {output}`."]))
 
 
@@ -264,16 +266,16 @@ def command() -> None:
 @command.command(
     epilog=examples(
         "overland data check my-dataset",
-        "overland data check my-dataset/data.yaml --json > findings.json",
+        "overland data check my-dataset/data.yaml --json > issues.json",
     )
 )
 @click.argument("data", type=click.Path())
 @click.option(
-    "--val-share", default=0.2, show_default=True, help="Share of images for val where no val split is given."
+    "--val-fraction", default=0.2, show_default=True, help="Fraction of images for val where no val split is given."
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of that split.")
 @common_options
-def check(data: str, val_share: float, seed: int) -> Outcome:
+def check(data: str, val_fraction: float, seed: int) -> Outcome:
     """Profile a dataset and name what is wrong with it.
 
     DATA is a dataset YAML or a folder: images/ with masks/, scenes with X_labels.tif beside them, DeepGlobe,
@@ -283,7 +285,7 @@ def check(data: str, val_share: float, seed: int) -> Outcome:
     """
     from overland.workflows.check_data import check_data
 
-    values = check_data(data, val_share=val_share, seed=seed)
+    values = check_data(data, val_fraction=val_fraction, seed=seed)
     return Outcome(values, _text_data(values), 0 if values["ok"] else _BAD_DATA)
 
 
@@ -302,9 +304,9 @@ def _text_data(values: Mapping[str, Any]) -> str:
         *_split_lines(splits),
         *_class_lines(splits, values["classes"]),
     ]
-    said = " ".join(finding["message"] for finding in values["findings"])
+    said = " ".join(issue["message"] for issue in values["issues"])
     lines += ["", *(f"note: {note}" for note in values["notes"] if note not in said)]
-    lines += [f"{finding['severity']}: {finding['code']}: {finding['message']}" for finding in values["findings"]]
+    lines += [f"{issue['severity']}: {issue['code']}: {issue['message']}" for issue in values["issues"]]
     return "\n".join([*lines, _verdict(values)])
 
 
@@ -318,11 +320,11 @@ def _split_lines(splits: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _values(split: Mapping[str, Any]) -> str:
-    shares = split["mask_values"]
-    if not shares:
+    fractions = split["mask_values"]
+    if not fractions:
         return ""
-    shown = ", ".join(f"{value} {share:.1%}" for value, share in list(shares.items())[:4])
-    rest = split["mask_values_count"] - min(len(shares), 4)
+    shown = ", ".join(f"{value} {fraction:.1%}" for value, fraction in list(fractions.items())[:4])
+    rest = split["mask_values_count"] - min(len(fractions), 4)
     return f"; mask values {shown}" + (f" and {rest} more" if rest > 0 else "")
 
 
@@ -330,14 +332,14 @@ def _class_lines(splits: Mapping[str, Mapping[str, Any]], classes: list[str] | N
     labelled = {name: split for name, split in splits.items() if split["labelled"] and "class_fractions" in split}
     if not classes or not labelled:
         return []
-    header = f"{'class':{_NAME_WIDTH}} " + "".join(f"{name + ' share':>14}{'images':>8}" for name in labelled)
+    header = f"{'class':{_NAME_WIDTH}} " + "".join(f"{name + ' fraction':>14}{'images':>8}" for name in labelled)
     lines = ["", header]
     for label in classes:
         cells = (
             f"{split['class_fractions'][label]:>14.2%}{split['class_images'][label]:>8}" for split in labelled.values()
         )
         lines.append(f"{label:{_NAME_WIDTH}} " + "".join(cells))
-    ignored = "".join(f"{split['ignored_share']:>14.2%}{'':>8}" for split in labelled.values())
+    ignored = "".join(f"{split['ignored_fraction']:>14.2%}{'':>8}" for split in labelled.values())
     return [*lines, f"{'(no label)':{_NAME_WIDTH}} {ignored}".rstrip()]
 
 

@@ -25,8 +25,8 @@ class Augmentation:
     changes of brightness, contrast and saturation (0 for none).
     """
 
-    mirror: bool = False
-    flip: bool = False
+    fliplr: bool = False
+    flipud: bool = False
     rotate: float = 0.0
     scale: float = 1.0
     color: float = 0.0
@@ -55,13 +55,13 @@ def fixed_chip_matrix(
 
 def cut_chip(
     image: npt.NDArray[Any],
-    target: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.uint8],
     matrix: npt.NDArray[np.float64],
     chip_size: int,
     *,
     pad: bool = False,
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Cut a chip out of an image (height, width, bands) and its target (height, width) by a `chip_matrix`.
+    """Cut a chip out of an image (height, width, bands) and its labels (height, width) by a `chip_matrix`.
 
     The image is interpolated, ids never are; beyond the border both are mirrored, or with `pad` the image is zero and
     without a label. Returns (chip_size, chip_size, bands) and (chip_size, chip_size).
@@ -82,13 +82,13 @@ def cut_chip(
         for first in range(0, bands, _BANDS_A_WARP)
     ]
     chip = np.concatenate([group.reshape(chip_size, chip_size, -1) for group in groups], axis=2)
-    return chip, warp(target, cv2.INTER_NEAREST, IGNORE_INDEX)
+    return chip, warp(labels, cv2.INTER_NEAREST, IGNORE_INDEX)
 
 
 def resize_pair(
-    image: npt.NDArray[Any], target: npt.NDArray[np.uint8], side: int, *, nearest: bool
+    image: npt.NDArray[Any], labels: npt.NDArray[np.uint8], side: int, *, nearest: bool
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Resize an image (height, width, bands) and its target (height, width) to a square, whatever their shape.
+    """Resize an image (height, width, bands) and its labels (height, width) to a square, whatever their shape.
 
     The image bilinearly without a filter against aliasing, or by its nearest pixels; ids always by the nearest. Raises
     `MissingExtraError` without OpenCV.
@@ -100,7 +100,7 @@ def resize_pair(
         )
         for band in np.moveaxis(image, 2, 0)
     ]
-    return np.stack(bands, axis=2), cv2.resize(target, (side, side), interpolation=cv2.INTER_NEAREST)
+    return np.stack(bands, axis=2), cv2.resize(labels, (side, side), interpolation=cv2.INTER_NEAREST)
 
 
 def color_matrix(
@@ -121,7 +121,7 @@ def color_matrix(
 def _draw_linear(rng: np.random.Generator, augmentation: Augmentation) -> tuple[npt.NDArray[np.float64], float]:
     angle = math.radians(rng.uniform(-augmentation.rotate, augmentation.rotate))
     zoom = math.exp(rng.uniform(-1, 1) * math.log(augmentation.scale))
-    signs = [-1.0 if allowed and rng.random() < 0.5 else 1.0 for allowed in (augmentation.mirror, augmentation.flip)]
+    signs = [-1.0 if allowed and rng.random() < 0.5 else 1.0 for allowed in (augmentation.fliplr, augmentation.flipud)]
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     return turn @ np.diag(signs) / zoom, zoom
 

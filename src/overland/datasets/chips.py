@@ -28,7 +28,7 @@ from overland.raster import Window, open_scene
 __all__ = ["BandStatistics", "ChipCutter", "ChipSettings", "band_statistics", "sample_sizes", "validation_windows"]
 
 Pixels = npt.NDArray[Any]
-Target = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.uint8]
 
 _CACHE_BYTES = 2 << 30
 _WHOLE_IMAGE_PIXELS = 32_000_000  # Larger images are read window by window.
@@ -50,8 +50,8 @@ class ChipSettings:
     """How chips are taken from images.
 
     Drawn anywhere at native resolution by default. With `grid` they lie side by side, padded with zeros that have no
-    label beyond the edges; those whose share of foreground is below `min_foreground`, or that hold one value only, are
-    left out. With `squash` every image is first resized to a square of that side, by its `nearest` pixels where told.
+    label beyond the edges; those whose fraction of foreground is below `min_foreground`, or that hold one value only, are
+    left out. With `fixed_size` every image is first resized to a square of that side, by its `nearest` pixels where told.
     """
 
     size: int
@@ -60,12 +60,12 @@ class ChipSettings:
     seed: int = 0
     grid: bool = False
     min_foreground: float = 0.0
-    squash: int = 0
+    fixed_size: int = 0
     nearest: bool = False
 
 
 @dataclass(frozen=True)
-class _Turn:
+class _ChipPlace:
     """One chip of an epoch: its image, and its place where that is fixed."""
 
     sample: Sample
@@ -84,78 +84,78 @@ class ChipCutter:
         self._mean = statistics.mean
         scale = 1 / np.asarray(statistics.std, np.float32)
         self._scale, self._offset = np.diag(scale), -np.asarray(statistics.mean, np.float32) * scale
-        self._cache: dict[str, tuple[Pixels, Target]] = {}
+        self._cache: dict[str, tuple[Pixels, Labels]] = {}
         self._cached_bytes = 0
         self._sizes = sample_sizes(dataset, split)
-        if settings.squash:
-            self._sizes = dict.fromkeys(self._sizes, (settings.squash, settings.squash))
-        self._turns = self._grid_turns(split) if settings.grid else self._random_turns()
+        if settings.fixed_size:
+            self._sizes = dict.fromkeys(self._sizes, (settings.fixed_size, settings.fixed_size))
+        self._places = self._grid_places(split) if settings.grid else self._random_places()
 
     def __len__(self) -> int:
-        return len(self._turns)
+        return len(self._places)
 
-    def cut(self, epoch: int, index: int) -> tuple[npt.NDArray[np.float32], Target]:
+    def cut(self, epoch: int, index: int) -> tuple[npt.NDArray[np.float32], Labels]:
         """One chip: scaled pixels (bands, size, size) and ids (size, size)."""
-        order = np.random.default_rng([self._settings.seed, epoch]).permutation(len(self._turns))
-        turn = self._turns[order[index]]
+        order = np.random.default_rng([self._settings.seed, epoch]).permutation(len(self._places))
+        place = self._places[order[index]]
         rng = np.random.default_rng([self._settings.seed, epoch, index])
         for _ in range(1 if self._settings.grid else _TRIES):
-            chip, target = self._cut_from(turn, rng)
-            if (target != IGNORE_INDEX).mean() >= _LEAST_LABELLED:
+            chip, labels = self._cut_from(place, rng)
+            if (labels != IGNORE_INDEX).mean() >= _LEAST_LABELLED:
                 break
-        return self._recolored(chip, rng), target
+        return self._recolored(chip, rng), labels
 
-    def _random_turns(self) -> list[_Turn]:
+    def _random_places(self) -> list[_ChipPlace]:
         return [
-            _Turn(sample)
+            _ChipPlace(sample)
             for sample, (height, width) in self._sizes.items()
             for _ in range(max(1, round(height * width / self._settings.size**2)))
         ]
 
-    def _grid_turns(self, split: str) -> list[_Turn]:
-        turns = []
+    def _grid_places(self, split: str) -> list[_ChipPlace]:
+        places = []
         for sample, (height, width) in self._sizes.items():
-            image, target = self._whole(sample)
-            turns += [
-                _Turn(sample, window)
+            image, labels = self._whole(sample)
+            places += [
+                _ChipPlace(sample, window)
                 for window in iter_windows(height, width, self._settings.size)
-                if _is_worth_a_chip(image, target, window, self._settings.min_foreground)
+                if _is_worth_a_chip(image, labels, window, self._settings.min_foreground)
             ]
-        if not turns:
+        if not places:
             raise DataError(
                 f"{self._dataset.root}: no chip of split {split!r} has {self._settings.min_foreground:.1%} foreground. "
                 "Set min_foreground lower, or look at the masks with `overland data check`."
             )
-        return turns
+        return places
 
-    def _cut_from(self, turn: _Turn, rng: np.random.Generator) -> tuple[Pixels, Target]:
-        size, sample = self._settings.size, turn.sample
+    def _cut_from(self, place: _ChipPlace, rng: np.random.Generator) -> tuple[Pixels, Labels]:
+        size, sample = self._settings.size, place.sample
         height, width = self._sizes[sample]
-        if turn.window is not None:
-            area = (turn.window.row_off, turn.window.col_off, size, size)
+        if place.window is not None:
+            area = (place.window.row_off, place.window.col_off, size, size)
             matrix = fixed_chip_matrix(rng, self._settings.augmentation, *area)
         else:
             matrix = chip_matrix(rng, self._settings.augmentation, height, width, size)
         if height * width <= _WHOLE_IMAGE_PIXELS:
-            image, target = self._whole(sample)
+            image, labels = self._whole(sample)
         else:
             window = _window_around(matrix, size, height, width)
-            image, target = _read_labelled(self._dataset, sample, self._settings.bands, self._mean, window)
+            image, labels = _read_labelled(self._dataset, sample, self._settings.bands, self._mean, window)
             matrix[:, 2] -= (window.col_off, window.row_off)
-        return cut_chip(image, target, matrix, size, pad=self._settings.grid)
+        return cut_chip(image, labels, matrix, size, pad=self._settings.grid)
 
-    def _whole(self, sample: Sample) -> tuple[Pixels, Target]:
+    def _whole(self, sample: Sample) -> tuple[Pixels, Labels]:
         if sample.key in self._cache:
             return self._cache[sample.key]
-        image, target = _read_labelled(self._dataset, sample, self._settings.bands, self._mean)
-        if self._settings.squash:
-            image, target = resize_pair(image, target, self._settings.squash, nearest=self._settings.nearest)
-        size = image.nbytes + target.nbytes
+        image, labels = _read_labelled(self._dataset, sample, self._settings.bands, self._mean)
+        if self._settings.fixed_size:
+            image, labels = resize_pair(image, labels, self._settings.fixed_size, nearest=self._settings.nearest)
+        size = image.nbytes + labels.nbytes
         # What fits is kept for good: with chips drawn at random, evicting the oldest would only churn.
         if self._cached_bytes + size <= _CACHE_BYTES:
-            self._cache[sample.key] = image, target
+            self._cache[sample.key] = image, labels
             self._cached_bytes += size
-        return image, target
+        return image, labels
 
     def _recolored(self, chip: Pixels, rng: np.random.Generator) -> npt.NDArray[np.float32]:
         matrix, offset = self._scale, self._offset
@@ -168,7 +168,7 @@ class ChipCutter:
 
 def sample_sizes(dataset: Dataset, split: str) -> dict[Sample, tuple[int, int]]:
     """Height and width of each labelled image of a split. Raises `DataError` when the split has none."""
-    samples = [sample for sample in dataset.splits.get(split, ()) if sample.target is not None]
+    samples = [sample for sample in dataset.splits.get(split, ()) if sample.mask is not None]
     if not samples:
         raise DataError(
             f"{dataset.root} has no labelled images in split {split!r}; its splits: {', '.join(dataset.splits)}."
@@ -221,17 +221,17 @@ def band_statistics(
 
 def _read_labelled(
     dataset: Dataset, sample: Sample, bands: Sequence[int] | None, empty: Sequence[float], window: Window | None = None
-) -> tuple[Pixels, Target]:
-    image, target, valid = read_sample(dataset, sample, bands, window)
+) -> tuple[Pixels, Labels]:
+    image, labels, valid = read_sample(dataset, sample, bands, window)
     pixels = np.ascontiguousarray(image.transpose(1, 2, 0))
     # As in prediction: a pixel without data enters the network as the mean of its band, not as -9999 or NaN.
     pixels[~valid] = np.asarray(empty).round().astype(pixels.dtype)
-    return pixels, target
+    return pixels, labels
 
 
-def _is_worth_a_chip(image: Pixels, target: Target, window: Window, min_foreground: float) -> bool:
+def _is_worth_a_chip(image: Pixels, labels: Labels, window: Window, min_foreground: float) -> bool:
     rows, cols = slice(window.row_off, window.row_end), slice(window.col_off, window.col_end)
-    known = target[rows, cols]
+    known = labels[rows, cols]
     foreground = ((known != 0) & (known != IGNORE_INDEX)).mean()
     return bool(foreground >= min_foreground and (image[rows, cols] != image[window.row_off, window.col_off]).any())
 

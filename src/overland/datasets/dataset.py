@@ -33,18 +33,18 @@ class Sample:
     """An image and its mask.
 
     `key` is unique in the dataset, such as "train/img-12". `group` is the scene or drive that the image comes from,
-    which must not be in two splits. `target` is None for an image without labels.
+    which must not be in two splits. `mask` is None for an image without labels.
     """
 
     key: str
     image: Path
-    target: Path | None
+    mask: Path | None
     group: str
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples in splits, with the legend of their classes and the codec that reads their masks.
+    """Samples in splits, with the legend of their classes and the label_mapping that reads their masks.
 
     `notes` say in one line each what was decided and not declared; a workflow logs them before its first step.
     `names_declared` is False where no class names were found and the legend's are made up.
@@ -53,7 +53,7 @@ class Dataset:
     name: str
     root: Path
     legend: Legend
-    codec: LabelMapping
+    label_mapping: LabelMapping
     splits: Mapping[str, tuple[Sample, ...]]
     notes: tuple[str, ...] = ()
     names_declared: bool = True
@@ -64,7 +64,7 @@ def read_sample(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
     """Read an image and its labels.
 
-    Returns the image (bands, height, width) in the file's type, the target (height, width) with class ids and 255
+    Returns the image (bands, height, width) in the file's type, the labels (height, width) with class ids and 255
     where there is no label or no image data, and the boolean array (height, width) of where the image holds data.
     `bands` are counted from 1; all but an alpha band without it. `window` reads a part only. Raises `DataError` when
     the sample has no mask, when the sizes differ or when the mask holds values that are no classes.
@@ -78,9 +78,9 @@ def read_sample(
                 "finds swapped files."
             )
         image, valid = scene.read(window, bands)
-    target = dataset.codec.ids_from_mask(mask)
-    target[~valid] = dataset.legend.ignore_index
-    return image, target, valid
+    labels = dataset.label_mapping.ids_from_mask(mask)
+    labels[~valid] = dataset.legend.ignore_index
+    return image, labels, valid
 
 
 def read_labels(dataset: Dataset, sample: Sample, window: Window | None = None) -> npt.NDArray[np.uint8]:
@@ -88,13 +88,13 @@ def read_labels(dataset: Dataset, sample: Sample, window: Window | None = None) 
 
     Raises `DataError` when the sample has no mask and when the mask holds values that are no classes.
     """
-    return dataset.codec.ids_from_mask(_read_mask(sample, window))
+    return dataset.label_mapping.ids_from_mask(_read_mask(sample, window))
 
 
 def _read_mask(sample: Sample, window: Window | None) -> RawMask:
-    if sample.target is None:
+    if sample.mask is None:
         raise DataError(f"{sample.image} has no mask, so there is nothing to compare or to learn from.")
-    return read_mask(sample.target, window)
+    return read_mask(sample.mask, window)
 
 
 # The YAML of a dataset that we write ourselves: images/ and masks/ with ids, read back as they are.

@@ -59,19 +59,19 @@ def pair_by_stem(
 ) -> tuple[tuple[Sample, ...], list[Issue]]:
     """Pair images and masks that have the same path below their roots, suffix aside.
 
-    A mask may add _mask or _label to its stem. Returns the samples, without a target where no mask was found, and one
-    finding for each way in which the files do not match.
+    A mask may add _mask or _label to its stem. Returns the samples, without a mask where no mask was found, and one
+    issue for each way in which the files do not match.
     """
-    by_stem, findings = _by_stem(masks, mask_root)
+    by_stem, issues = _by_stem(masks, mask_root)
     stems, doubles = _by_stem(images, image_root)
-    findings += doubles
+    issues += doubles
     loose = {_MASK_ENDING.sub("", stem): path for stem, path in by_stem.items()}
     samples = [
         Sample(f"{split}/{stem}", image, by_stem.get(stem) or loose.get(stem), group_from_name(stem))
         for stem, image in stems.items()
     ]
-    findings += _unmatched(samples, masks, mask_root, split)
-    return tuple(samples), findings
+    issues += _unmatched(samples, masks, mask_root, split)
+    return tuple(samples), issues
 
 
 def _by_stem(paths: Iterable[Path], root: Path) -> tuple[dict[str, Path], list[Issue]]:
@@ -92,38 +92,38 @@ def _by_stem(paths: Iterable[Path], root: Path) -> tuple[dict[str, Path], list[I
 
 
 def _unmatched(samples: Sequence[Sample], masks: Sequence[Path], mask_root: Path, split: str) -> list[Issue]:
-    findings = []
-    bare = tuple(sample.image for sample in samples if sample.target is None)
+    issues = []
+    bare = tuple(sample.image for sample in samples if sample.mask is None)
     if bare and (masks or split != "test"):
         message = (
             f"{len(bare)} of {count_of(samples, 'image')} in {split} without a mask: {named_files(bare)}. "
             f"Looked in {mask_root} for a file of the same stem; add the masks or remove the images."
         )
-        findings.append(Issue("error", "missing-mask", message, bare))
-    used = {sample.target for sample in samples}
+        issues.append(Issue("error", "missing-mask", message, bare))
+    used = {sample.mask for sample in samples}
     orphans = tuple(mask for mask in masks if mask not in used)
     if orphans:
         message = (
             f"{count_of(orphans, 'mask')} in {split} without an image of the same stem: {named_files(orphans)}. "
             "Not used; add the images or remove the masks."
         )
-        findings.append(Issue("error" if bare else "warning", "missing-image", message, orphans))
-    return findings
+        issues.append(Issue("error" if bare else "warning", "missing-image", message, orphans))
+    return issues
 
 
 # Splitting samples into train and val where the dataset does not: seeded, and never through a scene.
 
 
 def split_by_group(
-    samples: Sequence[Sample], val_share: float = 0.2, seed: int = 0
+    samples: Sequence[Sample], val_fraction: float = 0.2, seed: int = 0
 ) -> tuple[dict[str, tuple[Sample, ...]], str]:
     """Split samples into train and val so that no group is in both, and say how in one line.
 
-    Whole groups are drawn with the seed until `val_share` of the samples is reached; at least one group stays on each
-    side. Samples of a single group are split one by one. Raises `UsageError` for a share that is not between 0 and 1.
+    Whole groups are drawn with the seed until `val_fraction` of the samples is reached; at least one group stays on each
+    side. Samples of a single group are split one by one. Raises `UsageError` for a fraction that is not between 0 and 1.
     """
-    if not 0 < val_share < 1:
-        raise UsageError(f"val_share is {val_share}; it must lie between 0 and 1, such as 0.2.")
+    if not 0 < val_fraction < 1:
+        raise UsageError(f"val_fraction is {val_fraction}; it must lie between 0 and 1, such as 0.2.")
     groups: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         groups[sample.group].append(sample)
@@ -132,7 +132,7 @@ def split_by_group(
         groups, by_what = {sample.key: [sample] for sample in samples}, "image (all are of one scene)"
     if len(groups) < 2:
         return {"train": tuple(samples)}, "There is one image only: all of it is train, and nothing is left for val."
-    val = _drawn(groups, val_share * len(samples), seed)
+    val = _drawn(groups, val_fraction * len(samples), seed)
     parts = {
         "train": tuple(sample for sample in samples if sample.key not in val),
         "val": tuple(sample for sample in samples if sample.key in val),

@@ -1,4 +1,4 @@
-"""A finding: one thing that is wrong with a dataset, or worth knowing about it."""
+"""an issue: one thing that is wrong with a dataset, or worth knowing about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The label codec: from the values or colours in a mask file to class ids."""
+"""The label label_mapping: from the values or colours in a mask file to class ids."""
 
 from __future__ import annotations
 
@@ -141,14 +141,14 @@ Code = int | Color
 Codes = dict[int, tuple[int, ...]]
 
 
-def codes_of_ids(codec: LabelMapping) -> Codes:
+def codes_of_ids(label_mapping: LabelMapping) -> Codes:
     """What each id is written as: one value, or red, green, blue; ids that the masks cannot hold are not there.
 
     255 becomes what means "no label", the lowest value that is not negative where there are several, such as
     Cityscapes' 0. Raises `DataError` when a class has several, so that it is open which of them to write.
     """
     by_id: dict[int, list[Code]] = {}
-    for code, index in _pairs(codec):
+    for code, index in _pairs(label_mapping):
         by_id.setdefault(index, []).append(code)
     ignored = by_id.pop(IGNORE_INDEX, [])
     for index, codes in by_id.items():
@@ -163,30 +163,30 @@ def codes_of_ids(codec: LabelMapping) -> Codes:
     return {index: code if isinstance(code, tuple) else (code,) for index, code in chosen.items()}
 
 
-def mask_from_ids(codec: LabelMapping, ids: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    """The mask (bands, height, width) that `codec` reads as these ids (height, width): one band, or three of colours.
+def mask_from_ids(label_mapping: LabelMapping, ids: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+    """The mask (bands, height, width) that `label_mapping` reads as these ids (height, width): one band, or three of colours.
 
     The type is the smallest that holds all values of the dataset. Raises `DataError` for an id that its masks cannot
     hold.
     """
-    codes = codes_of_ids(codec)
+    codes = codes_of_ids(label_mapping)
     missing = np.setdiff1d(np.flatnonzero(np.bincount(ids.ravel(), minlength=256)), list(codes))
     if missing.size:
-        raise DataError(_no_code(codec, int(missing[0])))
+        raise DataError(_no_code(label_mapping, int(missing[0])))
     table = np.zeros((256, len(next(iter(codes.values())))), _dtype(codes))
     for index, code in codes.items():
         table[index] = code
     return np.moveaxis(table[ids], -1, 0)
 
 
-def _pairs(codec: LabelMapping) -> Iterable[tuple[Code, int]]:
-    if codec.kind == "colors":
-        return codec.colors
-    if codec.kind == "ids":
-        return [*((index, index) for index in range(codec.num_classes)), (IGNORE_INDEX, IGNORE_INDEX)]
+def _pairs(label_mapping: LabelMapping) -> Iterable[tuple[Code, int]]:
+    if label_mapping.kind == "colors":
+        return label_mapping.colors
+    if label_mapping.kind == "ids":
+        return [*((index, index) for index in range(label_mapping.num_classes)), (IGNORE_INDEX, IGNORE_INDEX)]
     # 255 that is not listed means "no label" all the same.
-    free = codec.kind == "mapping" and IGNORE_INDEX not in codec.mapping
-    return [*codec.mapping.items(), *([(IGNORE_INDEX, IGNORE_INDEX)] if free else [])]
+    free = label_mapping.kind == "mapping" and IGNORE_INDEX not in label_mapping.mapping
+    return [*label_mapping.mapping.items(), *([(IGNORE_INDEX, IGNORE_INDEX)] if free else [])]
 
 
 def _least(code: Code) -> tuple[bool, Code]:
@@ -200,13 +200,11 @@ def _dtype(codes: Codes) -> type[np.generic]:
     return next(fitting, np.int32)
 
 
-def _no_code(codec: LabelMapping, index: int) -> str:
-    what = "colour" if codec.kind == "colors" else "value"
+def _no_code(label_mapping: LabelMapping, index: int) -> str:
+    what = "colour" if label_mapping.kind == "colors" else "value"
     if index == IGNORE_INDEX:
         return (
             f"The map has pixels without a class, and the dataset has no {what} for them. "
             "Give them a class first; they are where the scene has no data."
         )
-    return (
-        f"The map has the class {index}, and the dataset has {codec.num_classes} classes: 0 to {codec.num_classes - 1}."
-    )
+    return f"The map has the class {index}, and the dataset has {label_mapping.num_classes} classes: 0 to {label_mapping.num_classes - 1}."

@@ -1,4 +1,4 @@
-"""Which codec reads the masks of a dataset: what is declared, and what the masks hold where nothing is."""
+"""Which mapping reads the masks of a dataset: what is declared, and what the masks hold where nothing is."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _SAVE_LOSSLESS = (
 
 @dataclass(frozen=True)
 class LabelMappingChoice:
-    """A legend and a codec, with `notes` on what was decided by rule and `findings` on what was found on the way.
+    """A legend and a mapping, with `notes` on what was decided by rule and `issues` on what was found on the way.
 
     `names_declared` is False where the class names are ours, for want of any.
     """
 
     legend: Legend
-    codec: LabelMapping
+    label_mapping: LabelMapping
     notes: tuple[str, ...] = ()
-    findings: tuple[Issue, ...] = ()
+    issues: tuple[Issue, ...] = ()
     names_declared: bool = True
 
 
@@ -90,7 +90,7 @@ def label_mapping_from_masks(
         choice = _choice_of_mapping(legend, survey, label_mapping)
     else:
         choice = _choice_of_values(legend, survey)
-    return LabelMappingChoice(legend, choice.codec, unnamed + choice.notes, choice.findings, names_declared)
+    return LabelMappingChoice(legend, choice.label_mapping, unnamed + choice.notes, choice.issues, names_declared)
 
 
 def _survey(paths: Sequence[Path], *, with_rgb: bool) -> _Survey:
@@ -123,16 +123,16 @@ def _choice_of_colors(legend: Legend, survey: _Survey, colors: Sequence[tuple[Co
     grey_is_declared = all((value, value, value) in known for value in survey.values)
     if is_ids and not (known & set(survey.colors)) and not grey_is_declared:
         return LabelMappingChoice(legend, LabelMapping("ids", legend.num_classes), ("The masks hold ids, no colours.",))
-    codec = LabelMapping("colors", legend.num_classes, colors=tuple(colors))
-    noise = _noise_share(survey) if all(_is_pure(color) for color in known) else 0.0
+    mapping = LabelMapping("colors", legend.num_classes, colors=tuple(colors))
+    noise = _noise_fraction(survey) if all(_is_pure(color) for color in known) else 0.0
     if noise == 0:
-        return LabelMappingChoice(legend, codec)
+        return LabelMappingChoice(legend, mapping)
     note = f"{noise:.2%} of the masks' pixels have none of the colours: each channel is binarised at {BINARIZE_AT}."
-    return LabelMappingChoice(legend, codec, (note,), (Issue("warning", "mask-noise", f"{note} {_SAVE_LOSSLESS}"),))
+    return LabelMappingChoice(legend, mapping, (note,), (Issue("warning", "mask-noise", f"{note} {_SAVE_LOSSLESS}"),))
 
 
-def _noise_share(survey: _Survey) -> float:
-    """Share of pixels whose colour, or grey value, is not made of 0 and 255."""
+def _noise_fraction(survey: _Survey) -> float:
+    """Fraction of pixels whose colour, or grey value, is not made of 0 and 255."""
     if survey.colors:
         noise = sum(count for color, count in survey.colors.items() if not _is_pure(color))
         return noise / survey.colors.total()
@@ -148,9 +148,11 @@ def _choice_of_mapping(legend: Legend, survey: _Survey, mapping: Mapping[int, in
     # A lone 1 is an id in a mask of another coding, no noise.
     is_noise = bool(unmapped - {1}) and _is_two_tone(survey.values)
     if is_noise and set(mapping) == {0, 255}:
-        codec = LabelMapping("threshold", legend.num_classes, mapping=dict(mapping))
-        note = _threshold_note(legend, codec, survey)
-        return LabelMappingChoice(legend, codec, (note,), (Issue("warning", "mask-noise", f"{note} {_SAVE_LOSSLESS}"),))
+        mapping = LabelMapping("threshold", legend.num_classes, mapping=dict(mapping))
+        note = _threshold_note(legend, mapping, survey)
+        return LabelMappingChoice(
+            legend, mapping, (note,), (Issue("warning", "mask-noise", f"{note} {_SAVE_LOSSLESS}"),)
+        )
     return LabelMappingChoice(legend, LabelMapping("mapping", legend.num_classes, mapping=dict(mapping)))
 
 
@@ -162,14 +164,14 @@ def _choice_of_values(legend: Legend, survey: _Survey) -> LabelMappingChoice:
     # Where class 1 is the background, white may as well be class 0, as it is in most masks.
     if legend.num_classes != 2 or legend.background == 1 or not _is_two_tone(survey.values):
         raise DataError(_ambiguous(legend, survey))
-    codec = LabelMapping("threshold", 2, mapping={0: 0, 255: 1})
-    note = _threshold_note(legend, codec, survey)
+    mapping = LabelMapping("threshold", 2, mapping={0: 0, 255: 1})
+    note = _threshold_note(legend, mapping, survey)
     code = "unmapped-mask" if values == {0, 255} else "mask-noise"
     line = label_mapping_line({0: 0, 255: 1})
     advice = f"As ids they would be 'no label' or no class at all. To settle it, add to the dataset YAML: {line}"
     if code == "mask-noise":
         advice += "; better still, save the masks again as PNG or GeoTIFF, binarised at 128."
-    return LabelMappingChoice(legend, codec, (note,), (Issue("error", code, f"{note} {advice}"),))
+    return LabelMappingChoice(legend, mapping, (note,), (Issue("error", code, f"{note} {advice}"),))
 
 
 def _are_ids(values: Counter[int], num_classes: int) -> bool:
@@ -185,8 +187,8 @@ def _is_two_tone(values: Counter[int]) -> bool:
     return low > 0 and high > 0 and between <= _MOST_BETWEEN * min(low, high) and not has_third_shade
 
 
-def _threshold_note(legend: Legend, codec: LabelMapping, survey: _Survey) -> str:
-    below, above = legend.names[codec.mapping[0]], legend.names[codec.mapping[255]]
+def _threshold_note(legend: Legend, mapping: LabelMapping, survey: _Survey) -> str:
+    below, above = legend.names[mapping.mapping[0]], legend.names[mapping.mapping[255]]
     return (
         f"Masks hold {survey.listed} for two classes: binarised at {BINARIZE_AT}, "
         f"from {BINARIZE_AT} on is {above}, below is {below}."

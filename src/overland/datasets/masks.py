@@ -127,7 +127,7 @@ def _whole_numbers(
 
 
 def empty_fraction(pixels: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> float:
-    """Share of pixels that are nodata, or black or white in all bands, whichever of the two is the fill.
+    """Fraction of pixels that are nodata, or black or white in all bands, whichever of the two is the fill.
 
     `pixels` (bands, height, width), `valid` (height, width).
     """

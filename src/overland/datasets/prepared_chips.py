@@ -23,7 +23,7 @@ __all__ = [
     "Chip",
     "ChipRules",
     "ChipStore",
-    "Fate",
+    "ChipStatus",
     "Pad",
     "SceneFacts",
     "iter_chips",
@@ -43,7 +43,7 @@ class ChipRules:
     """How chips are cut and which are kept.
 
     `chip_size` and `overlap` are pixels. `pad` says what fills a chip beyond the image's edge: zeros, the image
-    mirrored, or nothing: the last chip of a row is then moved back inside. `min_foreground` is the least share of
+    mirrored, or nothing: the last chip of a row is then moved back inside. `min_foreground` is the least fraction of
     labelled pixels of a training chip that belong to a class other than the background. `drop_blank` leaves out chips
     of which half or more is nodata, black or white, or that hold one value. Raises `UsageError` for a size that makes
     no sense.
@@ -65,7 +65,7 @@ class ChipRules:
         if self.pad not in PADS:
             raise UsageError(f"pad is {self.pad!r}; choose one of {', '.join(PADS)}.")
         if self.min_foreground is not None and not 0 <= self.min_foreground <= 1:
-            raise UsageError(f"min_foreground is {self.min_foreground}; a share lies between 0 and 1, such as 0.01.")
+            raise UsageError(f"min_foreground is {self.min_foreground}; a fraction lies between 0 and 1, such as 0.01.")
 
 
 def plan_chips(height: int, width: int, rules: ChipRules) -> list[list[Window]]:
@@ -93,7 +93,7 @@ _MOST_EMPTY = 0.5
 Pixels = npt.NDArray[Any]
 Ids = npt.NDArray[np.uint8]
 Sides = tuple[tuple[int, int], tuple[int, int]]
-Fate = Literal["kept", "blank", "unlabelled", "little foreground"]
+ChipStatus = Literal["kept", "blank", "unlabelled", "little foreground"]
 
 
 @dataclass(frozen=True)
@@ -116,11 +116,11 @@ class Chip:
     window: Window
     inside: Window
     image: Pixels
-    target: Ids
-    fate: Fate
+    labels: Ids
+    status: ChipStatus
     empty_fraction: float
-    labelled_share: float
-    foreground_share: float | None
+    labelled_fraction: float
+    foreground_fraction: float | None
 
 
 def scene_facts(sample: Sample) -> SceneFacts:
@@ -137,20 +137,20 @@ def iter_chips(
     """Cut all chips of a sample, those that are to be dropped too.
 
     Beyond the image and where it has no data the ids are 255; pixels without data are the file's nodata, NaN or 0.
-    The least share of foreground is asked of training chips alone: scores on chosen chips would flatter.
+    The least fraction of foreground is asked of training chips alone: scores on chosen chips would flatter.
     """
     whole = facts.grid.window
     is_small = whole.height * whole.width <= _WHOLE_IMAGE_PIXELS
-    strip = _read(dataset, sample, facts, whole) if is_small else None
+    buffer = _read(dataset, sample, facts, whole) if is_small else None
     for windows in plan_chips(whole.height, whole.width, rules):
         if not is_small:
-            strip = _read(dataset, sample, facts, _strip_of(windows[0], whole, rules))
-        assert strip is not None
+            buffer = _read(dataset, sample, facts, _rows_of(windows[0], whole, rules))
+        assert buffer is not None
         for window in windows:
-            yield _chip(dataset, strip, window, rules, for_training=for_training)
+            yield _chip(dataset, buffer, window, rules, for_training=for_training)
 
 
-def _strip_of(first: Window, whole: Window, rules: ChipRules) -> Window:
+def _rows_of(first: Window, whole: Window, rules: ChipRules) -> Window:
     # A chip that is mirrored at the lower edge shows rows above it again.
     above = rules.chip_size if rules.pad == "reflect" else 0
     return Window(
@@ -159,53 +159,53 @@ def _strip_of(first: Window, whole: Window, rules: ChipRules) -> Window:
 
 
 @dataclass(frozen=True)
-class _Strip:
+class _RowBuffer:
     """A part of an image that was read at once, and the image's own window; `filling` is what stands for no data."""
 
     window: Window
     whole: Window
     image: Pixels
-    target: Ids
+    labels: Ids
     valid: npt.NDArray[np.bool_]
     filling: float
 
 
-def _read(dataset: Dataset, sample: Sample, facts: SceneFacts, window: Window) -> _Strip:
-    image, target, valid = read_sample(dataset, sample, window=window)
+def _read(dataset: Dataset, sample: Sample, facts: SceneFacts, window: Window) -> _RowBuffer:
+    image, labels, valid = read_sample(dataset, sample, window=window)
     filling = facts.nodata if facts.nodata is not None else math.nan if image.dtype.kind == "f" else 0.0
     image[:, ~valid] = filling
-    return _Strip(window, facts.grid.window, image, target, valid, filling)
+    return _RowBuffer(window, facts.grid.window, image, labels, valid, filling)
 
 
-def _chip(dataset: Dataset, strip: _Strip, window: Window, rules: ChipRules, *, for_training: bool) -> Chip:
-    inside = window.intersection(strip.window)
-    rows, cols = inside.shifted(-strip.window.row_off, -strip.window.col_off).slices
-    image, target = strip.image[:, rows, cols], strip.target[rows, cols]
-    empty = 1.0 if is_constant(image) else empty_fraction(image, strip.valid[rows, cols])
-    labelled = target != IGNORE_INDEX
-    foreground = _foreground_share(target, labelled, dataset.legend.background)
+def _chip(dataset: Dataset, buffer: _RowBuffer, window: Window, rules: ChipRules, *, for_training: bool) -> Chip:
+    inside = window.intersection(buffer.window)
+    rows, cols = inside.shifted(-buffer.window.row_off, -buffer.window.col_off).slices
+    image, labels = buffer.image[:, rows, cols], buffer.labels[rows, cols]
+    empty = 1.0 if is_constant(image) else empty_fraction(image, buffer.valid[rows, cols])
+    labelled = labels != IGNORE_INDEX
+    foreground = _foreground_fraction(labels, labelled, dataset.legend.background)
     sides = ((0, window.height - inside.height), (0, window.width - inside.width))
     return Chip(
         window,
         inside,
-        _mirrored(strip, window) if rules.pad == "reflect" else _filled(image, sides, strip.filling),
-        np.pad(target, sides, constant_values=IGNORE_INDEX),
-        _fate(rules, empty, labelled, foreground, for_training=for_training),
+        _mirrored(buffer, window) if rules.pad == "reflect" else _filled(image, sides, buffer.filling),
+        np.pad(labels, sides, constant_values=IGNORE_INDEX),
+        _status(rules, empty, labelled, foreground, for_training=for_training),
         empty,
         float(labelled.mean()),
         foreground,
     )
 
 
-def _foreground_share(target: Ids, labelled: npt.NDArray[np.bool_], background: int | None) -> float | None:
+def _foreground_fraction(labels: Ids, labelled: npt.NDArray[np.bool_], background: int | None) -> float | None:
     if background is None:
         return None
-    return float((labelled & (target != background)).sum() / max(int(labelled.sum()), 1))
+    return float((labelled & (labels != background)).sum() / max(int(labelled.sum()), 1))
 
 
-def _fate(
+def _status(
     rules: ChipRules, empty: float, labelled: npt.NDArray[np.bool_], foreground: float | None, *, for_training: bool
-) -> Fate:
+) -> ChipStatus:
     if rules.drop_blank and empty >= _MOST_EMPTY:
         return "blank"
     if not labelled.any():
@@ -218,10 +218,10 @@ def _filled(image: Pixels, sides: Sides, filling: float) -> Pixels:
     return np.pad(image, ((0, 0), *sides), constant_values=filling)
 
 
-def _mirrored(strip: _Strip, window: Window) -> Pixels:
-    rows = _reflected(window.row_off, window.row_end, strip.whole.height) - strip.window.row_off
-    cols = _reflected(window.col_off, window.col_end, strip.whole.width)
-    return strip.image[:, rows[:, None], cols]
+def _mirrored(buffer: _RowBuffer, window: Window) -> Pixels:
+    rows = _reflected(window.row_off, window.row_end, buffer.whole.height) - buffer.window.row_off
+    cols = _reflected(window.col_off, window.col_end, buffer.whole.width)
+    return buffer.image[:, rows[:, None], cols]
 
 
 def _reflected(start: int, end: int, length: int) -> npt.NDArray[np.intp]:
@@ -234,8 +234,8 @@ def _reflected(start: int, end: int, length: int) -> npt.NDArray[np.intp]:
 # A folder of chips that any tool reads: images/, masks/, data.yaml, and manifest.csv on each chip kept or dropped.
 
 _COLUMNS = (
-    *("split", "chip", "fate", "scene", "group", "image", "row_off", "col_off", "height", "width"),
-    *("labelled_share", "foreground_share", "empty_fraction"),
+    *("split", "chip", "status", "scene", "group", "image", "row_off", "col_off", "height", "width"),
+    *("labelled_fraction", "foreground_fraction", "empty_fraction"),
 )
 _PNG_TYPES = ("uint8", "uint16")
 
@@ -263,7 +263,7 @@ class ChipStore:
             self._write_image(self._folder / "images" / split / name, chip, facts, grid)
             nodata = IGNORE_INDEX if name.endswith(".tif") else None
             with create_raster(self._folder / "masks" / split / name, grid, nodata=nodata) as writer:
-                writer.write(chip.target, grid.window)
+                writer.write(chip.labels, grid.window)
         self._write_row(split, name, scene, sample, chip)
 
     def _write_image(self, path: Path, chip: Chip, facts: SceneFacts, grid: Grid) -> None:
@@ -276,14 +276,14 @@ class ChipStore:
     def _write_row(self, split: str, name: str, scene: str, sample: Sample, chip: Chip) -> None:
         root, inside = self._dataset.root, chip.inside
         image = sample.image.relative_to(root) if sample.image.is_relative_to(root) else Path(sample.image.name)
-        foreground = None if chip.foreground_share is None else round(chip.foreground_share, 6)
+        foreground = None if chip.foreground_fraction is None else round(chip.foreground_fraction, 6)
         where = (inside.row_off, inside.col_off, inside.height, inside.width)
-        shares = (round(chip.labelled_share, 6), foreground, round(chip.empty_fraction, 6))
-        self._table.writerow((split, name, chip.fate, scene, sample.group, image.as_posix(), *where, *shares))
+        fractions = (round(chip.labelled_fraction, 6), foreground, round(chip.empty_fraction, 6))
+        self._table.writerow((split, name, chip.status, scene, sample.group, image.as_posix(), *where, *fractions))
 
 
 def _is_kept(chip: Chip) -> bool:
-    return chip.fate == "kept"
+    return chip.status == "kept"
 
 
 def _suffix(facts: SceneFacts, chip: Chip) -> str:

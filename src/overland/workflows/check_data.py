@@ -10,10 +10,10 @@ from overland.datasets.check import check_dataset
 __all__ = ["check_data"]
 
 
-def check_data(data: str | Path, *, val_share: float = 0.2, seed: int = 0) -> dict[str, Any]:
+def check_data(data: str | Path, *, val_fraction: float = 0.2, seed: int = 0) -> dict[str, Any]:
     """Profile a dataset and name what is wrong with it.
 
-    Returns plain values: `splits` with sizes, mask values and class shares, `findings` with severity, code, message
-    and files, and `ok`, which is False when any finding is an error. Raises `DataError` when `data` holds no dataset.
+    Returns plain values: `splits` with sizes, mask values and class fractions, `issues` with severity, code, message
+    and files, and `ok`, which is False when any issue is an error. Raises `DataError` when `data` holds no dataset.
     """
-    return check_dataset(data, val_share=val_share, seed=seed).to_dict()
+    return check_dataset(data, val_fraction=val_fraction, seed=seed).to_dict()

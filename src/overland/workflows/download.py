@@ -143,10 +143,10 @@ def _downloaded(source: Source, folder: Path, part: Path) -> tuple[Path, dict[st
 
 
 def _fetched(source: Source, part: Path) -> Path:
-    target = part / f"{source.name}.zip"
-    if not target.exists():
-        fetch_file(source.address, target, about_bytes=source.archive_gb * 1e9)
-    return target
+    path = part / f"{source.name}.zip"
+    if not path.exists():
+        fetch_file(source.address, path, about_bytes=source.archive_gb * 1e9)
+    return path
 
 
 def _unpacked(source: Source, part: Path, archives: Sequence[Path]) -> tuple[Path, dict[str, Any]]:
@@ -186,7 +186,7 @@ def _publish(source: Source, files: Path, folder: Path, kept: Set[str]) -> None:
 def _result(source: Source, folder: Path, files: Path, *, downloaded: bool) -> dict[str, Any]:
     layout = layout_from_path(files)
     dataset = dataset_from_layout(layout)
-    labelled = {name: sum(sample.target is not None for sample in split) for name, split in dataset.splits.items()}
+    labelled = {name: sum(sample.mask is not None for sample in split) for name, split in dataset.splits.items()}
     where = shlex.quote(str(folder))
     return {
         "dataset": source.name,

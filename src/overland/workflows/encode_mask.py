@@ -37,7 +37,7 @@ def encode_mask(mask: str | Path, output: str | Path, *, like: str | Path, overw
         raise UsageError(f"{output} is the input and would be overwritten; choose another output.")
     check_output(output, overwrite=overwrite)
     dataset = dataset_from_path(like)
-    sample = mask_from_ids(dataset.codec, np.zeros((1, 1), np.uint8))
+    sample = mask_from_ids(dataset.label_mapping, np.zeros((1, 1), np.uint8))
     with open_class_scene(mask) as scene:
         places = _places(scene, dataset.legend)
         with (
@@ -47,7 +47,7 @@ def encode_mask(mask: str | Path, output: str | Path, *, like: str | Path, overw
             track(f"Encoding {Path(scene.path).name}", scene.height * scene.width / _MEGA, "Mpx") as advance,
         ):
             for window in iter_windows(scene.height, scene.width, _BLOCK):
-                writer.write(mask_from_ids(dataset.codec, places[read_ids(scene, window)]), window)
+                writer.write(mask_from_ids(dataset.label_mapping, places[read_ids(scene, window)]), window)
                 advance(window.height * window.width / _MEGA)
         height, width = scene.height, scene.width
     coding = _coding(dataset)
@@ -72,6 +72,6 @@ def _places(scene: Scene, legend: Legend) -> Ids:
 
 def _coding(dataset: Dataset) -> dict[str, Any]:
     names = {**dict(enumerate(dataset.legend.names)), IGNORE_INDEX: "(no label)"}
-    codes = codes_of_ids(dataset.codec)
+    codes = codes_of_ids(dataset.label_mapping)
     written = {names[index]: list(code) if len(code) > 1 else code[0] for index, code in codes.items()}
-    return {"kind": "colors" if dataset.codec.kind == "colors" else "values", "codes": written}
+    return {"kind": "colors" if dataset.label_mapping.kind == "colors" else "values", "codes": written}

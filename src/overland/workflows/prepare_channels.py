@@ -31,7 +31,7 @@ def prepare_channels(
     output: str | Path,
     *,
     quality: int = 95,
-    val_share: float = 0.2,
+    val_fraction: float = 0.2,
     seed: int = 0,
     overwrite: bool = False,
 ) -> dict[str, Any]:
@@ -45,14 +45,14 @@ def prepare_channels(
     if not 1 <= quality <= 100:
         raise UsageError(f"quality is {quality}; JPEG takes 1 to 100, and 95 keeps all that is seen.")
     output = check_prepared_folder(output, data, overwrite=overwrite)
-    dataset = dataset_from_path(data, val_share=val_share, seed=seed)
+    dataset = dataset_from_path(data, val_fraction=val_fraction, seed=seed)
     for note in dataset.notes:
         logger.warning("%s", note)
     left_out = {split: len(samples) for split, samples in dataset.splits.items() if split not in CHANNELS}
     for split, count in left_out.items():
         logger.info("Left out: %d images of %s, for which the trainer has no channel.", count, split)
     with write_prepared_folder(
-        output, "to-channels", {"quality": quality, "val_share": val_share, "seed": seed}
+        output, "to-channels", {"quality": quality, "val_fraction": val_fraction, "seed": seed}
     ) as part:
         images = _write_channels(part, dataset, quality)
         _write_label_maps(part, dataset)
@@ -65,15 +65,15 @@ def _write_channels(folder: Path, dataset: Dataset, quality: int) -> dict[str, i
     images = {}
     with track("Writing channels", sum(len(dataset.splits.get(split, ())) for split in CHANNELS), "images") as advance:
         for split, channel in CHANNELS.items():
-            samples = _by_name([sample for sample in dataset.splits.get(split, ()) if sample.target is not None])
+            samples = _by_name([sample for sample in dataset.splits.get(split, ()) if sample.mask is not None])
             if not samples:
                 raise DataError(f"{dataset.root} has no labelled image in {split}, and the trainer wants {channel}.")
             (folder / channel).mkdir()
             (folder / f"{channel}_annotation").mkdir()
             for name, sample in samples.items():
-                image, target, _ = read_sample(dataset, sample)
+                image, labels, _ = read_sample(dataset, sample)
                 _write_jpeg(folder / channel / f"{name}.jpg", sample, image, quality)
-                Image.fromarray(target).save(folder / f"{channel}_annotation" / f"{name}.png")
+                Image.fromarray(labels).save(folder / f"{channel}_annotation" / f"{name}.png")
                 advance(1)
             images[channel] = len(samples)
     return images

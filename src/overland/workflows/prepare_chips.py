@@ -52,10 +52,10 @@ def check_prepared_folder(output: str | Path, *sources: str | Path, overwrite: b
     `overwrite` is not given, and when what it holds was not prepared by Overland: the folder is replaced whole.
     """
     output = Path(output)
-    target = output.resolve()
+    place = output.resolve()
     for source in map(Path, sources):
         folder = source.resolve() if source.is_dir() else source.resolve().parent
-        if target == folder or target in folder.parents or (source.is_dir() and folder in target.parents):
+        if place == folder or place in folder.parents or (source.is_dir() and folder in place.parents):
             raise UsageError(f"{output} is {source}, in it or around it; choose another output.")
     if output.is_file():
         raise UsageError(f"{output} is a file; name a folder.")
@@ -88,24 +88,24 @@ class _Tally:
 
     images: int = 0
     padded: int = 0
-    fates: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
     counts: npt.NDArray[np.int64] | int = 0
 
     def add(self, chip: Chip, num_classes: int) -> None:
-        self.fates[chip.fate] += 1
-        if chip.fate == "kept":
+        self.statuses[chip.status] += 1
+        if chip.status == "kept":
             self.padded += chip.window != chip.inside
-            self.counts = self.counts + class_counts(chip.target, num_classes)
+            self.counts = self.counts + class_counts(chip.labels, num_classes)
 
     def to_dict(self, legend: Legend) -> dict[str, Any]:
-        shares = fractions_from_counts(legend, np.broadcast_to(self.counts, (legend.num_classes,)))
+        fractions = fractions_from_counts(legend, np.broadcast_to(self.counts, (legend.num_classes,)))
         return {
             "images": self.images,
-            "chips": self.fates["kept"],
+            "chips": self.statuses["kept"],
             "padded": self.padded,
-            "dropped": {fate: count for fate, count in sorted(self.fates.items()) if fate != "kept"},
-            "class_fractions": shares,
-            "class_weights": weights_from_fractions(shares),
+            "dropped": {status: count for status, count in sorted(self.statuses.items()) if status != "kept"},
+            "class_fractions": fractions,
+            "class_weights": weights_from_fractions(fractions),
         }
 
 
@@ -118,7 +118,7 @@ def prepare_chips(
     pad: Pad = "zero",
     min_foreground: float | None = None,
     drop_blank: bool = False,
-    val_share: float = 0.2,
+    val_fraction: float = 0.2,
     seed: int = 0,
     overwrite: bool = False,
 ) -> dict[str, Any]:
@@ -131,17 +131,17 @@ def prepare_chips(
     """
     rules = ChipRules(chip_size, overlap, pad, min_foreground, drop_blank)
     output = check_prepared_folder(output, data, overwrite=overwrite)
-    dataset = dataset_from_path(data, val_share=val_share, seed=seed)
+    dataset = dataset_from_path(data, val_fraction=val_fraction, seed=seed)
     _check_foreground(dataset, rules)
     for note in dataset.notes:
         logger.warning("%s", note)
     tasks, left_out = _tasks(dataset)
-    settings = {**asdict(rules), "val_share": val_share, "seed": seed}
+    settings = {**asdict(rules), "val_fraction": val_fraction, "seed": seed}
     with write_prepared_folder(output, "chips", settings) as part:
         tallies = _write_chips(part, dataset, tasks, rules)
-        if not tallies.get("train", _Tally()).fates["kept"]:
+        if not tallies.get("train", _Tally()).statuses["kept"]:
             raise DataError(_nothing_kept(dataset, tallies))
-        kept = [split for split, tally in tallies.items() if tally.fates["kept"]]
+        kept = [split for split, tally in tallies.items() if tally.statuses["kept"]]
         write_description(part, dataset.legend, kept, names_declared=dataset.names_declared)
     splits = {split: tally.to_dict(dataset.legend) for split, tally in tallies.items()}
     values = {"data": str(data), "output": str(output), **settings, "left_out": left_out, "splits": splits}
@@ -162,7 +162,7 @@ def _tasks(dataset: Dataset) -> tuple[list[Task], dict[str, int]]:
     left_out: Counter[str] = Counter()
     for split, samples in dataset.splits.items():
         for sample in samples:
-            if split in DESCRIBED_SPLITS and sample.target is not None:
+            if split in DESCRIBED_SPLITS and sample.mask is not None:
                 tasks.append((split, sample, scene_facts(sample)))
             else:
                 left_out[split] += 1
@@ -194,8 +194,8 @@ def _planned(facts: SceneFacts, rules: ChipRules) -> int:
 
 
 def _nothing_kept(dataset: Dataset, tallies: dict[str, _Tally]) -> str:
-    dropped = tallies["train"].fates if "train" in tallies else Counter[str]()
-    reasons = ", ".join(f"{count} {fate}" for fate, count in dropped.items()) or "there was none"
+    dropped = tallies["train"].statuses if "train" in tallies else Counter[str]()
+    reasons = ", ".join(f"{count} {status}" for status, count in dropped.items()) or "there was none"
     return (
         f"No chip of train was kept from {dataset.root} ({reasons}). "
         "Lower --min-foreground, or look at the set with `overland data check`."

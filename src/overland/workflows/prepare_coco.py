@@ -36,7 +36,7 @@ def prepare_coco(
 
     `annotations` are of the split train, `val` and `test` of the others; all name images below `images`. Masks are
     PNG with class ids: 0 background, then the categories in the order of their ids; later annotations lie over
-    earlier ones, crowds are ignored. Returns the classes and, for each split, its images and class shares. Raises
+    earlier ones, crowds are ignored. Returns the classes and, for each split, its images and class fractions. Raises
     `DataError` for a file that cannot be read, an image that is missing or has another size.
     """
     files = {"train": annotations, "val": val, "test": test}
@@ -65,8 +65,8 @@ def _write_splits(folder: Path, images: Path, read: Mapping[str, CocoFile]) -> d
             bare = sum(not image.annotations for image in coco.images)
             if bare:
                 logger.info("%d images of %s have no annotation: all of them is background.", bare, split)
-            shares = fractions_from_counts(coco.legend, counts)
-            splits[split] = {"images": len(coco.images), "unannotated": bare, "class_fractions": shares}
+            fractions = fractions_from_counts(coco.legend, counts)
+            splits[split] = {"images": len(coco.images), "unannotated": bare, "class_fractions": fractions}
     return splits
 
 
@@ -84,7 +84,7 @@ def _write_image(folder: Path, split: str, images: Path, coco: CocoFile, image: 
     copy = folder / "images" / split / image.file_name
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, copy)
-    grid = Grid(image.height, image.width)
+    grid = Grid(height=image.height, width=image.width)
     with create_raster(folder / "masks" / split / image.file_name.with_suffix(".png"), grid) as writer:
         writer.write(mask, grid.window)
     return class_counts(mask, coco.legend.num_classes)

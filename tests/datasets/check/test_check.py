@@ -16,12 +16,12 @@ MAPPED = "names: {0: background, 1: road}\nlabel_mapping: {0: 0, 255: 1}"
 
 
 def codes(root: Path) -> set[str]:
-    return {finding.code for finding in check_dataset(root).findings}
+    return {issue.code for issue in check_dataset(root).issues}
 
 
 def test_a_set_that_is_right_has_no_finding(tmp_path: Path) -> None:
     report = check_dataset(write_set(tmp_path, MAPPED, high=255))
-    assert report.findings == ()
+    assert report.issues == ()
     assert report.to_dict()["ok"]
 
 
@@ -31,7 +31,7 @@ def test_the_profile_of_a_split(tmp_path: Path) -> None:
     assert (profile["sizes"], profile["bands"], profile["dtypes"]) == ({"32x24": 4}, {"3": 4}, {"uint8": 4})
     assert profile["mask_values"] == {"0": 0.75, "255": 0.25}
     assert profile["class_fractions"] == {"background": 0.75, "road": 0.25}
-    # 1 / sqrt(share), divided by their mean: 1.1547 and 2 of 1.5774.
+    # 1 / sqrt(fraction), divided by their mean: 1.1547 and 2 of 1.5774.
     assert profile["class_weights"] == {
         "background": pytest.approx(0.732, abs=1e-3),
         "road": pytest.approx(1.268, abs=1e-3),
@@ -143,24 +143,24 @@ def test_a_fault_is_named_and_nothing_else(
 ) -> None:
     spoil(write_set(tmp_path, MAPPED, high=255))
     report = check_dataset(tmp_path)
-    assert [(finding.code, finding.severity) for finding in report.findings] == [(code, severity)]
+    assert [(issue.code, issue.severity) for issue in report.issues] == [(code, severity)]
     assert report.to_dict()["ok"] == (severity != "error")
 
 
 def test_a_value_of_no_class_is_named_with_its_file(tmp_path: Path) -> None:
     write_set(tmp_path, "names: [background, road, water]\nlabel_mapping: {0: 0, 255: 1, 5: 2}", high=255)
     strange_value(tmp_path)
-    findings = {finding.code: finding for finding in check_dataset(tmp_path).findings}
-    assert "77" in findings["unknown-value"].message
-    assert findings["unknown-value"].files == (tmp_path / "masks/train/img-1.png",)
+    issues = {issue.code: issue for issue in check_dataset(tmp_path).issues}
+    assert "77" in issues["unknown-value"].message
+    assert issues["unknown-value"].files == (tmp_path / "masks/train/img-1.png",)
 
 
 def test_masks_of_two_codings_are_named(tmp_path: Path) -> None:
     write_set(tmp_path)
     save(tmp_path / "masks/train/img-1.png", make_mask(high=255))
-    findings = check_dataset(tmp_path).findings
-    assert [(finding.code, finding.severity) for finding in findings] == [("mixed-coding", "error")]
-    assert findings[0].files == (tmp_path / "masks/train/img-1.png",)
+    issues = check_dataset(tmp_path).issues
+    assert [(issue.code, issue.severity) for issue in issues] == [("mixed-coding", "error")]
+    assert issues[0].files == (tmp_path / "masks/train/img-1.png",)
 
 
 def test_ids_with_unlabelled_pixels_are_one_coding(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_ids_with_unlabelled_pixels_are_one_coding(tmp_path: Path) -> None:
     mask[0] = 255
     save(tmp_path / "masks/train/img-1.png", mask)
     save(tmp_path / "masks/train/img-2.png", make_mask(high=255))
-    assert check_dataset(tmp_path).findings == ()
+    assert check_dataset(tmp_path).issues == ()
 
 
 def test_an_id_in_a_set_of_0_and_255_is_named(tmp_path: Path) -> None:
@@ -180,8 +180,8 @@ def test_an_id_in_a_set_of_0_and_255_is_named(tmp_path: Path) -> None:
 
 def test_unmapped_masks_are_named_with_the_line_that_settles_it(tmp_path: Path) -> None:
     report = check_dataset(write_set(tmp_path, high=255))
-    assert [finding.code for finding in report.findings] == ["unmapped-mask"]
-    assert "label_mapping: {0: 0, 255: 1}" in report.findings[0].message
+    assert [issue.code for issue in report.issues] == ["unmapped-mask"]
+    assert "label_mapping: {0: 0, 255: 1}" in report.issues[0].message
     assert report.splits["train"]["class_fractions"]["road"] == 0.25
 
 
@@ -197,24 +197,24 @@ def test_ambiguous_masks_are_a_finding_and_the_rest_is_still_looked_at(tmp_path:
     write_set(tmp_path, high=100)
     repeat_across(tmp_path)
     report = check_dataset(tmp_path)
-    assert {finding.code for finding in report.findings} == {"ambiguous-masks", "duplicate-across-splits"}
+    assert {issue.code for issue in report.issues} == {"ambiguous-masks", "duplicate-across-splits"}
     assert report.choice is None
-    assert report.to_dict()["codec"] is None
+    assert report.to_dict()["label_mapping"] is None
 
 
 def test_a_folder_without_yaml_gets_the_lines_of_one(tmp_path: Path) -> None:
     report = check_dataset(write_set(tmp_path, None))
-    assert [(finding.code, finding.severity) for finding in report.findings] == [("no-dataset-yaml", "info")]
-    lines = report.findings[0].message.split("\n")[1:]
+    assert [(issue.code, issue.severity) for issue in report.issues] == [("no-dataset-yaml", "info")]
+    lines = report.issues[0].message.split("\n")[1:]
     (tmp_path / "data.yaml").write_text("\n".join(line[2:] for line in lines))
-    assert check_dataset(tmp_path).findings == ()
+    assert check_dataset(tmp_path).issues == ()
 
 
 def test_the_lines_for_masks_of_0_and_255_settle_the_mapping_too(tmp_path: Path) -> None:
-    findings = {finding.code: finding for finding in check_dataset(write_set(tmp_path, None, high=255)).findings}
-    lines = findings["no-dataset-yaml"].message.split("\n")[1:]
+    issues = {issue.code: issue for issue in check_dataset(write_set(tmp_path, None, high=255)).issues}
+    lines = issues["no-dataset-yaml"].message.split("\n")[1:]
     (tmp_path / "data.yaml").write_text("\n".join(line[2:] for line in lines))
-    assert check_dataset(tmp_path).findings == ()
+    assert check_dataset(tmp_path).issues == ()
 
 
 def test_one_finding_stands_for_many_files(tmp_path: Path) -> None:
@@ -222,10 +222,10 @@ def test_one_finding_stands_for_many_files(tmp_path: Path) -> None:
     for index in range(8):
         save(tmp_path / f"masks/train/img-{index}.png", make_mask((20, 32), high=255))
         (tmp_path / f"images/train/img-{index}.png").write_bytes(b"no image")
-    findings = check_dataset(tmp_path).findings
-    assert [finding.code for finding in findings] == ["unreadable-file"]
-    assert len(findings[0].files) == 8
-    assert len(findings[0].to_dict()["files"]) == 5
+    issues = check_dataset(tmp_path).issues
+    assert [issue.code for issue in issues] == ["unreadable-file"]
+    assert len(issues[0].files) == 8
+    assert len(issues[0].to_dict()["files"]) == 5
 
 
 @pytest.mark.real

@@ -12,7 +12,7 @@ from overland.raster.write import create_raster
 
 
 def grid(x: float = 1000.0, y: float = 2000.0, crs: str = "EPSG:32633") -> Grid:
-    return Grid(24, 32, Affine(0.5, 0, x, 0, -0.5, y), crs)
+    return Grid(height=24, width=32, transform=Affine(0.5, 0, x, 0, -0.5, y), crs=crs)
 
 
 def write_scene(path: Path, seed: int, image_grid: Grid, label_grid: Grid) -> None:
@@ -34,21 +34,21 @@ def write_scene(path: Path, seed: int, image_grid: Grid, label_grid: Grid) -> No
 def test_labels_elsewhere_than_their_image_are_named(tmp_path: Path, labels: Grid, code: str, words: str) -> None:
     write_scene(tmp_path / "train/a.tif", 0, grid(), labels)
     write_scene(tmp_path / "val/b.tif", 1, grid(x=5000), grid(x=5000))
-    findings = check_dataset(tmp_path).findings
-    assert [(finding.code, finding.severity) for finding in findings] == [(code, "error")]
-    assert words in findings[0].message
-    assert findings[0].files == (tmp_path / "train/a_labels.tif",)
+    issues = check_dataset(tmp_path).issues
+    assert [(issue.code, issue.severity) for issue in issues] == [(code, "error")]
+    assert words in issues[0].message
+    assert issues[0].files == (tmp_path / "train/a_labels.tif",)
 
 
 def test_less_than_half_a_pixel_is_rounding(tmp_path: Path) -> None:
     write_scene(tmp_path / "train/a.tif", 0, grid(), grid(x=1000.1))
     write_scene(tmp_path / "val/b.tif", 1, grid(x=5000), grid(x=5000))
-    assert check_dataset(tmp_path).findings == ()
+    assert check_dataset(tmp_path).issues == ()
 
 
 def test_scenes_of_the_same_ground_in_two_splits_are_named(tmp_path: Path) -> None:
     write_scene(tmp_path / "train/a.tif", 0, grid(), grid())
     write_scene(tmp_path / "val/b.tif", 1, grid(x=1004), grid(x=1004))
-    findings = check_dataset(tmp_path).findings
-    assert [finding.code for finding in findings] == ["overlapping-scenes"]
-    assert "train/a.tif and val/b.tif" in findings[0].message
+    issues = check_dataset(tmp_path).issues
+    assert [issue.code for issue in issues] == ["overlapping-scenes"]
+    assert "train/a.tif and val/b.tif" in issues[0].message

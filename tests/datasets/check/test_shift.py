@@ -37,10 +37,10 @@ def test_the_offset_of_moved_labels_is_found_to_the_pixel(right: int, down: int)
 
 
 def test_a_shift_is_reported_with_its_direction() -> None:
-    findings = check_shift(offset_of(5, -3))
-    assert [(finding.code, finding.severity) for finding in findings] == [("shifted-labels", "error")]
-    assert "(5, -3) pixels: 5 px to the right, 3 px up" in findings[0].message
-    assert "by (-5, 3)" in findings[0].message
+    issues = check_shift(offset_of(5, -3))
+    assert [(issue.code, issue.severity) for issue in issues] == [("shifted-labels", "error")]
+    assert "(5, -3) pixels: 5 px to the right, 3 px up" in issues[0].message
+    assert "by (-5, 3)" in issues[0].message
 
 
 @pytest.mark.parametrize(("right", "down"), [(0, 0), (1, 1)])

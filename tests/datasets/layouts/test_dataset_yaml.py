@@ -46,7 +46,7 @@ def test_label_mapping_with_ignore_label(tmp_path: Path) -> None:
         write_set(tmp_path, "names: [background, road]\nlabel_mapping: {0: 1, 9: ignore_label, -1: 255}", high=9)
     )
     target = read_sample(dataset, dataset.splits["train"][0])[1]
-    assert dataset.codec.mapping == {0: 1, 9: 255, -1: 255}
+    assert dataset.label_mapping.mapping == {0: 1, 9: 255, -1: 255}
     assert set(target.ravel()) == {1, 255}
 
 

@@ -13,7 +13,7 @@ from overland.geo.grid import Grid
 from overland.legend import legend_from_names
 from overland.raster.write import create_raster, write_class_map
 
-GRID = Grid(24, 32, Affine(0.5, 0, 1000, 0, -0.5, 2000), "EPSG:32633")
+GRID = Grid(height=24, width=32, transform=Affine(0.5, 0, 1000, 0, -0.5, 2000), crs="EPSG:32633")
 
 
 def write_scene(path: Path, seed: int, ending: str | None) -> None:

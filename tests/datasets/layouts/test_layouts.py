@@ -38,7 +38,7 @@ def test_the_rule_for_0_and_255_is_in_the_notes(tmp_path: Path) -> None:
 
 
 def test_a_split_is_drawn_where_none_is_given(tmp_path: Path) -> None:
-    dataset = dataset_from_path(write_set(tmp_path, train=10, val=0), val_share=0.3, seed=5)
+    dataset = dataset_from_path(write_set(tmp_path, train=10, val=0), val_fraction=0.3, seed=5)
     assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 7, "val": 3}
     assert "seed 5 into 7 train and 3 val" in dataset.notes[0]
 
@@ -48,7 +48,7 @@ def test_masks_are_sampled_evenly_so_that_empty_ones_do_not_decide(tmp_path: Pat
     write_set(tmp_path, high=255)
     for index in range(2):
         save(tmp_path / f"masks/train/img-{index + low}.png", make_mask(high=0))
-    assert dataset_from_path(tmp_path).codec.kind == "threshold"
+    assert dataset_from_path(tmp_path).label_mapping.kind == "threshold"
 
 
 @pytest.mark.real
@@ -68,7 +68,7 @@ def test_masks_are_sampled_evenly_so_that_empty_ones_do_not_decide(tmp_path: Pat
 def test_real_sets_are_read(name: str, counts: dict[str, int], kind: str) -> None:
     dataset = dataset_from_path(real_data() / name)
     assert {split: len(samples) for split, samples in dataset.splits.items()} == counts
-    assert dataset.codec.kind == kind
+    assert dataset.label_mapping.kind == kind
     image, target, _ = read_sample(dataset, dataset.splits["val"][0])
     assert image.shape == (3, *target.shape)
     assert target[target != 255].max() < dataset.legend.num_classes

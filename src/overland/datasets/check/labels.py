@@ -36,7 +36,7 @@ def counts_of(records: Sequence[Record], num_classes: int) -> npt.NDArray[np.int
 
 def check_lossy_masks(records: Sequence[Record]) -> list[Issue]:
     """Masks that are stored as JPEG."""
-    paths = tuple(r.sample.target for r in records if r.mask and r.mask.driver == "JPEG" and r.sample.target)
+    paths = tuple(r.sample.mask for r in records if r.mask and r.mask.driver == "JPEG" and r.sample.mask)
     if not paths:
         return []
     message = (
@@ -46,14 +46,14 @@ def check_lossy_masks(records: Sequence[Record]) -> list[Issue]:
     return [Issue("error", "jpeg-mask", message, paths)]
 
 
-def check_mixed_coding(records: Sequence[Record], codec: LabelMapping) -> list[Issue]:
+def check_mixed_coding(records: Sequence[Record], label_mapping: LabelMapping) -> list[Issue]:
     """Two-class sets in which some masks hold 0 and 1, others 0 and 255, and none both: 255 is hardly "no label"."""
-    if codec.kind != "ids" or codec.num_classes != 2:
+    if label_mapping.kind != "ids" or label_mapping.num_classes != 2:
         return []
     held = [
-        (record.sample.target, {1, 255} & (set(record.mask.values) - {record.mask.nodata}))
+        (record.sample.mask, {1, 255} & (set(record.mask.values) - {record.mask.nodata}))
         for record in records
-        if record.mask and record.sample.target
+        if record.mask and record.sample.mask
     ]
     if not {frozenset({1}), frozenset({255})} <= {frozenset(v) for _, v in held} or any(len(v) == 2 for _, v in held):
         return []
@@ -68,9 +68,9 @@ def check_mixed_coding(records: Sequence[Record], codec: LabelMapping) -> list[I
 def check_unlabelled(records: Sequence[Record]) -> list[Issue]:
     """Masks in which every pixel is ignored."""
     paths = tuple(
-        record.sample.target
+        record.sample.mask
         for record in records
-        if record.mask and record.sample.target and record.mask.counts is not None and not record.mask.counts.any()
+        if record.mask and record.sample.mask and record.mask.counts is not None and not record.mask.counts.any()
     )
     if not paths:
         return []
@@ -88,12 +88,12 @@ def check_classes(splits: Mapping[str, Sequence[Record]], legend: Legend) -> lis
         return []
     total = sum(counts.values())
     nowhere = [name for name, count in zip(legend.names, np.asarray(total), strict=True) if count == 0]
-    findings = [_nowhere(nowhere, legend)] if nowhere else []
+    issues = [_nowhere(nowhere, legend)] if nowhere else []
     for split, found in counts.items():
         absent = [n for n, count in zip(legend.names, found, strict=True) if count == 0 and n not in nowhere]
         if absent:
-            findings.append(_absent(split, absent))
-    return findings
+            issues.append(_absent(split, absent))
+    return issues
 
 
 def _nowhere(names: list[str], legend: Legend) -> Issue:
@@ -124,7 +124,7 @@ _MOST_VALUES = 16
 def profile_of_split(records: Sequence[Record], legend: Legend | None) -> dict[str, Any]:
     """Describe the samples of a split in plain values.
 
-    Shares of mask values are of all pixels, shares of classes of the labelled ones; `class_images` counts the images
+    Fractions of mask values are of all pixels, fractions of classes of the labelled ones; `class_images` counts the images
     in which a class occurs, `class_weights` are those of a loss. Without a legend the classes are left out.
     """
     images = [record.image for record in records if record.image]
@@ -133,13 +133,13 @@ def profile_of_split(records: Sequence[Record], legend: Legend | None) -> dict[s
         values += record.mask.values if record.mask else Counter()
     profile: dict[str, Any] = {
         "images": len(records),
-        "labelled": sum(record.sample.target is not None for record in records),
+        "labelled": sum(record.sample.mask is not None for record in records),
         "groups": len({record.sample.group for record in records}),
         "sizes": _counted(f"{facts.grid.width}x{facts.grid.height}" for facts in images),
         "bands": _counted(str(facts.bands) for facts in images),
         "dtypes": _counted(facts.dtype for facts in images),
         "georeferenced": sum(facts.grid.is_georeferenced for facts in images),
-        "mask_values": _shares(values),
+        "mask_values": _fractions(values),
         "mask_values_count": len(values),
     }
     return profile | (_classes(records, legend) if legend else {})
@@ -148,16 +148,16 @@ def profile_of_split(records: Sequence[Record], legend: Legend | None) -> dict[s
 def _classes(records: Sequence[Record], legend: Legend) -> dict[str, Any]:
     masks = [record.mask for record in records if record.mask and record.mask.counts is not None]
     counts = counts_of(records, legend.num_classes)
-    shares = fractions_from_counts(legend, counts)
+    fractions = fractions_from_counts(legend, counts)
     ignored = sum(mask.ignored for mask in masks)
     present = [
         sum(int(mask.counts[index] > 0) for mask in masks if mask.counts is not None) for index in range(len(counts))
     ]
     return {
-        "class_fractions": shares,
-        "class_weights": weights_from_fractions(shares),
+        "class_fractions": fractions,
+        "class_weights": weights_from_fractions(fractions),
         "class_images": dict(zip(legend.names, present, strict=True)),
-        "ignored_share": ignored / max(ignored + int(counts.sum()), 1),
+        "ignored_fraction": ignored / max(ignored + int(counts.sum()), 1),
     }
 
 
@@ -165,6 +165,6 @@ def _counted(names: Any) -> dict[str, int]:
     return dict(Counter(names).most_common())
 
 
-def _shares(values: Counter[int]) -> dict[str, float]:
+def _fractions(values: Counter[int]) -> dict[str, float]:
     total = max(values.total(), 1)
     return {str(value): count / total for value, count in sorted(values.most_common(_MOST_VALUES))}

@@ -19,29 +19,29 @@ _MOST_OFF_PX = 0.5
 
 
 def check_faults(records: Sequence[Record]) -> list[Issue]:
-    """Files that cannot be read and masks that cannot be decoded: one finding for each kind, with the first message."""
+    """Files that cannot be read and masks that cannot be decoded: one issue for each kind, with the first message."""
     faults: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for record in records:
         for code, message, path in record.faults:
             faults[code].append((message, path))
-    findings = []
+    issues = []
     for code, items in faults.items():
         more = f" (The same of {len(items) - 1} more.)" if len(items) > 1 else ""
-        findings.append(Issue("error", code, items[0][0] + more, tuple(path for _, path in items)))
-    return findings
+        issues.append(Issue("error", code, items[0][0] + more, tuple(path for _, path in items)))
+    return issues
 
 
 def check_sizes(records: Sequence[Record]) -> list[Issue]:
     """Images and masks of different size; pairs whose masks would fit each other's images are named as swapped."""
     wrong = [record for record in records if record.image and record.mask and _size(record.image) != _size(record.mask)]
-    findings = []
+    issues = []
     while wrong:
         record = wrong.pop(0)
         partner = next((other for other in wrong if _are_swapped(record, other)), None)
         if partner is not None:
             wrong.remove(partner)
-        findings.append(_size_finding(record, partner))
-    return findings
+        issues.append(_size_issue(record, partner))
+    return issues
 
 
 def check_kinds(records: Sequence[Record]) -> list[Issue]:
@@ -69,33 +69,33 @@ def check_imagery(records: Sequence[Record]) -> list[Issue]:
         for r in records
         if r.image and r.sample.image not in blank and r.image.empty_fraction >= _MUCH_EMPTY
     ]
-    findings = []
+    issues = []
     if blank:
         message = (
             f"{count_of(blank, 'blank image')} (one value everywhere, or nodata): {named_files(blank)}. Remove them."
         )
-        findings.append(Issue("warning", "blank-image", message, tuple(blank)))
+        issues.append(Issue("warning", "blank-image", message, tuple(blank)))
     if part:
         message = (
             f"{count_of(part, 'image')} without data (nodata, black or white) over half of the area or more: "
             f"{named_files(part)}. Their labels there teach nothing true: declare nodata, or set those labels to 255."
         )
-        findings.append(Issue("warning", "empty-imagery", message, tuple(part)))
-    return findings
+        issues.append(Issue("warning", "empty-imagery", message, tuple(part)))
+    return issues
 
 
 def check_ground(records: Sequence[Record]) -> list[Issue]:
     """Georeferenced masks whose CRS or extent is not that of their image."""
-    findings: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+    issues: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for record in records:
         if not record.image or not record.mask:
             continue
         image, mask = record.image.grid, record.mask.grid
-        if image.is_georeferenced and mask.is_georeferenced and record.sample.target:
+        if image.is_georeferenced and mask.is_georeferenced and record.sample.mask:
             found = _misplaced(image, mask)
             if found:
                 code, message = found
-                findings[code].append((message, record.sample.target))
+                issues[code].append((message, record.sample.mask))
     return [
         Issue(
             "error",
@@ -104,7 +104,7 @@ def check_ground(records: Sequence[Record]) -> list[Issue]:
             "Reproject the labels onto the grid of the image.",
             tuple(path for _, path in items),
         )
-        for code, items in findings.items()
+        for code, items in issues.items()
     ]
 
 
@@ -132,8 +132,8 @@ def _are_swapped(one: Record, other: Record) -> bool:
     return _size(one.image) == _size(other.mask) and _size(other.image) == _size(one.mask)
 
 
-def _size_finding(record: Record, partner: Record | None) -> Issue:
-    files = [path for r in (record, partner) if r for path in (r.sample.image, r.sample.target) if path]
+def _size_issue(record: Record, partner: Record | None) -> Issue:
+    files = [path for r in (record, partner) if r for path in (r.sample.image, r.sample.mask) if path]
     sizes = " and ".join("{} x {}".format(*_size(facts)) for facts in (record.image, record.mask) if facts)
     message = f"{named_files(files[:2])} have different sizes: {sizes} pixels."
     if partner is None:

@@ -36,7 +36,7 @@ _MIN_PX = 2.0
 class Offset:
     """How far the labels lie to the right of and below what they mean, in pixels.
 
-    `strength` is the height of the correlation's peak in its standard deviations, `agreement` the share of resampled
+    `strength` is the height of the correlation's peak in its standard deviations, `agreement` the fraction of resampled
     sets of images that have the peak in the same place. `is_sure` says whether both, and the lack of a rival peak,
     are enough to believe it.
     """
@@ -53,15 +53,15 @@ class Offset:
         return float(np.hypot(self.right, self.down))
 
 
-def correlations(image: npt.NDArray[Any], target: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_]) -> list[Array]:
+def correlations(image: npt.NDArray[Any], labels: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_]) -> list[Array]:
     """Correlate image edges with mask borders for every offset up to 24 pixels, block by block.
 
-    `image` is (bands, height, width), `target` and `valid` (height, width). Each result is (49, 49) with offset zero
+    `image` is (bands, height, width), `labels` and `valid` (height, width). Each result is (49, 49) with offset zero
     in the middle; blocks without a border give none.
     """
     results = []
-    for rows, cols in _blocks(*target.shape):
-        borders = _borders(target[rows, cols])
+    for rows, cols in _blocks(*labels.shape):
+        borders = _borders(labels[rows, cols])
         grey = image[:, rows, cols].mean(axis=0, dtype=np.float32)
         edges = _edges(grey, valid[rows, cols])
         if borders.any() and edges.any():
@@ -117,13 +117,13 @@ def _central_slices(size: int) -> list[slice]:
     return [slice(start + index * block, start + (index + 1) * block) for index in range(count)]
 
 
-def _borders(target: npt.NDArray[np.uint8]) -> Array:
-    borders = np.zeros(target.shape, np.float32)
+def _borders(labels: npt.NDArray[np.uint8]) -> Array:
+    borders = np.zeros(labels.shape, np.float32)
     for first, second in (
         ((slice(1, None), slice(None)), (slice(None, -1), slice(None))),
         ((slice(None), slice(1, None)), (slice(None), slice(None, -1))),
     ):
-        one, other = target[first], target[second]
+        one, other = labels[first], labels[second]
         # The border of the unlabelled area is where the data end, nothing on the ground.
         differs = 0.5 * ((one != other) & (one != IGNORE_INDEX) & (other != IGNORE_INDEX))
         borders[first] += differs

@@ -24,14 +24,14 @@ def check_duplicates(records: Sequence[Record]) -> list[Issue]:
     repeated = [group for group in same.values() if len(group) > 1]
     across = [group for group in repeated if len({record.split for record in group}) > 1]
     within = [group for group in repeated if group not in across]
-    findings = []
+    issues = []
     if across:
         text = "the score on one split is then partly that of images learned by heart. Keep each in one split."
-        findings.append(_duplicates("error", "duplicate-across-splits", "in two splits", across, text))
+        issues.append(_duplicates("error", "duplicate-across-splits", "in two splits", across, text))
     if within:
         text = "they count twice. Keep one of each."
-        findings.append(_duplicates("warning", "duplicate-image", "twice in one split", within, text))
-    return findings
+        issues.append(_duplicates("warning", "duplicate-image", "twice in one split", within, text))
+    return issues
 
 
 def check_groups(splits: Mapping[str, Sequence[Record]]) -> list[Issue]:

@@ -34,7 +34,7 @@ Fault = tuple[str, str, Path]
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is kept of an image; `empty_fraction` is the share of its pixels that are nodata, or all black or white."""
+    """What is kept of an image; `empty_fraction` is the fraction of its pixels that are nodata, or all black or white."""
 
     grid: Grid
     bands: int
@@ -58,7 +58,7 @@ class MaskFacts:
 
 @dataclass(frozen=True)
 class Record:
-    """One sample as surveyed; `faults` are the errors met: a finding's code, the message and the file."""
+    """One sample as surveyed; `faults` are the errors met: an issue's code, the message and the file."""
 
     split: str
     sample: Sample
@@ -68,20 +68,20 @@ class Record:
     evidence: list[npt.NDArray[np.float32]] = field(default_factory=list)
 
 
-def survey(samples: Iterable[tuple[str, Sample]], codec: LabelMapping | None) -> list[Record]:
-    """Read each (split, sample) once; masks are decoded where there is a codec."""
+def survey(samples: Iterable[tuple[str, Sample]], label_mapping: LabelMapping | None) -> list[Record]:
+    """Read each (split, sample) once; masks are decoded where there is a label_mapping."""
     tasks = list(samples)
     # Evenly spread, so that every part of the set has a say in whether the labels are shifted.
     step = max(1, -(-len(tasks) // _MOST_CORRELATED))
     with track("Reading images and masks", len(tasks), "images") as advance:
         records = []
         for index, (split, sample) in enumerate(tasks):
-            records.append(_record(split, sample, codec, is_correlated=index % step == 0))
+            records.append(_record(split, sample, label_mapping, is_correlated=index % step == 0))
             advance(1)
     return records
 
 
-def _record(split: str, sample: Sample, codec: LabelMapping | None, *, is_correlated: bool) -> Record:
+def _record(split: str, sample: Sample, label_mapping: LabelMapping | None, *, is_correlated: bool) -> Record:
     faults: list[Fault] = []
     image = mask = facts = ids = None
     evidence: list[npt.NDArray[np.float32]] = []
@@ -89,13 +89,13 @@ def _record(split: str, sample: Sample, codec: LabelMapping | None, *, is_correl
         image, valid, facts = _read_image(sample)
     except DataError as error:
         faults.append(("unreadable-file", str(error), sample.image))
-    if sample.target is not None and sample.target.is_file():
+    if sample.mask is not None and sample.mask.is_file():
         try:
-            raw = read_mask(sample.target)
-            ids = _decoded(raw, codec, faults)
-            mask = _mask_facts(raw, ids, codec)
+            raw = read_mask(sample.mask)
+            ids = _decoded(raw, label_mapping, faults)
+            mask = _mask_facts(raw, ids, label_mapping)
         except DataError as error:
-            faults.append(("unreadable-file", str(error), sample.target))
+            faults.append(("unreadable-file", str(error), sample.mask))
     if is_correlated and image is not None and ids is not None and image.shape[1:] == ids.shape:
         evidence = correlations(image, ids, valid)
     return Record(split, sample, facts, mask, tuple(faults), evidence)
@@ -120,19 +120,19 @@ def _digest(pixels: Pixels) -> str:
     return hashlib.blake2b(np.ascontiguousarray(pixels).data, key=header[:64], digest_size=16).hexdigest()
 
 
-def _decoded(raw: RawMask, codec: LabelMapping | None, faults: list[Fault]) -> npt.NDArray[np.uint8] | None:
-    if codec is None:
+def _decoded(raw: RawMask, label_mapping: LabelMapping | None, faults: list[Fault]) -> npt.NDArray[np.uint8] | None:
+    if label_mapping is None:
         return None
     try:
-        return codec.ids_from_mask(raw)
+        return label_mapping.ids_from_mask(raw)
     except DataError as error:
         faults.append(("unknown-value", str(error), raw.path))
         return None
 
 
-def _mask_facts(raw: RawMask, ids: npt.NDArray[np.uint8] | None, codec: LabelMapping | None) -> MaskFacts:
+def _mask_facts(raw: RawMask, ids: npt.NDArray[np.uint8] | None, label_mapping: LabelMapping | None) -> MaskFacts:
     values = Counter[int]() if raw.has_colors else value_counts(raw)
-    if ids is None or codec is None:
+    if ids is None or label_mapping is None:
         return MaskFacts(raw.grid, raw.driver, raw.nodata, values, None, 0)
     ignored = int((ids == IGNORE_INDEX).sum())
-    return MaskFacts(raw.grid, raw.driver, raw.nodata, values, class_counts(ids, codec.num_classes), ignored)
+    return MaskFacts(raw.grid, raw.driver, raw.nodata, values, class_counts(ids, label_mapping.num_classes), ignored)

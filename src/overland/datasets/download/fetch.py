@@ -125,7 +125,7 @@ class _Transfer:
 
 def fetch_file(
     url: str,
-    target: Path,
+    path: Path,
     *,
     sha256: str | None = None,
     about_bytes: float = 0.0,
@@ -140,9 +140,9 @@ def fetch_file(
     """
     _check_scheme(url, schemes)
     opener = urllib.request.build_opener(_Redirects(schemes))
-    transfer = _Transfer(url, target.with_name(target.name + ".part"), opener, about_bytes)
+    transfer = _Transfer(url, path.with_name(path.name + ".part"), opener, about_bytes)
     try:
-        with full_disk_as_error(target.parent):
+        with full_disk_as_error(path.parent):
             keep_trying(lambda: _continue(transfer), transfer.arrived)
     except Interrupted as error:
         raise AccessError(
@@ -155,7 +155,7 @@ def fetch_file(
         raise AccessError(
             f"{_shown(url)} arrived damaged or changed: its SHA-256 is {found} and should be {sha256}. Run this again."
         )
-    transfer.part.replace(target)
+    transfer.part.replace(path)
     transfer.notes.unlink()
     return found
 

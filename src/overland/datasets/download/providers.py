@@ -171,18 +171,18 @@ def download_cityscapes(packages: Sequence[str], folder: Path) -> list[Path]:
 
 
 def _package(command: str, name: str, folder: Path) -> Path:
-    target = folder / name
-    if zipfile.is_zipfile(target):
+    path = folder / name
+    if zipfile.is_zipfile(path):
         # A zip's table of contents stands at its end: it is whole.
-        return target
+        return path
     logger.info("%s downloads %s; an account is needed: %s", _COMMAND, name, _ACCOUNT)
-    resume = ["--resume"] if target.exists() else []
+    resume = ["--resume"] if path.exists() else []
     code, said = _run([command, "-d", str(folder), *resume, name])
     if code:
         _failed(name, folder, said)
-    if not zipfile.is_zipfile(target):
-        raise AccessError(f"{_COMMAND} ended without an error and {target} is no zip file. Run this again.")
-    return target
+    if not zipfile.is_zipfile(path):
+        raise AccessError(f"{_COMMAND} ended without an error and {path} is no zip file. Run this again.")
+    return path
 
 
 def _run(arguments: Sequence[str]) -> tuple[int, str]:

@@ -196,7 +196,7 @@ def _root(archive: Path, names: Sequence[str], marks: Sequence[str]) -> str:
     return "".join(f"{part}/" for part in min(roots, key=lambda root: (len(root), root)))
 
 
-def _write(member: _Member, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with member.open() as source, target.open("wb") as file:
+def _write(member: _Member, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with member.open() as source, path.open("wb") as file:
         shutil.copyfileobj(source, file, _CHUNK)

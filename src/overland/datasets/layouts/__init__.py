@@ -44,16 +44,16 @@ _LOOKED_FOR = (
 _SHOWN = 8
 
 
-def dataset_from_path(path: str | Path, *, val_share: float = 0.2, seed: int = 0) -> Dataset:
+def dataset_from_path(path: str | Path, *, val_fraction: float = 0.2, seed: int = 0) -> Dataset:
     """Read a dataset: a dataset YAML, or a folder in one of the layouts above.
 
-    Without a val split, `val_share` of the images become one, drawn by scene with the seed. Raises `DataError` when
+    Without a val split, `val_fraction` of the images become one, drawn by scene with the seed. Raises `DataError` when
     no layout fits, when images and masks do not match, and when it is open what the masks' values mean.
     """
-    return dataset_from_layout(layout_from_path(path, val_share=val_share, seed=seed))
+    return dataset_from_layout(layout_from_path(path, val_fraction=val_fraction, seed=seed))
 
 
-def layout_from_path(path: str | Path, *, val_share: float = 0.2, seed: int = 0) -> Layout:
+def layout_from_path(path: str | Path, *, val_fraction: float = 0.2, seed: int = 0) -> Layout:
     """Find the samples of a dataset without reading a mask; what does not match is in the layout's problems.
 
     Raises `DataError` when no layout fits.
@@ -72,7 +72,7 @@ def layout_from_path(path: str | Path, *, val_share: float = 0.2, seed: int = 0)
         raise DataError(
             f"{path} holds no dataset that Overland knows. Looked for {_LOOKED_FOR}. Found {_contents(path)}."
         )
-    return split_where_needed(layout, val_share, seed)
+    return split_where_needed(layout, val_fraction, seed)
 
 
 def dataset_from_layout(layout: Layout) -> Dataset:
@@ -86,13 +86,13 @@ def dataset_from_layout(layout: Layout) -> Dataset:
         more = f" And {rest} more: `overland data check {layout.root}` names them all." if rest else ""
         raise DataError(errors[0].message + more)
     choice = label_mapping_from_masks(
-        layout.targets, layout.legend, label_mapping=layout.label_mapping, colors=layout.colors
+        layout.masks, layout.legend, label_mapping=layout.label_mapping, colors=layout.colors
     )
     return Dataset(
         name=layout.root.resolve().name,
         root=layout.root,
         legend=choice.legend,
-        codec=choice.codec,
+        label_mapping=choice.label_mapping,
         splits=layout.splits,
         notes=layout.notes + choice.notes,
         names_declared=choice.names_declared and layout.names_declared,

@@ -134,7 +134,7 @@ def layout_from_channels(root: Path) -> Layout | None:
     splits, problems = paired_folders(folders)
     names = read_class_names(root / CLASS_NAMES)
     layout = Layout("channels of the managed trainer", root, splits, problems=problems)
-    mapping = _label_mapping(root / LABEL_MAPS, layout.targets)
+    mapping = _label_mapping(root / LABEL_MAPS, layout.masks)
     legend = legend_from_names(names) if names else legend_from_ids(mapping) if mapping else None
     return Layout(
         layout.kind,

@@ -39,7 +39,7 @@ def samples_from_sources(
     """
     entries = [str(entry) for entry in declared] if isinstance(declared, list) else [str(declared)]
     samples: list[Sample] = []
-    findings: list[Issue] = []
+    issues: list[Issue] = []
     for entry in entries:
         source = Path(os.path.normpath(base / entry))
         prefix = split if len(entries) == 1 else f"{split}/{source.stem}"
@@ -53,11 +53,11 @@ def samples_from_sources(
                 f"{yaml_path} says {split}: {entry}, and {source} does not exist. Folders in {base}: {folders}."
             )
         samples += found
-        findings += problems
+        issues += problems
     if not samples:
         message = f"{yaml_path} says {split}: {', '.join(entries)}, and there is no image. Is the path right?"
-        findings.append(Issue("error", "no-images", message))
-    return tuple(samples), findings
+        issues.append(Issue("error", "no-images", message))
+    return tuple(samples), issues
 
 
 def _from_folder(yaml_path: Path, source: Path, prefix: str, masks_dir: str) -> tuple[tuple[Sample, ...], list[Issue]]:
@@ -75,7 +75,7 @@ def _from_list(
     if absent:
         raise DataError(f"{source} lists images that do not exist: {named_files(absent)}.")
     samples: list[Sample] = []
-    findings: list[Issue] = []
+    issues: list[Issue] = []
     folders = sorted({path.parent for path in images})
     for folder in folders:
         listed = [path for path in images if path.parent == folder]
@@ -86,8 +86,8 @@ def _from_list(
         key = prefix if len(folders) == 1 else f"{prefix}/{folder.name}"
         found, problems = pair_by_stem(listed, folder, masks, mask_root, key)
         samples += found
-        findings += problems
-    return tuple(samples), findings
+        issues += problems
+    return tuple(samples), issues
 
 
 def _mask_folder(yaml_path: Path, folder: Path, masks_dir: str) -> Path:
@@ -144,8 +144,8 @@ def layout_from_yaml(path: Path) -> Layout:
         if values.get(key):
             split = SPLIT_NAMES[key]
             masks_dir = str(values.get("masks_dir") or "masks")
-            splits[split], findings = samples_from_sources(path, split, values[key], base, masks_dir)
-            problems += findings
+            splits[split], issues = samples_from_sources(path, split, values[key], base, masks_dir)
+            problems += issues
     if not splits:
         raise DataError(f"{path} names no images; it needs at least train: images/train.")
     mapping = _label_mapping(path, values.get("label_mapping"), legend.num_classes)

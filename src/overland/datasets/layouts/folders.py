@@ -83,9 +83,9 @@ def _pairs(folder: Path, split: str) -> tuple[tuple[Sample, ...], list[Path]]:
     for stem, path in files.items():
         if stem in labels:
             continue
-        target = next((files[stem + ending] for ending in _ENDINGS if stem + ending in files), None)
-        if target is None:
+        mask = next((files[stem + ending] for ending in _ENDINGS if stem + ending in files), None)
+        if mask is None:
             bare.append(path)
         else:
-            samples.append(Sample(f"{split}/{stem}", path, target, group_from_name(stem)))
+            samples.append(Sample(f"{split}/{stem}", path, mask, group_from_name(stem)))
     return tuple(samples), bare

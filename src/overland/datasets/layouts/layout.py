@@ -20,7 +20,7 @@ class Layout:
 
     `kind` names the layout for people. `legend`, `label_mapping` and `colors` are None where nothing is declared;
     `names_declared` is False where the names of the legend are made up.
-    `problems` are findings: any of severity "error" keeps the dataset from being used. `yaml_lines` are the lines of
+    `problems` are issues: any of severity "error" keeps the dataset from being used. `yaml_lines` are the lines of
     a dataset YAML that would describe the same files, where there is none and they can be described so.
     """
 
@@ -36,9 +36,9 @@ class Layout:
     names_declared: bool = True
 
     @property
-    def targets(self) -> list[Path]:
+    def masks(self) -> list[Path]:
         """All masks, in the order of the splits."""
-        return [sample.target for samples in self.splits.values() for sample in samples if sample.target is not None]
+        return [sample.mask for samples in self.splits.values() for sample in samples if sample.mask is not None]
 
 
 def paired_folders(
@@ -49,16 +49,16 @@ def paired_folders(
     problems: list[Issue] = []
     for split, image_folder, mask_folder in folders:
         masks = list_images(mask_folder) if mask_folder.is_dir() else []
-        splits[split], findings = pair_by_stem(list_images(image_folder), image_folder, masks, mask_folder, split)
-        problems += findings or _empty(split, image_folder, splits[split])
+        splits[split], issues = pair_by_stem(list_images(image_folder), image_folder, masks, mask_folder, split)
+        problems += issues or _empty(split, image_folder, splits[split])
     return splits, tuple(problems)
 
 
-def split_where_needed(layout: Layout, val_share: float, seed: int) -> Layout:
+def split_where_needed(layout: Layout, val_fraction: float, seed: int) -> Layout:
     """Split train into train and val where there is no val; says so in a note."""
     if "val" in layout.splits or not layout.splits.get("train"):
         return layout
-    parts, note = split_by_group(layout.splits["train"], val_share, seed)
+    parts, note = split_by_group(layout.splits["train"], val_fraction, seed)
     rest = {name: samples for name, samples in layout.splits.items() if name != "train"}
     return replace(layout, splits={**parts, **rest}, notes=(*layout.notes, note))
 

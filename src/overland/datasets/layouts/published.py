@@ -69,7 +69,7 @@ def classes_from_table(path: Path) -> tuple[Legend, tuple[tuple[Color, int], ...
 # The CamVid layout of SegNet: train/ and trainannot/, val/ and valannot/, test/ and testannot/.
 
 # SegNet's classes in the order of their ids, with its colours.
-_CLASSES = {
+_CAMVID_CLASSES = {
     "sky": (128, 128, 128),
     "building": (128, 0, 0),
     "pole": (192, 192, 128),
@@ -102,8 +102,8 @@ def layout_from_camvid(root: Path) -> Layout | None:
         split: tuple(replace(sample, group=sample.image.stem.partition("_")[0]) for sample in samples)
         for split, samples in splits.items()
     }
-    mapping = {index: index for index in range(len(_CLASSES))} | {_VOID: IGNORE_INDEX}
-    legend = legend_from_names(list(_CLASSES), list(_CLASSES.values()))
+    mapping = {index: index for index in range(len(_CAMVID_CLASSES))} | {_VOID: IGNORE_INDEX}
+    legend = legend_from_names(list(_CAMVID_CLASSES), list(_CAMVID_CLASSES.values()))
     return Layout("CamVid (SegNet lists)", root, by_drive, legend, label_mapping=mapping, problems=problems)
 
 
@@ -227,14 +227,14 @@ def _samples(split: str, images: Path, labels: Path) -> tuple[Sample, ...]:
     for image in sorted(images.glob(f"*/*{_IMAGE_ENDING}.*")):
         city, stem = image.parent.name, image.stem.removesuffix(_IMAGE_ENDING)
         candidates = (labels / city / f"{stem}{ending}" for ending in (_LABEL_IDS, _TRAIN_IDS))
-        target = None if split == "test" else next((path for path in candidates if path.is_file()), None)
-        samples.append(Sample(f"{split}/{stem}", image, target, city))
+        mask = None if split == "test" else next((path for path in candidates if path.is_file()), None)
+        samples.append(Sample(f"{split}/{stem}", image, mask, city))
     return tuple(samples)
 
 
 def _problems(splits: dict[str, tuple[Sample, ...]]) -> tuple[Issue, ...]:
     labelled = [sample for split, samples in splits.items() if split != "test" for sample in samples]
-    bare = tuple(sample.image for sample in labelled if sample.target is None)
+    bare = tuple(sample.image for sample in labelled if sample.mask is None)
     if not bare:
         return ()
     message = (
@@ -262,7 +262,7 @@ def layout_from_deepglobe(root: Path) -> Layout | None:
     splits: dict[str, list[Sample]] = {}
     for row in rows:
         sample = _sample(root, row)
-        split = SPLIT_NAMES.get(row["split"].lower(), row["split"]) if sample.target else "unlabelled"
+        split = SPLIT_NAMES.get(row["split"].lower(), row["split"]) if sample.mask else "unlabelled"
         splits.setdefault(split, []).append(sample)
     problems = _absent_files([sample for samples in splits.values() for sample in samples], root)
     ordered = {split: tuple(samples) for split, samples in splits.items()}
@@ -270,18 +270,18 @@ def layout_from_deepglobe(root: Path) -> Layout | None:
 
 
 def _sample(root: Path, row: Row) -> Sample:
-    target = root / row["mask_path"] if row["mask_path"] else None
-    return Sample(f"{row['split']}/{row['image_id']}", root / row["sat_image_path"], target, row["image_id"])
+    mask = root / row["mask_path"] if row["mask_path"] else None
+    return Sample(f"{row['split']}/{row['image_id']}", root / row["sat_image_path"], mask, row["image_id"])
 
 
 def _absent_files(samples: Sequence[Sample], root: Path) -> tuple[Issue, ...]:
-    findings = []
+    issues = []
     for code, paths in (
         ("missing-image", [sample.image for sample in samples]),
-        ("missing-mask", [sample.target for sample in samples if sample.target]),
+        ("missing-mask", [sample.mask for sample in samples if sample.mask]),
     ):
         absent = tuple(path for path in paths if not path.is_file())
         if absent:
             message = f"{count_of(absent, 'file')} in {root / _IMAGES} that cannot be found: {named_files(absent)}."
-            findings.append(Issue("error", code, f"{message} Unpack the archive again, or remove the rows.", absent))
-    return tuple(findings)
+            issues.append(Issue("error", code, f"{message} Unpack the archive again, or remove the rows.", absent))
+    return tuple(issues)

@@ -59,7 +59,7 @@ def read_truth(upload: str, driver: str, model: str, mask: str, output: str) -> 
     raw = read_mask(upload)
     _check_place(raw.grid, grid)
     choice = label_mapping_from_masks([Path(upload)], legend, colors=_colors(raw, legend))
-    ids = choice.codec.ids_from_mask(raw)
+    ids = choice.label_mapping.ids_from_mask(raw)
     write_class_map(output, np.ascontiguousarray(ids), grid, legend, overwrite=True)
     return [*choice.notes]
 
