@@ -66,7 +66,7 @@ def write_noisy_map(path: Path, size: int, chip: int = 1024) -> None:
     rng = np.random.default_rng(0)
     fields = [gaussian_filter(rng.normal(size=(chip, chip)).astype(np.float32), 12) for _ in range(7)]
     land = np.argmax(fields, axis=0).astype(np.uint8)
-    grid = Grid(size, size, Affine(1, 0, 500_000, 0, -1, 5_200_000), "EPSG:32633")
+    grid = Grid(height=size, width=size, transform=Affine(1, 0, 500_000, 0, -1, 5_200_000), crs="EPSG:32633")
     legend = legend_from_names([f"land {index}" for index in range(7)])
     with create_raster(path, grid, nodata=255, legend=legend) as writer:
         for row in range(0, size, chip):

@@ -78,7 +78,7 @@ def memory_row(folder: Path, height: int, width: int) -> Row:
 def make_scene(path: Path, rows: int, width: int) -> None:
     """Write three bands of noise."""
     rng = np.random.default_rng(0)
-    with create_raster(path, Grid(rows, width), count=3) as writer:
+    with create_raster(path, Grid(height=rows, width=width), count=3) as writer:
         for row in range(0, rows, 512):
             height = min(512, rows - row)
             # Four grey levels: noise that a deflate encoder gets through quickly.

@@ -54,7 +54,7 @@ def write_scene(path: Path, height: int, width: int | None = None) -> Path:
     width = width or height
     rng = np.random.default_rng(0)
     land = _landscape(rng)
-    grid = Grid(height, width, Affine(1, 0, 500_000, 0, -1, 5_200_000), "EPSG:32633")
+    grid = Grid(height=height, width=width, transform=Affine(1, 0, 500_000, 0, -1, 5_200_000), crs="EPSG:32633")
     with create_raster(path, grid, count=3, overwrite=True) as writer:
         for row in range(0, height, _CHIP):
             for col in range(0, width, _CHIP):

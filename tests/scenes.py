@@ -15,7 +15,7 @@ ROAD_LEGEND = legend_from_names(["background", "road"])
 
 def utm_grid(height: int, width: int, resolution_m: float = 1.0) -> Grid:
     """A grid in a projected CRS with metres."""
-    return Grid(height, width, Affine(resolution_m, 0, 500_000, 0, -resolution_m, 5_200_000), "EPSG:32633")
+    return Grid(height=height, width=width, transform=Affine(resolution_m, 0, 500_000, 0, -resolution_m, 5_200_000), crs="EPSG:32633")
 
 
 def bright_roads(seed: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -33,7 +33,7 @@ def bright_roads(seed: int, height: int, width: int) -> tuple[np.ndarray, np.nda
 
 def write_image(path: Path, image: np.ndarray, grid: Grid | None = None) -> Path:
     """Write pixels (bands, height, width) as a raster."""
-    grid = grid or Grid(*image.shape[1:])
+    grid = grid or Grid(height=image.shape[1], width=image.shape[2])
     path.parent.mkdir(parents=True, exist_ok=True)
     with create_raster(path, grid, count=image.shape[0], dtype=str(image.dtype)) as writer:
         writer.write(image, grid.window)

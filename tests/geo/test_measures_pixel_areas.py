@@ -5,17 +5,16 @@ import pytest
 import shapely
 from affine import Affine
 
-from overland.geo.measures import pixel_areas_m2
-from overland.raster import Grid, Window
-from overland.vector import areas_m2, pixels_to_map
+from overland.geo import Grid, Window
+from overland.geo.measures import areas_m2, pixel_areas_m2, pixels_to_map
 
 GRIDS = [
-    Grid(200, 100, Affine(0.001, 0, 15, 0, -0.001, 60), "EPSG:4326"),
-    Grid(200, 100, Affine(0.01, 0, -60, 0, 0.01, -35), "EPSG:4326"),
-    Grid(200, 100, Affine(30, 0, 1_700_000, 0, -30, 8_400_000), "EPSG:3857"),
-    Grid(200, 100, Affine(2, 0, 980_000, 0, -2, 200_000), "EPSG:2263"),
-    Grid(200, 100, Affine(0.5, 0.1, 500_000, 0.1, -0.5, 5_200_000), "EPSG:32633"),
-    Grid(200, 100, Affine(8e-6, 3e-6, 15, 2e-6, -5e-6, 60), "EPSG:4326"),
+    Grid(height=200, width=100, transform=Affine(0.001, 0, 15, 0, -0.001, 60), crs="EPSG:4326"),
+    Grid(height=200, width=100, transform=Affine(0.01, 0, -60, 0, 0.01, -35), crs="EPSG:4326"),
+    Grid(height=200, width=100, transform=Affine(30, 0, 1_700_000, 0, -30, 8_400_000), crs="EPSG:3857"),
+    Grid(height=200, width=100, transform=Affine(2, 0, 980_000, 0, -2, 200_000), crs="EPSG:2263"),
+    Grid(height=200, width=100, transform=Affine(0.5, 0.1, 500_000, 0.1, -0.5, 5_200_000), crs="EPSG:32633"),
+    Grid(height=200, width=100, transform=Affine(8e-6, 3e-6, 15, 2e-6, -5e-6, 60), crs="EPSG:4326"),
 ]
 
 
@@ -28,4 +27,8 @@ def test_pixels_add_up_to_the_outline(grid):
 
 
 def test_without_a_crs_a_pixel_is_one():
-    assert pixel_areas_m2(Grid(5, 5), Window(col_off=1, row_off=1, width=3, height=3)).tolist() == [1, 1, 1]
+    assert pixel_areas_m2(Grid(height=5, width=5), Window(col_off=1, row_off=1, width=3, height=3)).tolist() == [
+        1,
+        1,
+        1,
+    ]

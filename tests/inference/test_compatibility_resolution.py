@@ -52,26 +52,26 @@ def test_a_scene_is_resampled_where_it_differs_and_can_be(model, scene, metres, 
 
 
 def test_each_axis_counts_for_itself(model, scene):
-    grid = Grid(40, 60, Affine(1, 0, 500_000, 0, -2, 5_200_000), "EPSG:32633")
+    grid = Grid(height=40, width=60, transform=Affine(1, 0, 500_000, 0, -2, 5_200_000), crs="EPSG:32633")
     assert chosen(model(), scene(grid)) == (80, 60)
 
 
 def test_in_degrees_pixels_become_square_on_the_ground(model, scene):
     side = 2 / 111_320
-    grid = Grid(100, 100, Affine(side, 0, 10, 0, -side, 60 + 50 * side), "EPSG:4326")
+    grid = Grid(height=100, width=100, transform=Affine(side, 0, 10, 0, -side, 60 + 50 * side), crs="EPSG:4326")
     assert chosen(model(), scene(grid)) == (200, 100)
 
 
 def test_web_mercator_is_measured_on_the_ground(model, scene):
     y = 6_378_137 * math.asinh(math.tan(math.radians(60)))
-    grid = Grid(100, 100, Affine(2, 0, 0, 0, -2, y + 100), "EPSG:3857")
+    grid = Grid(height=100, width=100, transform=Affine(2, 0, 0, 0, -2, y + 100), crs="EPSG:3857")
     assert grid.resolution_m == pytest.approx(1, rel=1e-3)
     assert chosen(model(), scene(grid)) is None
 
 
 def test_without_a_place_or_a_known_resolution_a_scene_stays_as_it_is(model, scene, caplog):
     caplog.set_level(logging.INFO, "overland")
-    assert chosen(model(), scene(Grid(40, 60))) is None
+    assert chosen(model(), scene(Grid(height=40, width=60))) is None
     assert chosen(model(resolution_m=None), scene(utm_grid(40, 60, 5))) is None
     assert not caplog.records
 

@@ -46,7 +46,7 @@ def test_a_small_scene_is_filled_up_by_reflection(bundle, tmp_path):
 
 
 def test_windows_without_data_are_left_out(bundle, tmp_path):
-    grid = Grid(64, 96)
+    grid = Grid(height=64, width=96)
     with create_raster(tmp_path / "a.tif", grid, dtype="float32", nodata=-9999.0) as writer:
         image = np.full((64, 96), -9999, np.float32)
         image[:, 64:] = 5

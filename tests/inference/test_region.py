@@ -5,7 +5,7 @@ import shapely
 
 from models_made import mean_bundle
 from overland.errors import DataError, UsageError
-from overland.geo.projection import reprojected
+from overland.geo.measures import reprojected
 from overland.inference.region import Area, check_bounds, read_area, scene_part
 from overland.raster import Grid, Window, create_raster
 from overland.vector import Layer, write_features
@@ -53,7 +53,7 @@ def test_an_area_needs_polygons_and_a_scene_on_the_ground(tmp_path):
         read_area(tmp_path / "a.gpkg")
     area = Area("a", Layer("a", "Polygon", TRIANGLES, crs=GRID.crs))
     with pytest.raises(DataError, match="CRS"):
-        scene_part("s", Grid(10, 10), area)
+        scene_part("s", Grid(height=10, width=10), area)
 
 
 def test_an_area_is_the_cut_of_the_whole_run_byte_by_byte(tmp_path):
@@ -64,9 +64,9 @@ def test_an_area_is_the_cut_of_the_whole_run_byte_by_byte(tmp_path):
     write_features(tmp_path / "a.gpkg", [degrees])
     bundle = mean_bundle(tmp_path / "m", side=9)
     options = {"chip_size": 64, "engine": "onnx"}
-    predict(bundle, tmp_path / "s.tif", tmp_path / "w.tif", scores=tmp_path / "ws.tif", **options)
+    predict(bundle, tmp_path / "s.tif", tmp_path / "w.tif", probabilities=tmp_path / "ws.tif", **options)
     values = predict(
-        bundle, tmp_path / "s.tif", tmp_path / "o.tif", scores=tmp_path / "os.tif", area=tmp_path / "a.gpkg", **options
+        bundle, tmp_path / "s.tif", tmp_path / "o.tif", probabilities=tmp_path / "os.tif", area=tmp_path / "a.gpkg", **options
     )
     part = scene_part("s", GRID, read_area(tmp_path / "a.gpkg"))
     inside = part.inside(part.window)

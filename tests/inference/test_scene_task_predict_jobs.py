@@ -16,12 +16,12 @@ from scenes import utm_grid
 def ensemble(tmp_path):
     bundle = threshold_bundle(tmp_path / "m")
     # One stream: with more, a small scene becomes as many windows, on any machine another number.
-    return open_ensemble(bundle, (), open_engine(bundle, "onnx", streams=1), "auto", None)
+    return open_ensemble(bundle, (), open_engine(bundle, "onnx", workers=1), "auto", None)
 
 
 @pytest.fixture
 def scene(tmp_path):
-    def make(name="s.tif", grid=Grid(40, 30)):  # noqa: B008 - frozen
+    def make(name="s.tif", grid=Grid(height=40, width=30)):  # noqa: B008 - frozen
         with create_raster(tmp_path / name, grid) as writer:
             writer.write(np.ones((grid.height, grid.width), np.uint8), grid.window)
         return tmp_path / name
@@ -37,11 +37,11 @@ def test_a_scene_is_planned_whole(tmp_path, ensemble, scene):
     (job,) = jobs_of([scene()], tmp_path / "o.tif", ensemble)
     assert (job.mask, job.bands, job.windows) == (tmp_path / "o.tif", (1,), 1)
     assert job.megapixels == pytest.approx(40 * 30 / 1e6)
-    assert job.grid == Grid(40, 30)
+    assert job.grid == Grid(height=40, width=30)
 
 
 def test_less_memory_means_smaller_windows(tmp_path, ensemble, scene):
-    path = scene(grid=Grid(900, 900))
+    path = scene(grid=Grid(height=900, width=900))
     (large,) = jobs_of([path], tmp_path / "o.tif", ensemble, max_memory_mb=8000.0)
     (small,) = jobs_of([path], tmp_path / "o.tif", ensemble, max_memory_mb=350.0)
     assert large.windows == 1
@@ -63,7 +63,7 @@ def test_bounds_beside_every_scene_are_refused_with_where_it_is(tmp_path, ensemb
 
 
 def test_a_scene_beside_the_bounds_is_left_out_among_others(tmp_path, ensemble, scene, caplog):
-    paths = [scene("a.tif", utm_grid(40, 30)), scene("b.tif", Grid(40, 30))]
+    paths = [scene("a.tif", utm_grid(40, 30)), scene("b.tif", Grid(height=40, width=30))]
     with caplog.at_level(logging.INFO, logger="overland"):
         jobs = jobs_of(paths, tmp_path / "out", ensemble, limits=(500_000.0, 5_199_990.0, 500_010.0, 5_200_000.0))
     assert [job.source for job in jobs] == [str(paths[0])]
@@ -84,6 +84,6 @@ def test_a_chip_size_that_is_no_multiple_is_rounded_up_and_told(tmp_path, ensemb
 
 def test_a_small_scene_keeps_every_stream_busy(tmp_path, scene):
     bundle = threshold_bundle(tmp_path / "two")
-    ensemble = open_ensemble(bundle, (), open_engine(bundle, "onnx", streams=2), "auto", None)
-    (job,) = jobs_of([scene(grid=Grid(900, 900))], tmp_path / "o.tif", ensemble)
+    ensemble = open_ensemble(bundle, (), open_engine(bundle, "onnx", workers=2), "auto", None)
+    (job,) = jobs_of([scene(grid=Grid(height=900, width=900))], tmp_path / "o.tif", ensemble)
     assert job.windows == 2

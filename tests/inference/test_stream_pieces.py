@@ -28,7 +28,7 @@ def test_pieces_follow_each_other_and_end_at_whole_blocks(step, first, end):
 
 @pytest.fixture
 def scene(tmp_path):
-    with create_raster(tmp_path / "s.tif", Grid(1300, 90), nodata=0) as writer:
+    with create_raster(tmp_path / "s.tif", Grid(height=1300, width=90), nodata=0) as writer:
         writer.write(PIXELS, Window(col_off=0, row_off=0, width=90, height=1300))
     with open_scene(tmp_path / "s.tif") as scene:
         yield scene
@@ -59,13 +59,13 @@ def window_shape(window):
 @pytest.mark.parametrize("of_region", [False, True])
 def test_what_the_windows_see_is_read_once_and_says_what_is_wanted(scene, left, of_region):
     plan = plan_windows(1300, 90, chip_size=48, halo=8, divisor=8)
-    pieces = list(iter_scene_blocks(scene, (1,), plan, left, Rows(left) if of_region else None))
+    blocks = list(iter_scene_blocks(scene, (1,), plan, left, Rows(left) if of_region else None))
     rows, cols = plan.rows.touching(left.row_off, left.row_end), plan.cols.touching(left.col_off, left.col_end)
     seen = slice(plan.rows.seen(rows[0])[0], plan.rows.seen(rows[-1])[1])
     seen_cols = slice(plan.cols.seen(cols[0])[0], plan.cols.seen(cols[-1])[1])
-    pixels = np.concatenate([piece.pixels for piece in pieces], axis=1)
+    pixels = np.concatenate([block.pixels for block in blocks], axis=1)
     np.testing.assert_array_equal(pixels, PIXELS[:, seen, seen_cols])
-    wanted = np.concatenate([piece.wanted for piece in pieces])
+    wanted = np.concatenate([block.wanted for block in blocks])
     expected = PIXELS[0] > 0
     if of_region:
         expected &= (np.arange(1300) % 3 == 0)[:, None]

@@ -10,7 +10,7 @@ from overland.legend import legend_from_names
 from overland.raster import Grid, Window, create_raster, write_class_map
 from overland.raster.class_map import open_class_map, open_class_probabilities, open_probabilities
 
-GRID = Grid(30, 40, Affine(0.5, 0, 500000, 0, -0.5, 4600000), "EPSG:32633")
+GRID = Grid(height=30, width=40, transform=Affine(0.5, 0, 500000, 0, -0.5, 4600000), crs="EPSG:32633")
 
 
 def ids():

@@ -12,8 +12,8 @@ from overland.raster import open as identity_module
 @pytest.fixture
 def scene(tmp_path):
     def write(name="s.tif", value=1):
-        with create_raster(tmp_path / name, Grid(600, 600), overwrite=True) as writer:
-            writer.write(np.full((600, 600), value, np.uint8), Grid(600, 600).window)
+        with create_raster(tmp_path / name, Grid(height=600, width=600), overwrite=True) as writer:
+            writer.write(np.full((600, 600), value, np.uint8), Grid(height=600, width=600).window)
         return tmp_path / name
 
     return write

@@ -13,7 +13,7 @@ PIXELS = np.random.default_rng(0).integers(0, 255, (3, 1600, 1600), dtype=np.uin
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
-    grid = Grid(1600, 1600, Affine(1, 0, 0, 0, -1, 0), "EPSG:32633")
+    grid = Grid(height=1600, width=1600, transform=Affine(1, 0, 0, 0, -1, 0), crs="EPSG:32633")
     with create_raster(folder / "cog.tif", grid, count=3) as writer:
         writer.write(PIXELS, grid.window)
     for name in ("whole", "busy", "secret"):

@@ -15,7 +15,7 @@ from overland.raster.row_blocks import RowBlocks, RowBlocksOutput, are_own_outpu
 from overland.raster.write import RasterProfile
 
 LEGEND = legend_from_names(["background", "road & track"])
-GRID = Grid(1300, 600, Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000), "EPSG:32633")
+GRID = Grid(height=1300, width=600, transform=Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000), crs="EPSG:32633")
 RNG = np.random.default_rng(0)
 MASK = RNG.integers(0, 2, (1, 1300, 600), dtype=np.uint8)
 SCORES = RNG.random((2, 1300, 600), dtype=np.float32)

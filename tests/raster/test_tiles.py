@@ -20,7 +20,12 @@ def _tile_map(path: Path, z: int, x: int, y: int) -> np.ndarray:
     left, _, right, top = tile_bounds(z, x, y)
     size = (right - left) / 256
     mask = np.random.default_rng(0).integers(0, 2, (256, 256), dtype=np.uint8)
-    write_class_map(path, mask, Grid(256, 256, Affine(size, 0, left, 0, -size, top), "EPSG:3857"), ROAD_LEGEND)
+    write_class_map(
+        path,
+        mask,
+        Grid(height=256, width=256, transform=Affine(size, 0, left, 0, -size, top), crs="EPSG:3857"),
+        ROAD_LEGEND,
+    )
     return mask
 
 
@@ -62,6 +67,6 @@ def test_extent_and_zooms(tmp_path: Path) -> None:
 
 
 def test_map_without_a_place(tmp_path: Path) -> None:
-    write_class_map(tmp_path / "map.tif", np.zeros((8, 8), np.uint8), Grid(8, 8), ROAD_LEGEND)
+    write_class_map(tmp_path / "map.tif", np.zeros((8, 8), np.uint8), Grid(height=8, width=8), ROAD_LEGEND)
     with pytest.raises(DataError, match="has no CRS"):
         read_class_tile(tmp_path / "map.tif", 0, 0, 0)

@@ -13,7 +13,7 @@ from overland.raster import Grid, Window, create_raster, open_scene, write_class
 from overland.raster import write as write_module
 
 LEGEND = legend_from_names(["background", "road & track", "water"])
-GRID = Grid(700, 600, Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000), "EPSG:32633")
+GRID = Grid(height=700, width=600, transform=Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000), crs="EPSG:32633")
 
 
 @pytest.fixture
@@ -48,7 +48,9 @@ def test_a_class_map_is_a_cog_with_colours_names_and_nodata(tmp_path, mask):
 def test_overviews_of_a_class_map_hold_classes_only(tmp_path):
     mask = np.zeros((1024, 1024), np.uint8)
     mask[:, ::2] = 2
-    write_class_map(tmp_path / "m.tif", mask, Grid(1024, 1024, GRID.transform, GRID.crs), LEGEND)
+    write_class_map(
+        tmp_path / "m.tif", mask, Grid(height=1024, width=1024, transform=GRID.transform, crs=GRID.crs), LEGEND
+    )
     with rasterio.open(tmp_path / "m.tif", overview_level=0) as dataset:
         assert set(np.unique(dataset.read(1))) <= {0, 2}
 
@@ -78,14 +80,14 @@ def test_float_bands_keep_their_names_and_nan(tmp_path):
 @pytest.mark.parametrize("size", [(1, 1), (1, 700), (15, 3), (511, 513)])
 def test_the_smallest_rasters_are_written(tmp_path, size):
     mask = np.random.default_rng(0).integers(0, 3, size, dtype=np.uint8)
-    write_class_map(tmp_path / "m.tif", mask, Grid(*size), LEGEND)
+    write_class_map(tmp_path / "m.tif", mask, Grid(height=size[0], width=size[1]), LEGEND)
     with open_scene(tmp_path / "m.tif") as scene:
         np.testing.assert_array_equal(scene.read()[0][0], mask)
 
 
 def test_ground_control_points_go_along(tmp_path):
     points = (GroundControlPoint(0, 0, 12.0, 48.0), GroundControlPoint(20, 20, 12.1, 47.9))
-    grid = Grid(20, 20, gcps=points, gcps_crs="EPSG:4326")
+    grid = Grid(height=20, width=20, gcps=points, gcps_crs="EPSG:4326")
     write_class_map(tmp_path / "m.tif", np.zeros((20, 20), np.uint8), grid, LEGEND)
     with open_scene(tmp_path / "m.tif") as scene:
         assert [(point.row, point.x) for point in scene.grid.gcps] == [(0, 12.0), (20, 12.1)]
@@ -175,8 +177,8 @@ def test_pixels_that_do_not_read_back_are_found_out(tmp_path, mask, monkeypatch)
 
 def test_the_fourth_of_four_bands_of_bytes_is_no_alpha(tmp_path):
     pixels = np.zeros((4, 32, 32), np.uint8)
-    with create_raster(tmp_path / "four.tif", Grid(32, 32), count=4) as writer:
-        writer.write(pixels, Grid(32, 32).window)
+    with create_raster(tmp_path / "four.tif", Grid(height=32, width=32), count=4) as writer:
+        writer.write(pixels, Grid(height=32, width=32).window)
     with open_scene(tmp_path / "four.tif") as scene:
         assert scene.data_bands == (1, 2, 3, 4)
         assert scene.read()[1].all()

@@ -30,7 +30,7 @@ def test_options_that_would_fail_after_hours_are_refused_before(creation, messag
 
 
 def test_an_option_reaches_the_file(tmp_path):
-    profile = RasterProfile(Grid(20, 20), creation={"COMPRESS": "LZW"})
+    profile = RasterProfile(Grid(height=20, width=20), creation={"COMPRESS": "LZW"})
     with create_dataset(tmp_path / "a", profile) as dataset:
         dataset.write(np.ones((1, 20, 20), np.uint8))
     copy_to_output(tmp_path / "a", tmp_path / "b", tmp_path / "o.tif", profile)

@@ -17,7 +17,7 @@ from scenes import ROAD_LEGEND, utm_grid, write_image
 
 
 def test_the_longest_side_decides_the_step():
-    assert [overview_step(Grid(height, 100), 50) for height in (20, 100, 101, 151)] == [2, 2, 3, 4]
+    assert [overview_step(Grid(height=height, width=100), 50) for height in (20, 100, 101, 151)] == [2, 2, 3, 4]
 
 
 def test_pixels_are_averaged(tmp_path):
@@ -58,7 +58,7 @@ def test_a_mask_is_transparent_where_there_is_no_class_of_interest(tmp_path):
 
 
 def test_areas_in_degrees_are_measured_on_the_ground(tmp_path):
-    grid = Grid(10, 10, Affine(0.1, 0, 0, 0, -0.1, 1), "EPSG:4326")
+    grid = Grid(height=10, width=10, transform=Affine(0.1, 0, 0, 0, -0.1, 1), crs="EPSG:4326")
     write_class_map(tmp_path / "m.tif", np.ones((10, 10), np.uint8), grid, ROAD_LEGEND)
     with open_scene(tmp_path / "m.tif") as scene:
         _, areas = overview_of_mask(scene, ROAD_LEGEND, 1)
@@ -67,7 +67,7 @@ def test_areas_in_degrees_are_measured_on_the_ground(tmp_path):
 
 
 def test_without_a_crs_there_are_shares_but_no_areas(tmp_path):
-    write_class_map(tmp_path / "m.png", np.ones((8, 8), np.uint8), Grid(8, 8), ROAD_LEGEND)
+    write_class_map(tmp_path / "m.png", np.ones((8, 8), np.uint8), Grid(height=8, width=8), ROAD_LEGEND)
     with open_scene(tmp_path / "m.png") as scene:
         _, areas = overview_of_mask(scene, ROAD_LEGEND, 1)
 

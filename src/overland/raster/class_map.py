@@ -18,7 +18,7 @@ from overland.geo.measures import pixel_areas_m2
 from overland.legend import IGNORE_INDEX, Legend, legend_from_names
 from overland.progress import Advance, track
 from overland.raster import Grid, Scene, Window, open_scene
-from overland.vector import plan_row_blocks
+from overland.geo.grid import iter_row_windows
 
 __all__ = [
     "ClassMap",
@@ -322,7 +322,7 @@ def _check_place(path: str | Path, scene: Scene, class_map: ClassMap) -> None:
 
 def _values(scene: Scene) -> list[int]:
     found: set[int] = set()
-    for band in plan_row_blocks(scene.height, scene.width):
+    for band in iter_row_windows(scene.height, scene.width):
         pixels, valid = scene.read(band)
         found.update(np.unique(pixels[0][valid]).tolist())
     return sorted(found)

@@ -152,7 +152,7 @@ class RowBlocks:
         count, rows, width = pixels.shape
         checksum = _checksum(lambda where: pixels[:, :, where.slices[1]], count, rows, width, pixels.dtype)
         # Where it lies is known to the whole; on its own a band lies nowhere.
-        band = RasterProfile(Grid(rows, width), count, profile.dtype)
+        band = RasterProfile(Grid(height=rows, width=width), count, profile.dtype)
         with create_dataset(new, band, **_compression(profile), **tiling(self._height, self._width)) as dataset:
             dataset.write(pixels)
         with open_or_create(new) as dataset:

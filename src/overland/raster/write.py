@@ -310,7 +310,7 @@ def check_creation(creation: Mapping[str, str]) -> None:
 
 
 def _try_creation(creation: Mapping[str, str]) -> None:
-    profile = RasterProfile(Grid(_SIDE, _SIDE), creation=creation)
+    profile = RasterProfile(Grid(height=_SIDE, width=_SIDE), creation=creation)
     with _CollectedWarnings() as warned, MemoryFile() as source, MemoryFile() as target:
         try:
             with create_dataset(source.name, profile, **tiling(_SIDE, _SIDE)):

@@ -274,7 +274,7 @@ def _grid(rng: np.random.Generator, site: Site) -> Grid:
     """Somewhere in the lowlands of central Europe, on whole metres."""
     left, top = float(rng.integers(330_000, 660_000)), float(rng.integers(5_330_000, 5_860_000))
     transform = Affine(site.resolution_m, 0.0, left, 0.0, -site.resolution_m, top)
-    return Grid(site.height, site.width, transform, _CRS)
+    return Grid(height=site.height, width=site.width, transform=transform, crs=_CRS)
 
 
 def _roads_on_map(roads: Sequence[PlannedRoad], site: Site, grid: Grid) -> tuple[Road, ...]:

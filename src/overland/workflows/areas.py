@@ -14,7 +14,7 @@ import shapely
 
 from overland.errors import DataError, UsageError
 from overland.geo.measures import map_to_pixels
-from overland.geo.projection import reprojected
+from overland.geo.measures import reprojected
 from overland.legend import Legend
 from overland.output import write_table
 from overland.raster import Grid, Scene, Window

@@ -20,7 +20,6 @@ from overland.progress import track
 from overland.raster import Grid, Scene, Window, create_raster
 from overland.raster.class_map import MaskSurvey, open_class_scene, read_mask, survey_mask
 from overland.raster.write import check_output
-from overland.vector import pixel_size_m
 
 __all__ = ["postprocess"]
 
@@ -103,7 +102,7 @@ def _sieve_pixels(sieve: int | None, min_area_m2: float, grid: Grid) -> int:
         raise UsageError(f"min_area_m2 is {min_area_m2}; an area is not negative, and 0 leaves the step out.")
     if not grid.is_georeferenced:
         logger.info("The mask has no CRS: its smallest area is taken in pixels.")
-    width_m, height_m = pixel_size_m(grid)
+    width_m, height_m = grid.pixel_size
     return math.ceil(min_area_m2 / (width_m * height_m))
 
 

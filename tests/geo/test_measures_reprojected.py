@@ -7,8 +7,7 @@ import pytest
 import shapely
 
 from overland.errors import DataError
-from overland.geo.projection import buffered_m, reprojected
-from overland.vector import areas_m2, lengths_m
+from overland.geo.measures import areas_m2, buffered_m, lengths_m, reprojected
 
 
 def test_points_move_to_another_crs():
