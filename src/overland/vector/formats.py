@@ -1,23 +1,21 @@
-"""Road graphs as GraphML in the conventions of osmnx, which routes on them."""
+"""Formats that GDAL's wheels do not write: GeoParquet 1.1, and GraphML as osmnx has it, which routes on it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
 import numpy as np
-import numpy.typing as npt
 import pyproj
 import shapely
 
 from overland.errors import DataError, UsageError, import_extra
+from overland.vector.layer import Layer
 
 __all__ = [
-    "Layer",
     "osmnx_graph",
     "read_geoparquet",
     "require_pyarrow",
@@ -25,82 +23,31 @@ __all__ = [
     "write_graphml",
 ]
 
-
-# Layer: geometries with their fields, as a vector file holds them.
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Features of one kind: an array of shapely geometries and one array of the same length for each field.
-
-    `geometry_type` is what GDAL calls it: "Point", "LineString", "Polygon"; "Unknown" for a mixture. `crs` is an
-    authority code or WKT; None when the coordinates are pixels (x = column, y = row).
-    """
-
-    name: str
-    geometry_type: str
-    geometries: npt.NDArray[Any]
-    fields: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
-    crs: str | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "geometries", np.asarray(self.geometries, dtype=object))
-        wrong = {name: len(values) for name, values in self.fields.items() if len(values) != len(self.geometries)}
-        if wrong:
-            raise DataError(
-                f"Layer {self.name} has {len(self.geometries)} geometries, but its fields have {wrong} values."
-            )
-
-    def __len__(self) -> int:
-        return len(self.geometries)
-
-
-# GeoParquet 1.1: WKB geometries in a Parquet table, with the CRS as PROJJSON in its metadata.
-
 _GEOMETRY = "geometry"
 
 
 def require_pyarrow() -> None:
-    """Raise `MissingExtraError` with the pip command when pyarrow is not installed."""
+    """Make sure that GeoParquet can be read and written.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed; the message holds the pip command.
+    """
     _pyarrow("pyarrow")
 
 
 def write_geoparquet(path: Path, layer: Layer) -> None:
-    """Write a layer as GeoParquet 1.1. Source: https://geoparquet.org/releases/v1.1.0/"""
-    table = _pyarrow("pyarrow").table(
-        {
-            **layer.fields,
-            _GEOMETRY: _pyarrow("pyarrow").array(shapely.to_wkb(layer.geometries), type=_pyarrow("pyarrow").binary()),
-        }
-    )
-    table = table.replace_schema_metadata({"geo": json.dumps(_geo_metadata(layer))})
-    _pyarrow("pyarrow.parquet").write_table(table, path, compression="zstd")
+    """Write a layer as GeoParquet 1.1: WKB geometries in a Parquet table, with the CRS as PROJJSON in its metadata.
 
+    Args:
+        path: The file, which is replaced.
+        layer: What it will hold; a field called geometry is not possible.
 
-def read_geoparquet(path: Path) -> Layer:
-    """Read a GeoParquet file. Raises `DataError` when it is not one."""
-    table = _pyarrow("pyarrow.parquet").read_table(path)
-    geo = json.loads((table.schema.metadata or {}).get(b"geo", b"null"))
-    if geo is None:
-        raise DataError(f"{path} is a Parquet file without geo metadata, so not GeoParquet. Write it again with a GIS.")
-    primary = geo["primary_column"]
-    column = geo["columns"][primary]
-    if column["encoding"] != "WKB":
-        raise DataError(
-            f"{path} stores its geometries as {column['encoding']}; only WKB is read. Convert it with a GIS."
-        )
-    crs = column.get("crs", "OGC:CRS84")
-    types = column["geometry_types"]
-    return Layer(
-        name=path.stem,
-        geometry_type=types[0] if len(types) == 1 else "Unknown",
-        geometries=shapely.from_wkb(table.column(primary).to_numpy()),
-        fields={name: table.column(name).to_numpy() for name in table.column_names if name != primary},
-        crs=None if crs is None else pyproj.CRS.from_user_input(crs).to_string(),
-    )
+    Raises:
+        MissingExtraError: pyarrow is not installed.
 
-
-def _geo_metadata(layer: Layer) -> dict[str, Any]:
+    Source: https://geoparquet.org/releases/v1.1.0/
+    """
+    pyarrow = _pyarrow("pyarrow")
     column: dict[str, Any] = {
         "encoding": "WKB",
         "geometry_types": [] if layer.geometry_type == "Unknown" else [layer.geometry_type],
@@ -109,21 +56,86 @@ def _geo_metadata(layer: Layer) -> dict[str, Any]:
     }
     if len(layer):
         column["bbox"] = np.asarray(shapely.total_bounds(layer.geometries)).tolist()
-    return {"version": "1.1.0", "primary_column": _GEOMETRY, "columns": {_GEOMETRY: column}}
+    geo = {"version": "1.1.0", "primary_column": _GEOMETRY, "columns": {_GEOMETRY: column}}
+    geometries = pyarrow.array(shapely.to_wkb(layer.geometries), type=pyarrow.binary())
+    table = pyarrow.table({**layer.fields, _GEOMETRY: geometries})
+    table = table.replace_schema_metadata({"geo": json.dumps(geo)})
+    _pyarrow("pyarrow.parquet").write_table(table, path, compression="zstd")
+
+
+def read_geoparquet(path: Path) -> Layer:
+    """Read a GeoParquet file.
+
+    Args:
+        path: A Parquet file with geo metadata and WKB geometries.
+
+    Returns:
+        Its only layer, called like the file; features that cannot be decoded have None for a geometry.
+
+    Raises:
+        DataError: The file is damaged, is no Parquet, has no geo metadata, or another encoding than WKB.
+        MissingExtraError: pyarrow is not installed.
+    """
+    pyarrow, compute, parquet = map(_pyarrow, ("pyarrow", "pyarrow.compute", "pyarrow.parquet"))
+    try:
+        table = parquet.read_table(path)
+        geo = json.loads((table.schema.metadata or {}).get(b"geo", b"null"))
+        if geo is None:
+            raise DataError(
+                f"{path} is a Parquet file without geo metadata, so not GeoParquet. Write it again with a GIS."
+            )
+        primary = geo["primary_column"]
+        column = geo["columns"][primary]
+        if column["encoding"] != "WKB":
+            raise DataError(
+                f"{path} stores its geometries as {column['encoding']}; only WKB is read. Convert it with a GIS."
+            )
+        crs, types = column.get("crs", "OGC:CRS84"), column["geometry_types"]
+        table = table.filter(compute.is_valid(table.column(primary)))
+        wkb = table.column(primary).to_numpy()
+        return Layer(
+            name=path.stem,
+            geometry_type=str(types[0]) if len(types) == 1 else "Unknown",
+            geometries=np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), dtype=object),
+            fields={name: table.column(name).to_numpy() for name in table.column_names if name != primary},
+            crs=None if crs is None else pyproj.CRS.from_user_input(crs).to_string(),
+        )
+    # A damaged file fails anywhere between Parquet's footer and the last coordinate, in the words of four libraries.
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        pyarrow.ArrowException,
+        shapely.errors.ShapelyError,
+    ) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{path} cannot be read as GeoParquet ({reason}). It may be damaged: copy it again.") from error
 
 
 def _pyarrow(module: str) -> Any:
     return import_extra(module, "parquet", "GeoParquet")
 
 
-def osmnx_graph(edges: Layer, nodes: Layer) -> nx.MultiDiGraph:
-    """The road graph of the layers that `layers_from_graph` makes, as osmnx has it: each road once in each direction.
+def osmnx_graph(edges: Layer, nodes: Layer) -> nx.MultiDiGraph[int]:
+    """Turn the layers of a road graph into a graph as osmnx has it: each road once in each direction.
 
-    The graph carries `crs`, nodes `x y street_count`, edges `osmid` (the row of the edge in its layer), `length` in
-    metres, `oneway`, `reversed`, `geometry` in the direction of the edge, and all fields of the layer.
+    Args:
+        edges: The layer `edges` of `layers_from_graph`.
+        nodes: Its layer `nodes`.
+
+    Returns:
+        A graph with the attribute `crs`, nodes with `x y street_count`, and edges with `osmid` (the row of the edge in
+        its layer), `length` in metres, `oneway`, `reversed`, `geometry` in the direction of the edge, and all fields of
+        the layer.
+
     Source: https://osmnx.readthedocs.io, `graph_from_gdfs` and `load_graphml`.
     """
-    graph = nx.MultiDiGraph(
+    graph: nx.MultiDiGraph[int] = nx.MultiDiGraph(
         simplified=True, created_with="Overland", **({} if edges.crs is None else {"crs": edges.crs})
     )
     degree = nodes.fields["degree"]
@@ -131,8 +143,9 @@ def osmnx_graph(edges: Layer, nodes: Layer) -> nx.MultiDiGraph:
         point = nodes.geometries[row]
         graph.add_node(node, x=point.x, y=point.y, street_count=int(degree[row]))
     others = {name: values.tolist() for name, values in edges.fields.items() if name not in {"u", "v", "length_m"}}
+    lengths_m = edges.fields["length_m"].tolist()
     for row, (u, v) in enumerate(zip(edges.fields["u"].tolist(), edges.fields["v"].tolist(), strict=True)):
-        data = {"osmid": row, "length": float(edges.fields["length_m"][row]), "oneway": False}
+        data = {"osmid": row, "length": float(lengths_m[row]), "oneway": False}
         data |= {name: values[row] for name, values in others.items()}
         graph.add_edge(u, v, **data, reversed=False, geometry=edges.geometries[row])
         graph.add_edge(v, u, **data, reversed=True, geometry=shapely.reverse(edges.geometries[row]))
@@ -142,7 +155,12 @@ def osmnx_graph(edges: Layer, nodes: Layer) -> nx.MultiDiGraph:
 def write_graphml(path: Path, layers: Sequence[Layer]) -> None:
     """Write the edges and nodes of a road graph as GraphML, every value as text, as osmnx does.
 
-    Raises `UsageError` for other layers.
+    Args:
+        path: The file, which is replaced.
+        layers: The layers `edges` and `nodes`, in any order.
+
+    Raises:
+        UsageError: The layers are others.
     """
     by_name = {layer.name: layer for layer in layers}
     if not {"edges", "nodes"} <= by_name.keys():
@@ -159,7 +177,7 @@ def write_graphml(path: Path, layers: Sequence[Layer]) -> None:
     nx.write_graphml_xml(graph, path, encoding="utf-8")
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, shapely.Geometry):
         return str(shapely.to_wkt(value, rounding_precision=-1))
     # An exact text of a number, and "nan" as Python reads it.

@@ -10,7 +10,7 @@ from overland.vector.roads.trace import add_path, gap_filled_length
 MAIN = [(0.5, 20.5), (30.5, 20.5)]
 
 
-def joined(lines, scores, *, max_gap_m=25.0):
+def joined(lines, probabilities, *, max_gap_m=25.0):
     graph = nx.MultiGraph()
     for number, line in enumerate(lines):
         steps = int(max(abs(line[1][0] - line[0][0]), abs(line[1][1] - line[0][1]))) + 1
@@ -20,51 +20,51 @@ def joined(lines, scores, *, max_gap_m=25.0):
         add_path(graph, 2 * number, 2 * number + 1, points)
     join_ends_by_cost(
         graph,
-        lambda window: scores[window.slices],
-        scores.shape,
+        lambda window: probabilities[window.slices],
+        probabilities.shape,
         max_gap_m=max_gap_m,
-        min_score=0.2,
+        min_probability=0.2,
         pixel_size_m=(1, 1),
     )
     return graph
 
 
-def field(*ways, score=0.3):
-    scores = np.zeros((60, 100), dtype=np.float32)
+def field(*ways, probability=0.3):
+    probabilities = np.zeros((60, 100), dtype=np.float32)
     for way in ways:
-        scores[way] = score
-    return scores
+        probabilities[way] = probability
+    return probabilities
 
 
 def test_a_bent_way_of_weak_scores_is_followed():
     steps = np.arange(30, 51)
     rows = 20 + np.round(6 * np.sin((steps - 30) / 20 * np.pi)).astype(int)
-    scores = field((rows, steps), (rows + 1, steps))
-    graph = joined([MAIN, [(50.5, 20.5), (90.5, 20.5)]], scores)
+    probabilities = field((rows, steps), (rows + 1, steps))
+    graph = joined([MAIN, [(50.5, 20.5), (90.5, 20.5)]], probabilities)
     [(_, _, data)] = graph.edges(data=True)
     assert gap_filled_length(data["path"]) > 21
     assert data["path"][:, 1].max() == pytest.approx(26.5, abs=1)
 
 
 def test_the_side_of_a_road_is_reached_where_the_scores_lead():
-    scores = field((slice(19, 22), slice(30, 50)))
-    graph = joined([MAIN, [(50.5, 0.5), (50.5, 55.5)]], scores)
+    probabilities = field((slice(19, 22), slice(30, 50)))
+    graph = joined([MAIN, [(50.5, 0.5), (50.5, 55.5)]], probabilities)
     [junction] = [data["xy"] for node, data in graph.nodes(data=True) if graph.degree(node) == 3]
     assert junction == pytest.approx((50.5, 20.5), abs=1.5)
 
 
 @pytest.mark.parametrize(
-    ("scores", "max_gap_m"),
+    ("probabilities", "max_gap_m"),
     [
         (field(), 25),  # nothing seen between
-        (field((slice(19, 22), slice(30, 50)), score=0.1), 25),  # too little
+        (field((slice(19, 22), slice(30, 50)), probability=0.1), 25),  # too little
         (field((slice(19, 22), slice(30, 50))), 10),  # too far
         (field((slice(19, 22), slice(30, 50))), 0),  # switched off
         (np.full((60, 100), np.nan), 25),  # no data
     ],
 )
-def test_without_evidence_within_reach_nothing_is_joined(scores, max_gap_m):
-    graph = joined([MAIN, [(50.5, 20.5), (90.5, 20.5)]], scores, max_gap_m=max_gap_m)
+def test_without_evidence_within_reach_nothing_is_joined(probabilities, max_gap_m):
+    graph = joined([MAIN, [(50.5, 20.5), (90.5, 20.5)]], probabilities, max_gap_m=max_gap_m)
     assert graph.number_of_edges() == 2
 
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from drawn_roads import mask_from_lines
-from overland.vector.roads.skeleton import bitmask_from_array, centerlines_from_mask, plan_row_blocks
+from overland.geo.grid import iter_row_windows
+from overland.vector.roads.skeleton import bitmask_from_array, centerlines_from_mask
 
 
-def centerlines(mask, pixel_size_m=(1, 1), band_rows=None):
+def centerlines(mask, pixel_size_m=(1, 1), block_rows=None):
     return centerlines_from_mask(
-        bitmask_from_array(mask), plan_row_blocks(*mask.shape, band_rows), pixel_size_m=pixel_size_m
+        bitmask_from_array(mask), list(iter_row_windows(*mask.shape, block_rows)), pixel_size_m=pixel_size_m
     )
 
 

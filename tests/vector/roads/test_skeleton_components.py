@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from overland.vector.roads.skeleton import bitmask_from_array, drop_objects, fill_holes, plan_row_blocks
+from overland.geo.grid import iter_row_windows
+from overland.vector.roads.skeleton import bitmask_from_array, drop_objects, fill_holes
 
 CORNERS = np.ones((3, 3))
 
 
-def random_mask(share):
-    return np.random.default_rng(0).random((60, 70)) < share
+def random_mask(fraction):
+    return np.random.default_rng(0).random((60, 70)) < fraction
 
 
 def sizes_at_pixels(mask, structure=None):
@@ -18,38 +19,38 @@ def sizes_at_pixels(mask, structure=None):
     return np.where(mask, np.bincount(labels.ravel())[labels], 0)
 
 
-@pytest.mark.parametrize("band_rows", [60, 15, 4, 1])
-@pytest.mark.parametrize("share", [0.2, 0.35, 0.5])
-def test_small_objects_go_whatever_the_bands(share, band_rows):
-    mask = random_mask(share)
+@pytest.mark.parametrize("block_rows", [60, 15, 4, 1])
+@pytest.mark.parametrize("fraction", [0.2, 0.35, 0.5])
+def test_small_objects_go_whatever_the_row_blocks(fraction, block_rows):
+    mask = random_mask(fraction)
     bits = bitmask_from_array(mask)
-    drop_objects(bits, plan_row_blocks(60, 70, band_rows), 12)
+    drop_objects(bits, list(iter_row_windows(60, 70, block_rows)), 12)
     assert np.array_equal(bits.rows(0, 60), sizes_at_pixels(mask, CORNERS) >= 12)
 
 
-@pytest.mark.parametrize("band_rows", [60, 15, 4, 1])
-def test_small_holes_are_filled_whatever_the_bands(band_rows):
+@pytest.mark.parametrize("block_rows", [60, 15, 4, 1])
+def test_small_holes_are_filled_whatever_the_row_blocks(block_rows):
     mask = random_mask(0.5)
     bits = bitmask_from_array(mask)
-    fill_holes(bits, plan_row_blocks(60, 70, band_rows), 12)
+    fill_holes(bits, list(iter_row_windows(60, 70, block_rows)), 12)
     assert np.array_equal(bits.rows(0, 60), mask | (sizes_at_pixels(~mask) < 12))
 
 
-@pytest.mark.parametrize("band_rows", [60, 7])
-def test_objects_without_a_seed_go(band_rows):
+@pytest.mark.parametrize("block_rows", [60, 7])
+def test_objects_without_a_seed_go(block_rows):
     mask = np.zeros((60, 70), dtype=bool)
     mask[5:50, 10], mask[5:50, 30] = True, True
     seeds = np.zeros_like(mask)
     seeds[45, 30] = True
     bits = bitmask_from_array(mask)
-    drop_objects(bits, plan_row_blocks(60, 70, band_rows), 1, bitmask_from_array(seeds))
+    drop_objects(bits, list(iter_row_windows(60, 70, block_rows)), 1, bitmask_from_array(seeds))
     assert np.unique(np.nonzero(bits.rows(0, 60))[1]).tolist() == [30]
 
 
 @pytest.mark.parametrize("value", [False, True])
 def test_a_mask_of_one_value_stays(value):
     bits = bitmask_from_array(np.full((20, 30), value))
-    bands = plan_row_blocks(20, 30, 6)
-    drop_objects(bits, bands, 64)
-    fill_holes(bits, bands, 64)
+    blocks = list(iter_row_windows(20, 30, 6))
+    drop_objects(bits, blocks, 64)
+    fill_holes(bits, blocks, 64)
     assert (bits.rows(0, 20) == value).all()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from overland.vector.roads.skeleton import BitMask, bitmask_from_array, plan_row_blocks
+from overland.vector.roads.skeleton import BitMask, bitmask_from_array
 
 
 def random_mask(height=37, width=53):
@@ -32,10 +32,3 @@ def test_single_pixels_and_none_outside():
     rows, cols = np.indices((41, 57)) - 2
     found = bitmask_from_array(mask).at(rows.ravel(), cols.ravel()).reshape(41, 57)
     assert np.array_equal(found, np.pad(mask, 2))
-
-
-def test_bands_cover_the_scene_once():
-    bands = plan_row_blocks(10_000, 9_000)
-    assert [band.row_off for band in bands] == list(range(0, 10_000, 512))
-    assert sum(band.height for band in bands) == 10_000
-    assert len(plan_row_blocks(100, 100)) == 1

@@ -5,7 +5,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.morphology import thin
 
-from overland.vector.roads.skeleton import bitmask_from_array, plan_row_blocks, thin_row_blocks, thin_window
+from overland.geo.grid import iter_row_windows
+from overland.vector.roads.skeleton import bitmask_from_array, thin_row_blocks, thin_window
 
 
 def random_mask(sigma):
@@ -29,9 +30,9 @@ def test_some_iterations_are_those_of_scikit_image(iterations):
     assert np.array_equal(late_rows, (before != thinned).any(axis=1))
 
 
-@pytest.mark.parametrize(("band_rows", "iterations"), [(80, 32), (20, 32), (20, 3), (7, 1)])
+@pytest.mark.parametrize(("block_rows", "iterations"), [(80, 32), (20, 32), (20, 3), (7, 1)])
 @pytest.mark.parametrize("sigma", [1, 3, 10])
-def test_bands_change_nothing(sigma, band_rows, iterations):
+def test_row_blocks_change_nothing(sigma, block_rows, iterations):
     mask = random_mask(sigma)
-    thinned = thin_row_blocks(bitmask_from_array(mask), plan_row_blocks(80, 90, band_rows), iterations)
+    thinned = thin_row_blocks(bitmask_from_array(mask), list(iter_row_windows(80, 90, block_rows)), iterations)
     assert np.array_equal(thinned.rows(0, 80), thin(mask))

@@ -1,4 +1,4 @@
-"""Free ends of roads: where they point, drawn out to where the mask ends, and bridged to the end that they face."""
+"""Free ends of roads: extended to where the mask ends, joined to the end that they face, or to the side of a road."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import networkx as nx
 import numpy as np
-import numpy.typing as npt
 import shapely
 from scipy.spatial import KDTree
 
+from overland.vector.layer import Floats
 from overland.vector.roads.skeleton import BitMask
 from overland.vector.roads.trace import (
     Edge,
@@ -28,15 +28,12 @@ from overland.vector.roads.trace import (
 __all__ = [
     "Hit",
     "attach_ends",
-    "bridge",
     "extend_ends",
+    "fill_gap",
     "heading_at",
     "join_ends",
     "join_ends_to_edges",
 ]
-
-
-Floats = npt.NDArray[np.float64]
 
 # Thinning hooks into a corner of a road's end: so long is the part that says nothing about where the road points.
 _HOOK_HALF_WIDTHS = 2.0
@@ -44,8 +41,17 @@ _LOOKBACK_HALF_WIDTHS = 7.0
 _LOOKBACK_PIXELS = 12.0
 
 
-def heading_at(graph: nx.MultiGraph, end: int, pixel_m: float) -> Floats:
-    """Unit vector in which a road runs out at its free end, taken over some widths of it (12 pixels at least)."""
+def heading_at(graph: nx.MultiGraph[int], end: int, pixel_m: float) -> Floats:
+    """Return the direction in which a road runs out at its free end, taken over some widths of it (12 pixels at least).
+
+    Args:
+        graph: The working graph.
+        end: A node of degree 1.
+        pixel_m: Side of a pixel in metres.
+
+    Returns:
+        A vector (2,) of length 1.
+    """
     [(_, _, data)] = graph.edges(end, data=True)
     path = path_from(data, end)[:, :2]
     half_width = half_width_at(graph, end)
@@ -57,10 +63,15 @@ def heading_at(graph: nx.MultiGraph, end: int, pixel_m: float) -> Floats:
     return np.asarray(direction / max(float(np.hypot(*direction)), 1e-9), dtype=float)
 
 
-def extend_ends(graph: nx.MultiGraph, mask: BitMask, *, pixel_size_m: tuple[float, float]) -> None:
-    """Draw every free end straight on to where the mask (height, width) ends, since thinning stops short of it.
+def extend_ends(graph: nx.MultiGraph[int], mask: BitMask, *, pixel_size_m: tuple[float, float]) -> None:
+    """Extend every free end straight to where the mask ends, in place, since thinning stops short of it.
 
     The last width of the centre line is drawn anew, because thinning hooks into a corner there.
+
+    Args:
+        graph: The working graph.
+        mask: The road mask of the scene.
+        pixel_size_m: Width and height of a pixel in metres.
     """
     for end in free_ends(graph):
         [(_, _, data)] = graph.edges(end, data=True)
@@ -74,19 +85,38 @@ def extend_ends(graph: nx.MultiGraph, mask: BitMask, *, pixel_size_m: tuple[floa
         graph.nodes[end]["xy"] = tip
 
 
+def _last_road_point(
+    mask: BitMask, start: Floats, heading: Floats, reach_m: float, pixel_size_m: tuple[float, float]
+) -> Floats:
+    """Return the point on a ray from `start` up to which all pixels are road; x and y in metres."""
+    step = min(pixel_size_m) / 4
+    points = start + np.arange(0, reach_m + step, step)[:, None] * heading
+    cols, rows = np.floor(points / pixel_size_m).astype(int).T
+    is_road = mask.at(rows, cols)
+    is_road[0] = True
+    return np.asarray(points[-1 if is_road.all() else int(np.argmin(is_road)) - 1], dtype=float)
+
+
 def join_ends(
-    graph: nx.MultiGraph,
+    graph: nx.MultiGraph[int],
     *,
     max_gap_m: float,
     max_aside_m: float,
     max_turn_deg: float,
     pixel_size_m: tuple[float, float],
 ) -> None:
-    """Bridge pairs of free ends up to `max_gap_m` apart whose roads point at each other.
+    """Join, in place, pairs of free ends whose roads point at each other.
 
-    Both roads must head within `max_turn_deg` of the bridge and miss the other's end by at most `max_aside_m`. The
-    best pairs come first, and an end is used once. A piece that is too short to say where it points learns it from the
-    road that it has been joined to: so there are rounds, until no pair is left.
+    The best pairs come first, and an end is used once. A piece that is too short to say where it points learns it from
+    the road that it has been joined to: so there are rounds, until no pair is left.
+
+    Args:
+        graph: The working graph.
+        max_gap_m: Largest distance of two ends in metres.
+        max_aside_m: Each road, drawn on straight, misses the other's end by at most so many metres.
+        max_turn_deg: Each road heads within so many degrees of the straight line between the ends.
+        pixel_size_m: Width and height of a pixel in metres.
+
     Source: the post-processing of SpaceNet-3 albu and of CRESI.
     """
     while max_gap_m > 0:
@@ -99,19 +129,10 @@ def join_ends(
         for one, other in _facing_pairs(points, headings, max_gap_m, max_aside_m, max_turn_deg):
             if one not in joined and other not in joined:
                 joined.update((one, other))
-                bridge(graph, ends[one], ends[other])
+                fill_gap(graph, ends[one], ends[other])
         if not joined:
             break
         dissolve_chains(graph)
-
-
-def bridge(graph: nx.MultiGraph, start: int, end: int, way: Floats | None = None) -> None:
-    """Connect two nodes over a gap, straight or by the points (n, 2) of a way."""
-    first, last = (np.append(graph.nodes[node]["xy"], half_width_at(graph, node)) for node in (start, end))
-    if way is None or not len(way):
-        way = (first + last)[None, :2] / 2
-    gap = np.column_stack([way, np.full(len(way), np.nan)])
-    add_path(graph, start, end, np.vstack([first, gap, last]))
 
 
 def _facing_pairs(
@@ -121,7 +142,7 @@ def _facing_pairs(
     across = points[other] - points[one]
     distance = np.hypot(*across.T)
     direction = across / np.maximum(distance, 1e-9)[:, None]
-    # How well the worse of the two roads points along the bridge.
+    # How well the worse of the two roads points across the gap.
     cosine = np.minimum((headings[one] * direction).sum(1), -(headings[other] * direction).sum(1))
     aside = distance * np.sqrt(1 - np.clip(cosine, 0, 1) ** 2)
     faces = (cosine >= np.cos(np.radians(max_turn_deg))) & (aside <= max_aside_m)
@@ -129,36 +150,43 @@ def _facing_pairs(
     yield from ((int(one[i]), int(other[i])) for i in order if faces[i])
 
 
-def _last_road_point(
-    mask: BitMask, start: Floats, heading: Floats, reach_m: float, pixel_size_m: tuple[float, float]
-) -> Floats:
-    """The point on a ray from `start` up to which all pixels are road; x and y in metres."""
-    step = min(pixel_size_m) / 4
-    points = start + np.arange(0, reach_m + step, step)[:, None] * heading
-    cols, rows = np.floor(points / pixel_size_m).astype(int).T
-    is_road = mask.at(rows, cols)
-    is_road[0] = True
-    return np.asarray(points[-1 if is_road.all() else int(np.argmin(is_road)) - 1], dtype=float)
+def fill_gap(graph: nx.MultiGraph[int], start: int, end: int, points: Floats | None = None) -> None:
+    """Connect two nodes over a gap, in place.
 
-
-# Free ends led on to a place along another road, which is split there.
+    Args:
+        graph: The working graph.
+        start: One node.
+        end: The other.
+        points: The points (n, 2) between them, in metres; None for a straight line.
+    """
+    first, last = (np.append(graph.nodes[node]["xy"], half_width_at(graph, node)) for node in (start, end))
+    if points is None or not len(points):
+        points = (first + last)[None, :2] / 2
+    gap = np.column_stack([points, np.full(len(points), np.nan)])
+    add_path(graph, start, end, np.vstack([first, gap, last]))
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A free end and where it meets another road: `position` in metres along the path of `edge`.
-
-    `way` are the points (n, 2) between, None for a straight bridge.
-    """
+    """A free end and the place where it meets another road."""
 
     end: int
+    """The node at the free end."""
     edge: Edge
+    """The road that it meets."""
     position: float
-    way: npt.NDArray[np.float64] | None = None
+    """Where it meets that road, in metres along its path."""
+    points: Floats | None = None
+    """The points (n, 2) between, in metres; None for a straight line."""
 
 
-def attach_ends(graph: nx.MultiGraph, hits: Iterable[Hit]) -> None:
-    """Bridge each end to where it meets a road; a node within half the width of that road is used again."""
+def attach_ends(graph: nx.MultiGraph[int], hits: Iterable[Hit]) -> None:
+    """Connect each end, in place, to where it meets a road, which is split there.
+
+    Args:
+        graph: The working graph.
+        hits: The ends and places. A node within half the width of the road is used again.
+    """
     by_edge: dict[Edge, list[Hit]] = {}
     for hit in hits:
         by_edge.setdefault(hit.edge, []).append(hit)
@@ -167,11 +195,11 @@ def attach_ends(graph: nx.MultiGraph, hits: Iterable[Hit]) -> None:
     dissolve_chains(graph)
 
 
-def _attach(graph: nx.MultiGraph, edge: Edge, hits: Sequence[Hit]) -> None:
+def _attach(graph: nx.MultiGraph[int], edge: Edge, hits: Sequence[Hit]) -> None:
     path, first = graph.edges[edge]["path"], graph.edges[edge]["start"]
     last = edge[1] if first == edge[0] else edge[0]
     length, snap = path_length(path), float(np.nanmedian(path[:, 2]))
-    stops, bridges, new = [(0.0, first)], [], max(graph.nodes) + 1
+    stops, connections, new = [(0.0, first)], [], max(graph.nodes) + 1
     for hit in hits:
         before, node = stops[-1]
         if hit.position >= length - snap:
@@ -179,15 +207,15 @@ def _attach(graph: nx.MultiGraph, edge: Edge, hits: Sequence[Hit]) -> None:
         elif hit.position > before + snap:
             node, new = new, new + 1
             stops.append((hit.position, node))
-        bridges.append((hit.end, node, hit.way))
+        connections.append((hit.end, node, hit.points))
     _split(graph, edge, [*stops, (length, last)])
-    for end, node, way in bridges:
-        # Two ends may each meet the other's road at its end: one bridge is enough.
+    for end, node, points in connections:
+        # Two ends may each meet the other's road at its end: one connection is enough.
         if not graph.has_edge(end, node):
-            bridge(graph, end, node, way)
+            fill_gap(graph, end, node, points)
 
 
-def _split(graph: nx.MultiGraph, edge: Edge, stops: Sequence[tuple[float, int]]) -> None:
+def _split(graph: nx.MultiGraph[int], edge: Edge, stops: Sequence[tuple[float, int]]) -> None:
     """Cut an edge at positions along its path; the first and the last stop are its ends."""
     path = graph.edges[edge]["path"]
     graph.remove_edge(*edge)
@@ -200,13 +228,17 @@ def _split(graph: nx.MultiGraph, edge: Edge, stops: Sequence[tuple[float, int]])
         add_path(graph, start[1], end[1], np.vstack([head, path[is_between], tail]))
 
 
-# A road that breaks off just before the side of another one is led on to it.
-
-
-def join_ends_to_edges(graph: nx.MultiGraph, *, max_gap_m: float, pixel_size_m: tuple[float, float]) -> None:
-    """Lead free ends straight on to the road whose side they meet within `max_gap_m`.
+def join_ends_to_edges(graph: nx.MultiGraph[int], *, max_gap_m: float, pixel_size_m: tuple[float, float]) -> None:
+    """Extend free ends straight to the road whose side they meet, in place; that road is split there.
 
     The new junction is put on an existing node where one lies within half the width of the road.
+
+    Args:
+        graph: The working graph.
+        max_gap_m: Largest distance of an end and the side of the road, in metres.
+        pixel_size_m: Width and height of a pixel in metres.
+
+    Source: an addition to SpaceNet-3 albu and CRESI, which join ends to ends alone.
     """
     ends, edges = free_ends(graph), list(graph.edges(keys=True))
     if max_gap_m <= 0:
@@ -223,7 +255,7 @@ def join_ends_to_edges(graph: nx.MultiGraph, *, max_gap_m: float, pixel_size_m: 
     )
 
 
-def _ray(graph: nx.MultiGraph, end: int, reach_m: float, pixel_m: float) -> shapely.LineString:
+def _ray(graph: nx.MultiGraph[int], end: int, reach_m: float, pixel_m: float) -> shapely.LineString:
     # The centre line of the road ahead lies half a width behind its side; it is taken to be as wide as this one.
     # The ray starts a hair ahead, so that it does not meet the road that it comes from.
     start, heading = graph.nodes[end]["xy"], heading_at(graph, end, pixel_m)
@@ -234,7 +266,7 @@ def _ray(graph: nx.MultiGraph, end: int, reach_m: float, pixel_m: float) -> shap
 def _first_hits(
     rays: Sequence[shapely.LineString], lines: Sequence[shapely.LineString]
 ) -> Iterator[tuple[int, int, float]]:
-    """The first line that each ray meets: numbers of the ray and of the line, and where along the line."""
+    """Find the first line that each ray meets: numbers of the ray and of the line, and where along the line."""
     tree = shapely.STRtree(lines)
     for number, ray in enumerate(rays):
         met = np.sort(tree.query(ray, predicate="intersects"))

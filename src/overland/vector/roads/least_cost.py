@@ -1,4 +1,4 @@
-"""Free ends led on over pixels that the mask left out but the scores still take for road: the way of least cost."""
+"""Free ends extended over pixels that the mask left out but that are still probable: least-cost paths."""
 
 from __future__ import annotations
 
@@ -6,40 +6,44 @@ from dataclasses import dataclass
 
 import networkx as nx
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial import KDTree
 from skimage.graph import MCP_Geometric
 
-from overland.raster import Window
+from overland.geo.grid import Window
+from overland.vector.layer import Bools, Floats, Ints
 from overland.vector.roads.gaps import Hit, attach_ends, heading_at
 from overland.vector.roads.skeleton import ReadProbabilities
 from overland.vector.roads.trace import Edge, free_ends, half_width_at, path_distances
 
 __all__ = ["join_ends_by_cost"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-# The way may bend off the heading of the road by so much, seen from its end.
+# The path may bend off the heading of the road by so much, seen from its end.
 _MAX_TURN_DEG = 50.0
-# Certain road still costs something, so that of two ways over it the shorter is taken.
+# Certain road still costs something, so that of two paths over it the shorter is taken.
 _LEAST_COST = 0.05
 _OUTSIDE = -1.0
 
 
 def join_ends_by_cost(
-    graph: nx.MultiGraph,
-    read_scores: ReadProbabilities,
+    graph: nx.MultiGraph[int],
+    read_probabilities: ReadProbabilities,
     shape: tuple[int, int],
     *,
     max_gap_m: float,
-    min_score: float,
+    min_probability: float,
     pixel_size_m: tuple[float, float],
 ) -> None:
-    """Lead free ends on to the road that they reach at the least cost, 1 - p summed along the way.
+    """Extend free ends, in place, to the road that they reach at the least cost, 1 - p summed along the path.
 
-    Looked for is any other road, its end or its side, within `max_gap_m` and 50° of the end's heading. The way is taken
-    when the mean score along it, between the roads, is `min_score` at least.
+    Any other road will do, at its end or its side, within 50° of the end's heading.
+
+    Args:
+        graph: The working graph.
+        read_probabilities: Reads the probabilities of road in a window.
+        shape: Rows and columns of the scene.
+        max_gap_m: Largest distance of an end and the road, in metres.
+        min_probability: A path is taken when the mean probability along it, between the roads, is at least this.
+        pixel_size_m: Width and height of a pixel in metres.
     """
     ends = free_ends(graph)
     if max_gap_m <= 0 or not ends:
@@ -47,15 +51,15 @@ def join_ends_by_cost(
     roads = _Roads(graph, pixel_size_m)
     hits = []
     for end in ends:
-        ahead = _ahead_of(graph, end, max_gap_m, shape, pixel_size_m)
-        hits.append(_hit(roads, ahead, end, max_gap_m, read_scores, min_score))
+        cone = _cone_ahead(graph, end, max_gap_m, shape, pixel_size_m)
+        hits.append(_hit(roads, cone, end, max_gap_m, read_probabilities, min_probability))
     attach_ends(graph, [hit for hit in hits if hit is not None])
 
 
 class _Roads:
     """All points of all paths: which edge they are on, and how far along it."""
 
-    def __init__(self, graph: nx.MultiGraph, pixel_size_m: tuple[float, float]) -> None:
+    def __init__(self, graph: nx.MultiGraph[int], pixel_size_m: tuple[float, float]) -> None:
         self.edges: list[Edge] = list(graph.edges(keys=True))
         paths = [_densified(graph.edges[edge]["path"][:, :2], min(pixel_size_m)) for edge in self.edges]
         self.points = np.concatenate(paths)
@@ -64,15 +68,22 @@ class _Roads:
         self.tree = KDTree(self.points)
 
     def near(self, end: int, xy: Floats, reach_m: float) -> Ints:
-        """Points within reach that are not on the road of the end itself."""
+        """Find points within reach that are not on the road of the end itself."""
         found = np.array(sorted(self.tree.query_ball_point(xy, reach_m)), dtype=np.int64)
         own = [number for number in np.unique(self.edge_of_point[found]) if end in self.edges[number][:2]]
         return found[~np.isin(self.edge_of_point[found], own)]
 
 
+def _densified(path: Floats, step: float) -> Floats:
+    along = path_distances(path)
+    extra = np.arange(step, along[-1], step)
+    stops = np.union1d(along, extra) if len(path) < along[-1] / step / 2 else along
+    return np.column_stack([np.interp(stops, along, column) for column in path.T])
+
+
 @dataclass(frozen=True)
-class _Ahead:
-    """What a free end looks at: a cone, at its mouth as wide as the road, in a window of pixels."""
+class _Cone:
+    """The ground ahead of a free end: a cone, at its mouth as wide as the road, in a window of pixels."""
 
     xy: Floats
     heading: Floats
@@ -80,34 +91,34 @@ class _Ahead:
     window: Window
     pixel_size_m: tuple[float, float]
 
-    def holds(self, points: Floats) -> npt.NDArray[np.bool_]:
-        """Which points (..., 2) lie in the cone."""
+    def holds(self, points: Floats) -> Bools:
+        """Tell which points (..., 2) lie in the cone."""
         offsets = points - self.xy
         along = offsets @ self.heading
         aside = np.abs(offsets @ np.array([-self.heading[1], self.heading[0]]))
         return np.asarray((along >= 0) & (aside <= self.half_width + along * np.tan(np.radians(_MAX_TURN_DEG))))
 
     def cells(self, points: Floats) -> Ints:
-        """Rows and columns (n, 2) in the window of points in metres."""
+        """Return rows and columns (n, 2) in the window of points in metres."""
         cells = np.floor(points / self.pixel_size_m).astype(np.int64) - (self.window.col_off, self.window.row_off)
         return np.asarray(cells.clip(0, (self.window.width - 1, self.window.height - 1))[:, ::-1])
 
     def centers(self, cells: Ints) -> Floats:
-        """Points in metres (..., 2) of rows and columns in the window."""
+        """Return points in metres (..., 2) of rows and columns in the window."""
         return np.asarray(
             (cells[..., ::-1] + (self.window.col_off + 0.5, self.window.row_off + 0.5)) * self.pixel_size_m
         )
 
-    def costs(self, scores: Floats) -> Floats:
-        """What a step on each pixel of the window costs, negative outside of the cone."""
-        centers = self.centers(np.moveaxis(np.indices(scores.shape), 0, -1))
+    def costs(self, probabilities: Floats) -> Floats:
+        """Return the cost of a step on each pixel of the window, negative outside of the cone."""
+        centers = self.centers(np.moveaxis(np.indices(probabilities.shape), 0, -1))
         is_open = self.holds(centers) | (np.hypot(*np.moveaxis(centers - self.xy, -1, 0)) <= max(self.pixel_size_m))
-        return np.where(is_open, 1 - scores.clip(0, 1) + _LEAST_COST, _OUTSIDE)
+        return np.where(is_open, 1 - probabilities.clip(0, 1) + _LEAST_COST, _OUTSIDE)
 
 
-def _ahead_of(
-    graph: nx.MultiGraph, end: int, max_gap_m: float, shape: tuple[int, int], pixel_size_m: tuple[float, float]
-) -> _Ahead:
+def _cone_ahead(
+    graph: nx.MultiGraph[int], end: int, max_gap_m: float, shape: tuple[int, int], pixel_size_m: tuple[float, float]
+) -> _Cone:
     xy, half_width = graph.nodes[end]["xy"], half_width_at(graph, end)
     # The centre line of the road ahead lies half a width behind its side; it is taken to be as wide as this one.
     reach = max_gap_m + half_width
@@ -116,38 +127,36 @@ def _ahead_of(
     window = Window(col_off=left, row_off=top, width=right - left, height=bottom - top).intersection(
         Window(col_off=0, row_off=0, width=shape[1], height=shape[0])
     )
-    return _Ahead(xy, heading_at(graph, end, min(pixel_size_m)), half_width, window, pixel_size_m)
+    return _Cone(xy, heading_at(graph, end, min(pixel_size_m)), half_width, window, pixel_size_m)
 
 
 def _hit(
-    roads: _Roads, ahead: _Ahead, end: int, max_gap_m: float, read_scores: ReadProbabilities, min_score: float
+    roads: _Roads,
+    cone: _Cone,
+    end: int,
+    max_gap_m: float,
+    read_probabilities: ReadProbabilities,
+    min_probability: float,
 ) -> Hit | None:
-    points = roads.near(end, ahead.xy, max_gap_m + ahead.half_width)
-    points = points[ahead.holds(roads.points[points])]
+    points = roads.near(end, cone.xy, max_gap_m + cone.half_width)
+    points = points[cone.holds(roads.points[points])]
     if not len(points):
         return None
-    scores = np.nan_to_num(read_scores(ahead.window).astype(np.float64), nan=0.0)
-    cells = ahead.cells(roads.points[points])
-    way, target = _cheapest_way(ahead.costs(scores), ahead.cells(ahead.xy[None])[0], cells)
-    if target is None or float(scores[way[:, 0], way[:, 1]].mean()) < min_score:
+    probabilities = np.nan_to_num(read_probabilities(cone.window).astype(np.float64), nan=0.0)
+    cells = cone.cells(roads.points[points])
+    path, reached = _least_cost_path(cone.costs(probabilities), cone.cells(cone.xy[None])[0], cells)
+    if reached is None or float(probabilities[path[:, 0], path[:, 1]].mean()) < min_probability:
         return None
-    point = points[target]
-    return Hit(end, roads.edges[roads.edge_of_point[point]], float(roads.along[point]), ahead.centers(way[1:-1]))
+    point = points[reached]
+    return Hit(end, roads.edges[roads.edge_of_point[point]], float(roads.along[point]), cone.centers(path[1:-1]))
 
 
-def _cheapest_way(costs: Floats, start: Ints, targets: Ints) -> tuple[Ints, int | None]:
-    """The cells (n, 2) from a start to the target that costs least, and the number of that target; None if none is."""
-    ways = MCP_Geometric(costs, fully_connected=True)
-    sums, _ = ways.find_costs([tuple(start)], [tuple(cell) for cell in targets], find_all_ends=False)
-    reached = sums[targets[:, 0], targets[:, 1]]
+def _least_cost_path(costs: Floats, start: Ints, goals: Ints) -> tuple[Ints, int | None]:
+    """Return the cells (n, 2) from a start to the goal that costs least, and that goal's number; None if none is."""
+    paths = MCP_Geometric(costs, fully_connected=True)
+    sums, _ = paths.find_costs([tuple(start)], [tuple(cell) for cell in goals], find_all_ends=False)
+    reached = sums[goals[:, 0], goals[:, 1]]
     best = int(np.argmin(reached))
     if not np.isfinite(reached[best]):
         return np.empty((0, 2), dtype=np.int64), None
-    return np.array(ways.traceback(tuple(targets[best]))), best
-
-
-def _densified(path: Floats, step: float) -> Floats:
-    along = path_distances(path)
-    extra = np.arange(step, along[-1], step)
-    stops = np.union1d(along, extra) if len(path) < along[-1] / step / 2 else along
-    return np.column_stack([np.interp(stops, along, column) for column in path.T])
+    return np.array(paths.traceback(tuple(goals[best]))), best

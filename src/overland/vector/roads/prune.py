@@ -1,18 +1,11 @@
-"""What thinning invents is taken away: split junctions, spurs, specks."""
+"""Artefacts of thinning removed from the working graph: split junctions, spurs, specks."""
 
 from __future__ import annotations
 
 import networkx as nx
 import numpy as np
 
-from overland.vector.roads.trace import (
-    Edge,
-    add_path,
-    dissolve_chains,
-    half_width_at,
-    path_from,
-    path_length,
-)
+from overland.vector.roads.trace import Edge, add_path, dissolve_chains, half_width_at, path_from, path_length
 
 __all__ = ["contract_junctions", "drop_short_components", "prune_spurs"]
 
@@ -21,11 +14,14 @@ _ROUNDS = 4
 _SPUR_WIDTHS = 1.0
 
 
-def contract_junctions(graph: nx.MultiGraph) -> None:
-    """Make one node of junctions that are closer than their road is wide.
+def contract_junctions(graph: nx.MultiGraph[int]) -> None:
+    """Make one node, in place, of junctions that are closer than their road is wide.
 
     Thinning turns a crossing into two T-junctions with a short piece between them: 1.3 half widths long where the
     roads meet at 60°, 1.9 at 50°. A crossing that is more acute keeps two nodes.
+
+    Args:
+        graph: The working graph.
     """
     widths = {node: half_width_at(graph, node) for node, degree in graph.degree if degree >= 3}
     short = [
@@ -42,11 +38,15 @@ def contract_junctions(graph: nx.MultiGraph) -> None:
     dissolve_chains(graph)
 
 
-def prune_spurs(graph: nx.MultiGraph, *, min_spur_m: float) -> None:
-    """Remove dead ends shorter than `min_spur_m` or than the width of the road they leave, in several rounds.
+def prune_spurs(graph: nx.MultiGraph[int], *, min_spur_m: float) -> None:
+    """Remove short dead ends in place, in several rounds.
 
     Ends at the scene's border stay. Where a road forks at its very end the longest arm stays, unless all of them are
     mere corners of the end.
+
+    Args:
+        graph: The working graph.
+        min_spur_m: Dead ends go that are shorter than this, in metres, or than the width of the road they leave.
     """
     for _ in range(_ROUNDS):
         spurs = _spurs(graph, min_spur_m)
@@ -59,8 +59,13 @@ def prune_spurs(graph: nx.MultiGraph, *, min_spur_m: float) -> None:
         dissolve_chains(graph)
 
 
-def drop_short_components(graph: nx.MultiGraph, *, min_length_m: float) -> None:
-    """Remove connected pieces whose total length is below `min_length_m`."""
+def drop_short_components(graph: nx.MultiGraph[int], *, min_length_m: float) -> None:
+    """Remove short connected pieces in place.
+
+    Args:
+        graph: The working graph.
+        min_length_m: Pieces go whose roads are shorter in all, in metres.
+    """
     for nodes in list(nx.connected_components(graph)):
         edges = graph.subgraph(nodes).edges(data=True)
         if sum(path_length(data["path"]) for _, _, data in edges) < min_length_m:
@@ -72,7 +77,7 @@ def _reach(widths: dict[int, float], u: int, v: int) -> float:
     return 2 * np.pi * widths[u] if u == v else 2 * max(widths[u], widths[v])
 
 
-def _merge_nodes(graph: nx.MultiGraph, cluster: list[int], half_width: float) -> None:
+def _merge_nodes(graph: nx.MultiGraph[int], cluster: list[int], half_width: float) -> None:
     center, *others = cluster
     graph.nodes[center]["xy"] = np.mean([graph.nodes[node]["xy"] for node in cluster], axis=0)
     graph.nodes[center]["border"] = any(graph.nodes[node]["border"] for node in cluster)
@@ -90,8 +95,8 @@ def _merge_nodes(graph: nx.MultiGraph, cluster: list[int], half_width: float) ->
     graph.remove_nodes_from(others)
 
 
-def _spurs(graph: nx.MultiGraph, min_spur_m: float) -> list[tuple[float, int, int]]:
-    """Dead ends that are too short, shortest first: length, junction, end."""
+def _spurs(graph: nx.MultiGraph[int], min_spur_m: float) -> list[tuple[float, int, int]]:
+    """Return the dead ends that are too short, shortest first: length, junction, end."""
     spurs = []
     for end in [node for node, degree in graph.degree if degree == 1]:
         [(_, junction, data)] = graph.edges(end, data=True)

@@ -1,4 +1,9 @@
-"""Skeleton pixels to a graph: nodes where lines end or meet, paths of pixels between them."""
+"""Skeleton pixels to the working graph: nodes where lines end or meet, and edges that carry a path of points.
+
+A path is an array (n, 3) of x, y and the road's half width there, all in metres from the upper left corner of the
+scene; a gap is crossed through a point whose half width is NaN. An edge keeps the node at which its path starts
+(`start`), since an undirected edge does not. Nodes carry `xy`, and `border`: True where the scene ends.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,9 @@ from typing import Any
 
 import networkx as nx
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from overland.vector.layer import Floats, Ints
 from overland.vector.roads.skeleton import Centerlines
 
 __all__ = [
@@ -27,60 +32,81 @@ __all__ = [
     "trace_centerlines",
 ]
 
-
-# The working graph: nodes at points, and edges that carry a path of points with the road's half width at each.
-#
-# A path is an array (n, 3) of x, y and half width, all in metres from the upper left corner of the scene; a gap is
-# crossed through a point whose half width is NaN. An edge keeps the node at which its path starts, since an undirected
-# edge does not. Nodes carry `xy`, and `border`: whether the scene ends there.
-
-Path = npt.NDArray[np.float64]
+Path = Floats
+"""Points (n, 3) of x, y and half width, in metres; the half width is NaN in a gap."""
 Edge = tuple[int, int, int]
+"""Both nodes of an edge, and its key among the edges between them."""
 
 
-def add_path(graph: nx.MultiGraph, start: int, end: int, path: Path) -> None:
-    """Add an edge whose path leads from `start` to `end`; its ends are put exactly on the nodes."""
+def add_path(graph: nx.MultiGraph[int], start: int, end: int, path: Path) -> None:
+    """Add an edge along a path; the ends of the path are put exactly on the nodes.
+
+    Args:
+        graph: The working graph, changed in place.
+        start: The node at which the path starts.
+        end: The node at which it ends.
+        path: Points (n, 3) as above.
+    """
     path = path.copy()
     path[0, :2], path[-1, :2] = graph.nodes[start]["xy"], graph.nodes[end]["xy"]
     graph.add_edge(start, end, start=start, path=path)
 
 
 def path_from(data: dict[str, Any], node: int) -> Path:
-    """The path of an edge as seen from one of its nodes."""
+    """Return the path of an edge as seen from one of its nodes.
+
+    Args:
+        data: The attributes of the edge.
+        node: The node that comes first.
+
+    Returns:
+        Points (n, 3).
+    """
     path: Path = data["path"]
     return path if data["start"] == node else path[::-1]
 
 
+def set_end(data: dict[str, Any], node: int, path: Path) -> None:
+    """Replace the path of an edge.
+
+    Args:
+        data: The attributes of the edge, changed in place.
+        node: The node that the new path starts from.
+        path: Points (n, 3) as seen from that node.
+    """
+    data["path"] = path if data["start"] == node else path[::-1]
+
+
 def path_length(path: Path) -> float:
-    """Length of a path in metres."""
+    """Return the length of a path in metres; `path` is (n, 2) or (n, 3)."""
     return float(path_distances(path)[-1])
 
 
-def path_distances(path: Path) -> Path:
-    """How far along a path each of its points lies, in metres."""
+def path_distances(path: Floats) -> Floats:
+    """Return how far along a path each of its points lies (n,), in metres; `path` is (n, 2) or (n, 3)."""
     return np.append(0.0, np.hypot(*np.diff(path[:, :2], axis=0).T).cumsum())
 
 
 def gap_filled_length(path: Path) -> float:
-    """Length of a path in metres where it crosses a gap."""
+    """Return the length of a path (n, 3) in metres where it crosses a gap."""
     steps = np.hypot(*np.diff(path[:, :2], axis=0).T)
     is_gap = np.isnan(path[:, 2])
     return float(steps[is_gap[1:] | is_gap[:-1]].sum())
 
 
-def free_ends(graph: nx.MultiGraph) -> list[int]:
-    """Nodes where a road ends within the scene, in a stable order."""
+def free_ends(graph: nx.MultiGraph[int]) -> list[int]:
+    """Return the nodes of a working graph where a road ends within the scene, in a stable order."""
     return [node for node, degree in graph.degree if degree == 1 and not graph.nodes[node]["border"]]
 
 
-def half_width_at(graph: nx.MultiGraph, node: int) -> float:
-    """Half width of the widest road at a node, in metres; 0 where nothing is known."""
+def half_width_at(graph: nx.MultiGraph[int], node: int) -> float:
+    """Return half the width of the widest road at a node, in metres; 0 where nothing is known."""
     widths = [path_from(data, node)[0, 2] for _, _, data in graph.edges(node, data=True)]
     return float(np.nanmax(widths)) if np.isfinite(widths).any() else 0.0
 
 
-def dissolve_chains(graph: nx.MultiGraph) -> None:
-    """Join the two edges at every node that only continues a road; a closed ring keeps one node."""
+def dissolve_chains(graph: nx.MultiGraph[int]) -> None:
+    """Join, in place, the two edges at every node that only continues a road; a closed ring keeps one node."""
     for node in [node for node, degree in graph.degree if degree == 2]:
         edges = list(graph.edges(node, keys=True, data=True))
         if len(edges) != 2 or graph.nodes[node]["border"]:
@@ -91,24 +117,22 @@ def dissolve_chains(graph: nx.MultiGraph) -> None:
         add_path(graph, before, after, path)
 
 
-def set_end(data: dict[str, Any], node: int, path: Path) -> None:
-    """Replace the path of an edge by one that is given as seen from `node`."""
-    data["path"] = path if data["start"] == node else path[::-1]
+def trace_centerlines(lines: Centerlines, *, pixel_size_m: tuple[float, float]) -> nx.MultiGraph[int]:
+    """Build the working graph of skeleton pixels; single pixels are left out.
 
+    Args:
+        lines: The skeleton pixels of a scene.
+        pixel_size_m: Width and height of a pixel in metres.
 
-Ints = npt.NDArray[np.int64]
-
-
-def trace_centerlines(lines: Centerlines, *, pixel_size_m: tuple[float, float]) -> nx.MultiGraph:
-    """Build the working graph (see `paths`) of skeleton pixels; single pixels are left out.
-
-    A ring without a junction gets one node. Nodes within one pixel of the scene's edge are marked as border.
+    Returns:
+        The working graph. A ring without a junction gets one node. Nodes within two pixels of the scene's edge are
+        marked as border.
     """
     columns = (lines.cols + 0.5) * pixel_size_m[0], (lines.rows + 0.5) * pixel_size_m[1], lines.half_widths_m
     points = np.column_stack(columns)
     height, width = lines.mask.shape
     border = (lines.rows < 2) | (lines.rows >= height - 2) | (lines.cols < 2) | (lines.cols >= width - 2)
-    graph = nx.MultiGraph()
+    graph: nx.MultiGraph[int] = nx.MultiGraph()
     for path in _walk_paths(_neighbours(lines.rows, lines.cols, width)):
         for pixel in (path[0], path[-1]):
             graph.add_node(pixel, xy=points[pixel, :2], border=bool(border[pixel]))
@@ -117,7 +141,7 @@ def trace_centerlines(lines: Centerlines, *, pixel_size_m: tuple[float, float]) 
 
 
 def _neighbours(rows: Ints, cols: Ints, width: int) -> list[list[int]]:
-    """Indices of the pixels next to each pixel; a diagonal counts only where no side step leads to it."""
+    """Return the indices of the pixels next to each pixel; a diagonal counts only where no side step leads to it."""
     stride = width + 2
     flat = rows * stride + cols
     east, south, west = (_find(flat, flat + step) for step in (1, stride, -1))
@@ -143,7 +167,7 @@ def _find(flat: Ints, wanted: Ints) -> Ints:
 
 
 def _walk_paths(neighbours: list[list[int]]) -> list[list[int]]:
-    """Paths from node to node, each once, then the rings that have no node."""
+    """Walk from node to node, each path once, then along the rings that have no node."""
     paths, arrived, passed = [], set(), bytearray(len(neighbours))
     for start, around in enumerate(neighbours):
         if len(around) == 2:

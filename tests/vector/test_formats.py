@@ -11,7 +11,7 @@ from overland.errors import UsageError
 from overland.raster import Grid
 from overland.vector import graph_to_map, layers_from_graph, osmnx_graph, road_graph_from_mask, write_features
 
-GRID = Grid(200, 200, Affine(0.5, 0, 500000, 0, -0.5, 4600000), "EPSG:32633")
+GRID = Grid(height=200, width=200, transform=Affine(0.5, 0, 500000, 0, -0.5, 4600000), crs="EPSG:32633")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import shapely
 
-from overland.vector.roads.smooth import line_from_path
+from overland.vector.roads.finish import line_from_path
 
 
 def path_of(points, half_width=3.0):
