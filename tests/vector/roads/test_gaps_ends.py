@@ -4,8 +4,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from overland.cleaning.components import bitmask_from_array
 from overland.vector.roads.gaps import extend_ends, heading_at, join_ends
-from overland.vector.roads.skeleton import bitmask_from_array
 from overland.vector.roads.trace import add_path, gap_filled_length
 
 

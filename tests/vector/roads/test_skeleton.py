@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from drawn_roads import mask_from_lines
+from overland.cleaning.components import bitmask_from_array
 from overland.geo.grid import iter_row_windows
-from overland.vector.roads.skeleton import bitmask_from_array, centerlines_from_mask
+from overland.vector.roads.skeleton import centerlines_from_mask
 
 
 def centerlines(mask, pixel_size_m=(1, 1), block_rows=None):

@@ -5,8 +5,9 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.morphology import thin
 
+from overland.cleaning.components import bitmask_from_array
 from overland.geo.grid import iter_row_windows
-from overland.vector.roads.skeleton import bitmask_from_array, thin_row_blocks, thin_window
+from overland.vector.roads.skeleton import thin_row_blocks, thin_window
 
 
 def random_mask(sigma):

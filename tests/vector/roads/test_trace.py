@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from overland.vector.roads.skeleton import Centerlines, bitmask_from_array
+from overland.cleaning.components import bitmask_from_array
+from overland.vector.roads.skeleton import Centerlines
 from overland.vector.roads.trace import path_length, trace_centerlines
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import shapely
 from scipy.spatial import KDTree
 
+from overland.cleaning.components import BitMask
 from overland.vector.layer import Floats
-from overland.vector.roads.skeleton import BitMask
 from overland.vector.roads.trace import (
     Edge,
     add_path,

@@ -11,29 +11,25 @@ to about twice n pixels wide need one round.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, sparse
-from scipy.sparse import csgraph
+from scipy import ndimage
 from scipy.spatial import KDTree
 
+from overland.cleaning.components import BitMask, drop_objects, fill_holes
 from overland.geo.grid import Window
 from overland.vector.layer import Bools, Floats, Ints
 
 __all__ = [
-    "BitMask",
     "Centerlines",
     "Probabilities",
     "ReadProbabilities",
     "RoadPixels",
-    "bitmask_from_array",
     "centerlines_from_mask",
     "clean_road_mask",
-    "drop_objects",
-    "fill_holes",
     "road_pixels_from_arrays",
     "thin_row_blocks",
     "thin_window",
@@ -60,72 +56,6 @@ class RoadPixels:
     """Reads how probable road is in a window; None where that is not known."""
 
 
-class BitMask:
-    """A mask of a whole scene at one bit a pixel, all False at first.
-
-    Args:
-        height: Rows of the scene.
-        width: Columns of the scene.
-    """
-
-    def __init__(self, height: int, width: int) -> None:
-        self.shape = (height, width)
-        self._bytes = np.zeros((height, (width + 7) // 8), dtype=np.uint8)
-
-    def rows(self, start: int, end: int) -> Bools:
-        """Return some rows; above and below the scene its edge rows repeat.
-
-        Args:
-            start: The first row.
-            end: The row after the last one.
-
-        Returns:
-            Booleans (end - start, width).
-        """
-        height, width = self.shape
-        packed = self._bytes[np.arange(start, end).clip(0, height - 1)]
-        return np.unpackbits(packed, axis=1, count=width).view(bool)
-
-    def set_rows(self, start: int, pixels: Bools) -> None:
-        """Replace rows.
-
-        Args:
-            start: The first row.
-            pixels: Booleans (rows, width).
-        """
-        self._bytes[start : start + len(pixels)] = np.packbits(pixels, axis=1)
-
-    def at(self, rows: Ints, cols: Ints) -> Bools:
-        """Return single pixels; they are False outside of the scene.
-
-        Args:
-            rows: Row of each pixel (n,).
-            cols: Column of each pixel (n,).
-
-        Returns:
-            Booleans (n,).
-        """
-        height, width = self.shape
-        inside = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
-        rows, cols = rows.clip(0, height - 1), cols.clip(0, width - 1)
-        found = (self._bytes[rows, cols >> 3] >> (7 - (cols & 7)).astype(np.uint8)) & 1
-        return np.asarray(inside & found.astype(bool))
-
-
-def bitmask_from_array(mask: Bools) -> BitMask:
-    """Pack a mask that is in memory.
-
-    Args:
-        mask: Booleans (height, width).
-
-    Returns:
-        The same at one bit a pixel.
-    """
-    bits = BitMask(*mask.shape)
-    bits.set_rows(0, mask)
-    return bits
-
-
 def road_pixels_from_arrays(mask: Bools, probabilities: Probabilities | None = None) -> RoadPixels:
     """Give pixels that are in memory already in the form in which files are read.
 
@@ -138,94 +68,6 @@ def road_pixels_from_arrays(mask: Bools, probabilities: Probabilities | None = N
     """
     read_probabilities = None if probabilities is None else lambda window: probabilities[window.slices]
     return RoadPixels(len(mask), mask.shape[1], lambda window: mask[window.slices], read_probabilities)
-
-
-Labels = npt.NDArray[np.int32]
-
-_SIDES = ndimage.generate_binary_structure(2, 1)
-_SIDES_AND_CORNERS = ndimage.generate_binary_structure(2, 2)
-
-
-def drop_objects(mask: BitMask, blocks: Sequence[Window], min_pixels: int, seeds: BitMask | None = None) -> None:
-    """Clear small objects of a mask; pixels are connected over corners as well.
-
-    Args:
-        mask: The mask, changed in place.
-        blocks: Its row blocks.
-        min_pixels: Objects with fewer pixels go.
-        seeds: With it every object goes, too, that holds none of its pixels.
-    """
-    keep = _kept_labels(mask, blocks, True, _SIDES_AND_CORNERS, min_pixels, seeds)
-    _flip_others(mask, blocks, True, _SIDES_AND_CORNERS, keep)
-
-
-def fill_holes(mask: BitMask, blocks: Sequence[Window], min_pixels: int) -> None:
-    """Set small holes of a mask; their pixels are connected over sides only. Those at the edge of the scene count, too.
-
-    Args:
-        mask: The mask, changed in place.
-        blocks: Its row blocks.
-        min_pixels: Holes with fewer pixels are filled.
-    """
-    keep = _kept_labels(mask, blocks, False, _SIDES, min_pixels, None)
-    _flip_others(mask, blocks, False, _SIDES, keep)
-
-
-def _kept_labels(
-    mask: BitMask, blocks: Sequence[Window], value: bool, structure: Bools, min_pixels: int, seeds: BitMask | None
-) -> Bools:
-    """Tell for each label, counted over all blocks, if its component stays; label 0 of a block is none."""
-    sizes, seeded, links, last_row = [], [], [], None
-    for block, labels, first in _iter_labels(mask, blocks, value, structure):
-        sizes.append(np.bincount(labels.ravel(), minlength=1)[1:])
-        if seeds is not None:
-            marked = labels[seeds.rows(block.row_off, block.row_end)]
-            seeded.append(np.bincount(marked, minlength=len(sizes[-1]) + 1)[1:])
-        top = np.where(labels[0] > 0, labels[0].astype(np.int64) + first, 0)
-        if last_row is not None:
-            links.append(_links(last_row, top, bool(structure[0, 0])))
-        last_row = np.where(labels[-1] > 0, labels[-1].astype(np.int64) + first, 0)
-    component = _join_labels(sum(map(len, sizes)), links)
-    keep = np.bincount(component, weights=np.concatenate(sizes)) >= min_pixels
-    if seeds is not None:
-        keep &= np.bincount(component, weights=np.concatenate(seeded)) > 0
-    return np.asarray(keep[component], dtype=bool)
-
-
-def _flip_others(mask: BitMask, blocks: Sequence[Window], value: bool, structure: Bools, keep: Bools) -> None:
-    if keep.all():
-        return
-    for block, labels, first in _iter_labels(mask, blocks, value, structure):
-        drop = np.append(False, ~keep[first : first + labels.max(initial=0)])
-        mask.set_rows(block.row_off, mask.rows(block.row_off, block.row_end) ^ drop[labels])
-
-
-def _iter_labels(
-    mask: BitMask, blocks: Sequence[Window], value: bool, structure: Bools
-) -> Iterator[tuple[Window, Labels, int]]:
-    """Labels 1, 2, ... of the components within each block, and how many labels came before."""
-    first = 0
-    for block in blocks:
-        labels, count = ndimage.label(mask.rows(block.row_off, block.row_end) == value, structure)
-        yield block, labels, first
-        first += count
-
-
-def _links(above: Ints, below: Ints, corners: bool) -> Ints:
-    """Pairs (2, n) of labels, counted from 1, that touch across the border of two blocks."""
-    pairs = [(above, below)]
-    if corners:
-        pairs += [(above[1:], below[:-1]), (above[:-1], below[1:])]
-    touching = np.hstack([np.vstack(pair) for pair in pairs])
-    return np.unique(touching[:, (touching > 0).all(axis=0)], axis=1)
-
-
-def _join_labels(count: int, links: Sequence[Ints]) -> npt.NDArray[np.int32]:
-    """The component of each label."""
-    one, other = np.hstack([np.zeros((2, 0), dtype=np.int64), *links]) - 1
-    graph = sparse.coo_array((np.ones(len(one), dtype=np.int8), (one, other)), shape=(count, count))
-    _, component = csgraph.connected_components(graph, directed=False)
-    return np.asarray(component, dtype=np.int32)
 
 
 _ITERATIONS = 32

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from overland.cleaning.components import bitmask_from_array, drop_objects, fill_holes
 from overland.geo.grid import iter_row_windows
-from overland.vector.roads.skeleton import bitmask_from_array, drop_objects, fill_holes
 
 CORNERS = np.ones((3, 3))
 

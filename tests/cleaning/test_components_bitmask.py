@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from overland.vector.roads.skeleton import BitMask, bitmask_from_array
+from overland.cleaning.components import BitMask, bitmask_from_array
 
 
 def random_mask(height=37, width=53):
