@@ -1,8 +1,8 @@
 """Insert what the code says of itself into README and docs, between `<!-- insert: NAME -->` and `<!-- end -->`.
 
 NAME is a command ("train", "data check"), "overland" for the list of commands, "settings" for those of a training run,
-or "benchmarks" for what benchmarks/results/*.json hold. With --check nothing is written and a page that is out of step
-is an error.
+"benchmarks" for the figures in benchmarks/results/*.json, or "house" for those of the source (benchmarks/house.json).
+With --check nothing is written and a page that is out of step is an error.
 """
 
 from __future__ import annotations
@@ -17,23 +17,25 @@ from pathlib import Path
 import click
 
 from overland.cli import overland
-from overland.settings import TrainSettings
+from overland.training.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 sys.path.append(str(ROOT / "benchmarks"))
+from house_figures import house_table  # noqa: E402
 from results import RESULTS, section  # noqa: E402 - what a benchmark prints and what the page shows are made alike
 
 PLACE = re.compile(r"(<!-- insert: (?P<name>[a-z -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+HOUSE = ROOT / "benchmarks" / "house.json"
 
 
 def inserted(text: str) -> str:
-    """The page with every place filled from the code."""
+    """Return the page with every place filled from the code."""
     return PLACE.sub(lambda match: f"{match[1]}{_content(match['name'])}{match[3]}", text)
 
 
 def documented(text: str) -> set[str]:
-    """The commands that a page has a place for."""
+    """Return the commands that a page has a place for."""
     return {match["name"] for match in PLACE.finditer(text)}
 
 
@@ -44,6 +46,8 @@ def _content(name: str) -> str:
     if name == "benchmarks":
         found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
         return "\n".join(["", "## Results", "", *map(section, found), ""]) if found else ""
+    if name == "house":
+        return f"\n{house_table(json.loads(HOUSE.read_text(encoding='utf-8')))}\n\n"
     words = [] if name == "overland" else name.split()
     return f"\n```text\n{_help_of(words)}\n```\n\n"
 
@@ -53,28 +57,36 @@ def _help_of(words: list[str]) -> str:
     context = click.Context(command, info_name="overland", terminal_width=100, max_content_width=100)
     for word in words:
         assert isinstance(command, click.Group)
-        command = command.commands[word]
+        found = command.get_command(context, word)
+        assert found is not None, f"there is no command {' '.join(words)}"
+        command = found
         context = click.Context(command, info_name=word, parent=context, terminal_width=100, max_content_width=100)
     return command.get_help(context)
 
 
-def _all_commands(group: click.Group, path: tuple[str, ...] = ()) -> set[str]:
-    names = set()
-    for name, command in group.commands.items():
-        here = (*path, name)
-        names |= _all_commands(command, here) if isinstance(command, click.Group) else {" ".join(here)}
-    return names
+def all_commands(group: click.Group, path: tuple[str, ...] = ()) -> dict[str, click.Command]:
+    """Return every command of a group that is no group itself, by its words."""
+    context = click.Context(group)
+    found: dict[str, click.Command] = {}
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            found |= all_commands(command, (*path, name))
+        else:
+            found[" ".join((*path, name))] = command
+    return found
 
 
 def main() -> int:
-    """Fill or check every page; gives the exit code."""
+    """Fill or check every page; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    pages = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
     texts = {page: page.read_text(encoding="utf-8") for page in pages}
     stale = [page for page, text in texts.items() if inserted(text) != text]
-    missing = _all_commands(overland) - set().union(*map(documented, texts.values()))
+    missing = set(all_commands(overland)) - set().union(*map(documented, texts.values()))
     if missing:
         print(f"Commands without a place in the docs: {', '.join(sorted(missing))}", file=sys.stderr)
     if check:

@@ -13,14 +13,6 @@ insert_commands = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(insert_commands)
 
 
-def leaves(group, path=()):
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from leaves(command, (*path, name))
-        else:
-            yield " ".join((*path, name)), command
-
-
 @pytest.fixture(scope="module")
 def documented():
     texts = [page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md")]
@@ -28,7 +20,9 @@ def documented():
 
 
 @pytest.mark.parametrize(
-    ("name", "command"), list(leaves(overland)), ids=lambda value: value if isinstance(value, str) else ""
+    ("name", "command"),
+    list(insert_commands.all_commands(overland).items()),
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_every_option_stands_on_a_page_with_its_meaning(name, command, documented):
     for parameter in command.params:
