@@ -30,7 +30,7 @@ def test_regions_of_a_drawn_mask():
 
 
 @pytest.mark.parametrize("cuts", [(1,), (1, 2), (30,), (7, 8, 31, 60), tuple(range(1, 90))])
-def test_regions_do_not_depend_on_the_bands(cuts):
+def test_regions_do_not_depend_on_the_row_blocks(cuts):
     mask = land(5)
     whole, (of_label,) = regions_from_row_blocks([mask], largest=10**9)
     cut, of_labels = regions_from_row_blocks(bands(mask, *cuts), largest=10**9)

@@ -166,7 +166,7 @@ def _iter_labels(
     first = 0
     for block in blocks:
         labels, count = ndimage.label(mask.rows(block.row_off, block.row_end) == value, structure)
-        yield block, labels, first
+        yield block, np.asarray(labels, dtype=np.int32), first
         first += count
 
 

@@ -1,4 +1,8 @@
-"""Opening and closing of every class at once: each class is one bit of a byte, eight to a pass."""
+"""Neighbourhoods of class ids: median and majority, opening and closing of every class at once.
+
+A neighbourhood is combined with an associative function over runs, squares and disks in log2(size) steps a row. Opening
+and closing keep each class as one bit of a byte, so that eight classes go in one pass.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +27,34 @@ __all__ = [
     "over_square",
 ]
 
-
-# Neighbourhoods combined with an associative function: runs, squares and disks, in log2(size) steps a row.
-
+Mask = npt.NDArray[np.uint8]
+"""Class ids (height, width), 255 where there is no data."""
+Bits = npt.NDArray[np.uint8]
+Counts = npt.NDArray[np.unsignedinteger]
 Values = npt.NDArray[Any]
+"""Values (height, width) of any type that the function takes."""
+
+_ALL = 0xFF
+_CLASSES_A_BYTE = 8
+_BITS_SET = np.array([value.bit_count() for value in range(256)], np.uint8)
+# Above, left, right, below, then the corners: the choice among several nearest pixels must not depend on ids.
+_NEIGHBOURS = ((-1, 0), (0, -1), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
 def over_run(combine: np.ufunc, values: Values, size: int, axis: int) -> Values:
-    """Combine each run of `size` neighbours along an axis; the result is `size - 1` shorter there.
+    """Combine each run of neighbours along an axis.
 
     Runs of 1, 2, 4, ... are made by doubling and put together as the binary digits of `size` say, so each value
     counts once.
+
+    Args:
+        combine: An associative function of two arrays.
+        values: Values (height, width).
+        size: Length of a run.
+        axis: 0 for runs down the columns, 1 for runs along the rows.
+
+    Returns:
+        The combined values, `size - 1` shorter along the axis.
     """
     length = values.shape[axis] - size + 1
     result: Values | None = None
@@ -52,14 +73,31 @@ def over_run(combine: np.ufunc, values: Values, size: int, axis: int) -> Values:
 
 
 def over_square(combine: np.ufunc, values: Values, size: int) -> Values:
-    """Combine each square of `size` x `size`; the result is `size - 1` shorter along both axes."""
+    """Combine each square of values.
+
+    Args:
+        combine: An associative function of two arrays.
+        values: Values (height, width).
+        size: Side of a square.
+
+    Returns:
+        The combined values, `size - 1` shorter along both axes.
+    """
     return over_run(combine, over_run(combine, values, size, axis=1), size, axis=0)
 
 
 def over_disk(combine: np.ufunc, values: Values, size: int) -> Values:
-    """Combine each disk of `size` pixels across (odd); the result is `size - 1` shorter along both axes.
+    """Combine each disk of values.
 
     A pixel belongs to the disk when its centre is at most `size / 2` from the disk's: 3 gives the whole square.
+
+    Args:
+        combine: An associative function of two arrays, for which a value may count twice.
+        values: Values (height, width).
+        size: Pixels across, an odd number.
+
+    Returns:
+        The combined values, `size - 1` shorter along both axes.
     """
     radius = size // 2
     height, width = (side - size + 1 for side in values.shape)
@@ -79,14 +117,15 @@ def _cut(values: Values, start: int, length: int, axis: int) -> Values:
     return values[start : start + length] if axis == 0 else values[:, start : start + length]
 
 
-# Median and majority of class ids: what most of a pixel's neighbourhood is.
-
-Mask = npt.NDArray[np.uint8]
-Counts = npt.NDArray[np.unsignedinteger]
-
-
 def classes_in(mask: Mask) -> list[int]:
-    """The ids that occur in a mask, without 255."""
+    """List the ids that occur in a mask.
+
+    Args:
+        mask: Class ids (height, width).
+
+    Returns:
+        The ids from the smallest up, without 255.
+    """
     counts = np.bincount(mask.ravel(), minlength=256)
     return [int(index) for index in np.flatnonzero(counts[:IGNORE_INDEX])]
 
@@ -96,6 +135,13 @@ def median_mask(mask: Mask, size: int) -> Mask:
 
     That is the median of each class against all others, so for two classes the median filter itself; the median of
     the ids would mean nothing. Only pixels that hold data count.
+
+    Args:
+        mask: Class ids, uint8 (height, width) with 255 where there is no data.
+        size: Side of the window in pixels, an odd number.
+
+    Returns:
+        A new mask of the same shape.
     """
     padded = np.pad(mask, size // 2, constant_values=IGNORE_INDEX)
     labelled = _counts(padded != IGNORE_INDEX, size)
@@ -109,7 +155,14 @@ def median_mask(mask: Mask, size: int) -> Mask:
 def majority_mask(mask: Mask, size: int) -> Mask:
     """Give each pixel the class that is most frequent in the `size` x `size` window around it (mode filter).
 
-    Where two classes are equally frequent the pixel stays what it is. Only pixels that hold data count.
+    Where two classes are equally frequent the pixel keeps its class. Only pixels that hold data count.
+
+    Args:
+        mask: Class ids, uint8 (height, width) with 255 where there is no data.
+        size: Side of the window in pixels, an odd number.
+
+    Returns:
+        A new mask of the same shape.
     """
     padded = np.pad(mask, size // 2, constant_values=IGNORE_INDEX)
     best = np.zeros(mask.shape, _count_dtype(size))
@@ -140,21 +193,20 @@ def _with_nodata_of(mask: Mask, result: Mask) -> Mask:
     return result
 
 
-Bits = npt.NDArray[np.uint8]
-
-_ALL = 0xFF
-_CLASSES_A_BYTE = 8
-_BITS_SET = np.array([value.bit_count() for value in range(256)], np.uint8)
-# Above, left, right, below, then the corners: which of several nearest pixels is taken must not depend on ids.
-_NEIGHBOURS = ((-1, 0), (0, -1), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
-
-
 def open_mask(mask: Mask, size: int, *, background: int | None = None) -> Mask:
     """Take from each class the places where no disk of `size` pixels fits into it: specks, spurs, thin lines.
 
     They go to the nearest other class that keeps its place there, at most `size` pixels away (of several the one above,
     then left, right, below); with none so near they stay. The `background` keeps every place. A class may go on where
     the mask ends or has no data, so nothing is taken because it is cut off there.
+
+    Args:
+        mask: Class ids, uint8 (height, width) with 255 where there is no data.
+        size: Width of the disk in pixels, an odd number.
+        background: Id of the class that is no object; None without one.
+
+    Returns:
+        A new mask of the same shape.
     """
     is_kept = mask == IGNORE_INDEX
     if background is not None:
@@ -167,11 +219,19 @@ def open_mask(mask: Mask, size: int, *, background: int | None = None) -> Mask:
 
 
 def close_mask(mask: Mask, size: int, *, background: int | None = None) -> Mask:
-    """Give each class the places beside it into which no disk of `size` pixels fits: gaps, cracks, pinholes.
+    """Give each class the places next to it into which no disk of `size` pixels fits: gaps, cracks, pinholes.
 
-    What two classes could claim so stays what it is, and the `background` claims nothing. Nothing is claimed because
-    the mask ends or has no data beside it. Without a background a line thinner than `size` that parts a class in two
-    is such a gap.
+    A place that two classes could claim keeps its class, and the `background` claims nothing. Nothing is claimed
+    because the mask ends or has no data next to it. Without a background a line thinner than `size` that parts a class
+    in two is such a gap.
+
+    Args:
+        mask: Class ids, uint8 (height, width) with 255 where there is no data.
+        size: Width of the disk in pixels, an odd number.
+        background: Id of the class that is no object; None without one.
+
+    Returns:
+        A new mask of the same shape.
     """
     claims = np.zeros(mask.shape, np.uint16)
     claimed_by = mask.copy()
@@ -205,7 +265,7 @@ def _class_of_bit(classes: list[int]) -> Mask:
 
 
 def _filled_from_nearest(mask: Mask, is_free: npt.NDArray[np.bool_], reach: int) -> Mask:
-    """Let the other classes around free pixels grow into them, ring after ring; what is out of reach stays."""
+    """Let the other classes around free pixels grow into them, ring after ring; pixels out of reach stay."""
     known = np.pad(np.where(is_free, np.uint8(IGNORE_INDEX), mask), 1, constant_values=IGNORE_INDEX)
     flat, stride = known.reshape(-1), known.shape[1]
     offsets = [row * stride + col for row, col in _NEIGHBOURS]

@@ -1,4 +1,8 @@
-"""Regions of one class over a raster of any size: labelled band by band, with areas and shared borders."""
+"""Regions of one class over a raster of any size, with their areas and shared borders, and small ones given away.
+
+Regions are labelled row block by row block and joined where the blocks touch. What becomes of a small one is decided on
+the regions of the whole raster and not on its pixels, so it does not depend on how the raster was cut.
+"""
 
 from __future__ import annotations
 
@@ -6,72 +10,75 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import skimage.measure
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from overland.cleaning.components import Bools, Ints, Labels, join_labels
 from overland.cleaning.filters import Mask
 from overland.cleaning.options import CleanUp
 from overland.legend import IGNORE_INDEX
 
 __all__ = [
-    "Ids",
-    "Ints",
     "Regions",
+    "absorb_holes",
     "absorb_regions",
     "clean_regions",
-    "fill_holes",
     "merge_regions",
     "paint_regions",
     "regions_from_row_blocks",
 ]
 
-
-Ids = npt.NDArray[np.int32]
-Ints = npt.NDArray[np.int64]
-Row = tuple[Mask, Ids]
+Row = tuple[Mask, Labels]
 
 # A pair of regions is sorted and counted as one number of 64 bits, the first region in the upper half.
 _HALF = 32
 _NEVER_SMALL = np.iinfo(np.int64).max
 _NO_PAIRS = np.empty((0, 2), np.int32)
+_IDS = 256
 
 
 @dataclass(frozen=True)
 class Regions:
     """Connected regions of one class (4-connected, as polygons are) and how they touch.
 
-    Region 0 is what lies outside: pixels without data and beyond the raster; its class is 255 and it is never small.
-    The others come in the order of their first pixel, row by row, so their numbers do not depend on any class id.
-    `classes` and `areas` (pixels) have one entry for each; `pairs` (m, 2) are neighbours, smaller number first, with
-    `borders`, the number of pixel edges that they share.
+    Region 0 is the outside: pixels without data and beyond the raster; its class is 255 and it is never small. The
+    others come in the order of their first pixel, row by row, so their numbers do not depend on any class id.
     """
 
     classes: Mask
+    """Class id of each region (n,)."""
     areas: Ints
-    pairs: Ids
-    borders: Ids
+    """Pixels of each region (n,)."""
+    pairs: Labels
+    """Neighbours (m, 2), the smaller number first."""
+    borders: Labels
+    """Pixel edges that the two of each pair share (m,)."""
 
     def __len__(self) -> int:
         return len(self.classes) - 1
 
 
-def regions_from_row_blocks(bands: Iterable[Mask], *, largest: int) -> tuple[Regions, list[Ids]]:
-    """Find the regions of a mask that comes as bands of rows from top to bottom.
+def regions_from_row_blocks(blocks: Iterable[Mask], *, largest: int) -> tuple[Regions, list[Labels]]:
+    """Find the regions of a mask that comes in row blocks from top to bottom.
 
-    Returns them, and for each band the region of each of its labels, for `paint_regions`. Memory follows the number of
-    regions and one band, not the raster. Borders between regions that both have `largest` pixels or more in one band
-    are left out: neither will ever change. The regions do not depend on how the mask is cut into bands.
+    Memory follows the number of regions and one block, not the raster.
+
+    Args:
+        blocks: Class ids of each block, uint8 (rows, width) with 255 where there is no data. The regions do not depend
+            on how the mask is cut.
+        largest: Regions of so many pixels will never change: borders between two that have them within one block are
+            left out.
+
+    Returns:
+        The regions, and for each block the region of each of its labels, for `paint_regions`.
     """
     parts, joins, spans = [_outside()], [_NO_PAIRS], []
     total = 1
     above: Row | None = None
-    for mask in bands:
+    for mask in blocks:
         labels = _labels(mask)
-        band = _parts_of_band(mask, labels, largest)
-        first, total = total, total + len(band.classes)
-        parts.append(replace(band, pairs=_shifted(band.pairs, first - 1)))
+        block = _parts_of_block(mask, labels, largest)
+        first, total = total, total + len(block.classes)
+        parts.append(replace(block, pairs=_shifted(block.pairs, first - 1)))
         top, bottom = ((mask[row], _shifted(labels[row], first - 1)) for row in (0, -1))
         above = above or _outside_row(mask.shape[1])
         joins.append(_joined(above, top))
@@ -84,20 +91,32 @@ def regions_from_row_blocks(bands: Iterable[Mask], *, largest: int) -> tuple[Reg
     return regions, [np.append(np.int32(0), region_of_part[span]) for span in spans]
 
 
-def paint_regions(mask: Mask, region_of_label: Ids, classes: Mask) -> Mask:
-    """Paint a band anew: `region_of_label` is what `regions_from_row_blocks` gave for it, `classes` one for each region."""
-    painted: Mask = classes[region_of_label][_labels(mask)]
-    return painted
+def paint_regions(mask: Mask, region_of_label: Labels, classes: Mask) -> Mask:
+    """Paint a row block anew.
 
+    Args:
+        mask: The block, as `regions_from_row_blocks` saw it.
+        region_of_label: The regions of its labels, as that gave them.
+        classes: The new class of each region.
 
-def merge_regions(regions: Regions, joins: Ids) -> tuple[Regions, Ids]:
-    """Make one region of those that `joins` (k, 2) connects; they must be of one class.
-
-    Returns the regions, in the order of their first parts, and for each part the region it went to.
+    Returns:
+        The block with the new classes, uint8 (rows, width).
     """
-    number = len(regions.classes)
-    graph = coo_array((np.ones(len(joins), bool), (joins[:, 0], joins[:, 1])), shape=(number, number))
-    count, region_of_part = connected_components(graph, directed=False)
+    return np.asarray(classes[region_of_label][_labels(mask)], dtype=np.uint8)
+
+
+def merge_regions(regions: Regions, joins: Labels) -> tuple[Regions, Labels]:
+    """Join regions of one class.
+
+    Args:
+        regions: Regions, or parts of them.
+        joins: Pairs (k, 2) of parts that are one.
+
+    Returns:
+        The regions, in the order of their first parts, and for each part the region it went to.
+    """
+    region_of_part = join_labels(len(regions.classes), joins)
+    count = int(region_of_part.max(initial=-1)) + 1
     classes = np.empty(count, np.uint8)
     classes[region_of_part] = regions.classes
     areas = np.zeros(count, np.int64)
@@ -117,18 +136,18 @@ def _outside_row(width: int) -> Row:
     return np.full(width, IGNORE_INDEX, np.uint8), np.zeros(width, np.int32)
 
 
-def _labels(mask: Mask) -> Ids:
+def _labels(mask: Mask) -> Labels:
     # Half the size that scikit-image gives: two thousand million regions would not fit into memory anyway.
-    labels: Ids = skimage.measure.label(mask, background=IGNORE_INDEX, connectivity=1).astype(np.int32)
+    labels: Labels = skimage.measure.label(mask, background=IGNORE_INDEX, connectivity=1).astype(np.int32)
     return labels
 
 
-def _shifted(labels: Ids, by: int) -> Ids:
+def _shifted(labels: Labels, by: int) -> Labels:
     return np.where(labels > 0, labels + np.int32(by), np.int32(0))
 
 
-def _parts_of_band(mask: Mask, labels: Ids, largest: int) -> Regions:
-    """The regions within a band, numbered as its labels are; the borders at its sides are borders with the outside."""
+def _parts_of_block(mask: Mask, labels: Labels, largest: int) -> Regions:
+    """Give the regions within a block, numbered as its labels; borders at its sides are borders with the outside."""
     areas = np.bincount(labels.ravel(), minlength=1)
     classes = np.empty(len(areas), np.uint8)
     classes[labels.ravel()] = mask.ravel()
@@ -142,8 +161,8 @@ def _parts_of_band(mask: Mask, labels: Ids, largest: int) -> Regions:
     return Regions(classes[1:], areas[1:], pairs[may_change], borders[may_change])
 
 
-def _joined(above: Row, below: Row) -> Ids:
-    """Pairs of parts that are one region, since they meet with one class across the seam of two bands."""
+def _joined(above: Row, below: Row) -> Labels:
+    """Give pairs of parts that are one region, since they meet with one class across the seam of two blocks."""
     is_one = (above[0] == below[0]) & (above[0] != IGNORE_INDEX)
     return np.unique(np.stack([above[1][is_one], below[1][is_one]], axis=1), axis=0)
 
@@ -153,36 +172,36 @@ def _seam(above: Row, below: Row) -> Regions:
     return Regions(np.empty(0, np.uint8), np.empty(0, np.int64), pairs, borders)
 
 
-def _borders(mask: Mask, ids: Ids, other_mask: Mask, other_ids: Ids) -> Ints:
-    """A code for each place where pixels that lie side by side differ."""
+def _borders(mask: Mask, ids: Labels, other_mask: Mask, other_ids: Labels) -> Ints:
+    """Give a code for each place where pixels that lie side by side differ."""
     differs = mask != other_mask
     return _codes(ids[differs], other_ids[differs])
 
 
-def _codes(ids: Ids, other_ids: Ids) -> Ints:
+def _codes(ids: Labels, other_ids: Labels) -> Ints:
     codes: Ints = np.minimum(ids, other_ids).astype(np.int64) << _HALF
     codes |= np.maximum(ids, other_ids)
     return codes
 
 
-def _counted(codes: Ints) -> tuple[Ids, Ids]:
-    """Each pair once, and how often its code is there."""
+def _counted(codes: Ints) -> tuple[Labels, Labels]:
+    """Give each pair once, and the number of its codes."""
     codes, counts = np.unique(codes, return_counts=True)
     return _pairs(codes), counts.astype(np.int32)
 
 
-def _added_up(codes: Ints, borders: Ids) -> tuple[Ids, Ids]:
-    """Each pair once, with its borders added up."""
+def _added_up(codes: Ints, borders: Labels) -> tuple[Labels, Labels]:
+    """Give each pair once, with its borders added up."""
     if len(codes) == 0:
         return _pairs(codes), borders
     order = np.argsort(codes)
     codes = codes[order]
     firsts = np.append(0, np.flatnonzero(np.diff(codes)) + 1)
-    totals: Ids = np.add.reduceat(borders[order], firsts)
+    totals: Labels = np.add.reduceat(borders[order], firsts)
     return _pairs(codes[firsts]), totals
 
 
-def _pairs(codes: Ints) -> Ids:
+def _pairs(codes: Ints) -> Labels:
     pairs = np.empty((len(codes), 2), np.int32)
     pairs[:, 0] = codes >> _HALF
     pairs[:, 1] = codes & ((1 << _HALF) - 1)
@@ -198,20 +217,19 @@ def _concatenated(parts: list[Regions]) -> Regions:
     )
 
 
-# Small regions given to what surrounds them, decided on the regions of the whole raster and not on its pixels.
-
-Flags = npt.NDArray[np.bool_]
-
-_IDS = 256
-
-
 def clean_regions(regions: Regions, cleanup: CleanUp, background: int | None = None) -> tuple[Mask, Regions]:
     """Remove objects, fill holes and sieve, in this order, as far as the clean-up asks for it.
 
-    Returns the new class of each region, and the regions that are left when neighbours of one class are joined.
+    Args:
+        regions: The regions of a mask.
+        cleanup: The steps and their sizes.
+        background: Id of the class that is no object; None without one.
+
+    Returns:
+        The new class of each region, and the regions that are left when neighbours of one class are joined.
     """
     left = regions
-    left_of_region: Ids = np.arange(len(regions.classes), dtype=np.int32)
+    left_of_region: Labels = np.arange(len(regions.classes), dtype=np.int32)
     for step in ("remove_objects", "fill_holes", "sieve"):
         changed = step in cleanup.steps
         while changed:
@@ -223,12 +241,19 @@ def clean_regions(regions: Regions, cleanup: CleanUp, background: int | None = N
     return left.classes[left_of_region], left
 
 
-def absorb_regions(regions: Regions, is_small: Flags) -> Mask:
-    """Give each small region the class with the longest border around it; returns the class of each region.
+def absorb_regions(regions: Regions, is_small: Bools) -> Mask:
+    """Give each small region the class with the longest border around it.
 
     Only neighbours that are not small, or have been absorbed before, count: clusters of small regions are taken from
     outside inwards. Of equally long borders the class with the largest region there wins, then the one that comes
     first in the raster. A small region stays when no neighbour is larger, as in a field of noise alone.
+
+    Args:
+        regions: The regions of a mask.
+        is_small: Bools (n,) of those to give away.
+
+    Returns:
+        The class of each region.
     """
     classes, is_pending = regions.classes.copy(), is_small.copy()
     small, neighbour, border = _neighbours(regions, is_small)
@@ -245,11 +270,18 @@ def absorb_regions(regions: Regions, is_small: Flags) -> Mask:
     return classes
 
 
-def fill_holes(regions: Regions, max_pixels: int, background: int | None = None) -> Mask:
-    """Give each hole of less than `max_pixels` the class around it; returns the class of each region.
+def absorb_holes(regions: Regions, max_pixels: int, background: int | None = None) -> Mask:
+    """Give each small hole the class around it. Of holes within holes the outer ones are filled.
 
-    A hole is a region with neighbours of one class only, away from missing data and the edge. The `background` has
-    no holes: what lies in it are objects. Of holes within holes the outer ones are filled.
+    A hole is a region with neighbours of one class only, away from missing data and the edge.
+
+    Args:
+        regions: The regions of a mask.
+        max_pixels: Holes with fewer pixels are filled.
+        background: Id of the class that has no holes, because objects lie in it; None without one.
+
+    Returns:
+        The class of each region.
     """
     is_small = regions.areas < max_pixels
     region, neighbour, _ = _neighbours(regions, is_small)
@@ -266,22 +298,22 @@ def fill_holes(regions: Regions, max_pixels: int, background: int | None = None)
 
 def _after_step(step: str, regions: Regions, cleanup: CleanUp, background: int | None) -> Mask:
     if step == "fill_holes":
-        return fill_holes(regions, cleanup.fill_holes, background)
+        return absorb_holes(regions, cleanup.fill_holes, background)
     is_small = regions.areas < cleanup.steps[step]
     if step == "remove_objects" and background is not None:
         is_small &= regions.classes != background
     return absorb_regions(regions, is_small)
 
 
-def _recoloured(regions: Regions, classes: Mask) -> tuple[Regions, Ids]:
+def _recoloured(regions: Regions, classes: Mask) -> tuple[Regions, Labels]:
     is_one = classes[regions.pairs[:, 0]] == classes[regions.pairs[:, 1]]
     return merge_regions(replace(regions, classes=classes), regions.pairs[is_one])
 
 
-def _neighbours(regions: Regions, is_meant: Flags) -> tuple[Ids, Ids, Ids]:
-    """The borders of the regions meant, from their side: a region, its neighbour, the length."""
+def _neighbours(regions: Regions, is_asked: Bools) -> tuple[Labels, Labels, Labels]:
+    """Give the borders of some regions from their side: a region, its neighbour, the length."""
     one, other = regions.pairs.T
-    from_one, from_other = is_meant[one], is_meant[other]
+    from_one, from_other = is_asked[one], is_asked[other]
     return (
         np.concatenate([one[from_one], other[from_other]]),
         np.concatenate([other[from_one], one[from_other]]),
@@ -289,7 +321,7 @@ def _neighbours(regions: Regions, is_meant: Flags) -> tuple[Ids, Ids, Ids]:
     )
 
 
-def _longest_border(small: Ids, neighbour: Ids, border: Ids, classes: Mask, areas: Ints) -> tuple[Ints, Ints]:
+def _longest_border(small: Labels, neighbour: Labels, border: Labels, classes: Mask, areas: Ints) -> tuple[Ints, Ints]:
     keys, key_of_border = np.unique(small.astype(np.int64) * _IDS + classes[neighbour], return_inverse=True)
     length, largest = np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64)
     first = np.full(len(keys), len(classes))
