@@ -16,7 +16,7 @@ def main(model: str, scene: str, output: str) -> None:
     folder = Path(output)
     ol.load_model(model).predict(scene, folder / "mask.tif")
     roads = ol.vectorize(folder / "mask.tif", folder / "roads.gpkg", kind="roads")
-    print(f"{roads['length_m'] / 1000:.2f} km of road in {folder / 'roads.gpkg'}")
+    print(f"{roads.length_m / 1000:.2f} km of road in {folder / 'roads.gpkg'}")
 
 
 if __name__ == "__main__":

@@ -52,8 +52,8 @@ def main() -> None:
 
 def _train(data: Path, output: Path, epochs: int) -> Path:
     trained = ol.train(data / "roads-massachusetts", epochs=epochs, project=str(output), name="run", exist_ok=True)
-    print(f"trained in {trained['seconds']} s")
-    return Path(trained["run"])
+    print(f"trained in {trained.seconds} s")
+    return Path(trained.run)
 
 
 def _map_town(run: Path, scene: Path, output: Path) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def _map_town(run: Path, scene: Path, output: Path) -> dict[str, Any]:
     lines = ol.vectorize(mask, roads, kind="roads", overwrite=True)
     page = output / f"{scene.stem}.html"
     ol.make_report(run, output=page, scene=scene, mask=mask, roads=roads, overwrite=True)
-    return {"road_iou_pooled": scores["headline"]["value"], "roads_km": round(lines["length_m"] / 1000, 2)}
+    return {"road_iou_pooled": scores["headline"]["value"], "roads_km": round(lines.length_m / 1000, 2)}
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def main() -> None:
         before, after = folder / "before.gpkg", folder / "roads.gpkg"
         predict(model, scene, mask, scores=scores)
         vectorize(mask, before, kind="roads", max_gap_m=0)
-        vectorize(mask, after, kind="roads", scores=scores)
+        vectorize(mask, after, kind="roads", probabilities=scores)
         page, picture = folder / "report.html", folder / "roads.png"
         make_report(model, output=page, scene=scene, roads=after, roads_before=before, picture=picture)
         with Image.open(picture) as image:

@@ -16,7 +16,7 @@ from overland.raster import Grid, create_raster, write_class_map
 def mask(tmp_path):
     pixels = np.zeros((100, 100), dtype=np.uint8)
     pixels[45:54] = 1
-    grid = Grid(100, 100, Affine(1, 0, 500000, 0, -1, 4600000), "EPSG:32633")
+    grid = Grid(height=100, width=100, transform=Affine(1, 0, 500000, 0, -1, 4600000), crs="EPSG:32633")
     write_class_map(tmp_path / "mask.tif", pixels, grid, legend_from_names(["background", "road"]))
     return tmp_path / "mask.tif"
 
@@ -65,19 +65,19 @@ def test_help_has_examples():
 
 
 def test_a_graph_for_osmnx_with_confidence(mask, tmp_path):
-    grid = Grid(100, 100, Affine(1, 0, 500000, 0, -1, 4600000), "EPSG:32633")
-    with create_raster(tmp_path / "scores.tif", grid, dtype="float32") as scores:
-        scores.write(np.full((100, 100), 0.2, dtype=np.float32), grid.window)
-    arguments = ["--kind", "roads", "--scores", tmp_path / "scores.tif", "--low-threshold", 0.9]
+    grid = Grid(height=100, width=100, transform=Affine(1, 0, 500000, 0, -1, 4600000), crs="EPSG:32633")
+    with create_raster(tmp_path / "probabilities.tif", grid, dtype="float32") as probabilities:
+        probabilities.write(np.full((100, 100), 0.2, dtype=np.float32), grid.window)
+    arguments = ["--kind", "roads", "--probabilities", tmp_path / "probabilities.tif", "--low-threshold", 0.9]
     result = run(mask, tmp_path / "a.graphml", *arguments)
     assert result.exit_code == 0
     assert "mean_p" in (tmp_path / "a.graphml").read_text()
 
 
-def test_a_mask_is_no_scores(mask, tmp_path):
-    result = run(mask, tmp_path / "a.gpkg", "--scores", mask)
+def test_a_mask_is_no_probabilities(mask, tmp_path):
+    result = run(mask, tmp_path / "a.gpkg", "--probabilities", mask)
     assert result.exit_code == 3
-    assert "predict --scores" in result.stderr
+    assert "predict --probabilities" in result.stderr
 
 
 def test_polygons_are_squared_and_roads_are_not(mask, tmp_path):

@@ -15,14 +15,14 @@ from PIL import Image
 
 from drawn_roads import mask_from_lines
 from overland.errors import DataError, UsageError
-from overland.geo.measures import map_to_pixels
+from overland.geo.measures import map_to_pixels, pixels_to_map
 from overland.legend import legend_from_names
 from overland.raster import Grid, create_raster, write_class_map
 from overland.raster.features import burn_shapes
-from overland.vector import pixels_to_map, read_layer
-from overland.workflows.vectorize import vectorize
+from overland.vector import read_layer
+from overland.workflows.vectorize import ClassPolygons, vectorize
 
-GRID = Grid(200, 200, Affine(0.5, 0, 500000, 0, -0.5, 4600000), "EPSG:32633")
+GRID = Grid(height=200, width=200, transform=Affine(0.5, 0, 500000, 0, -0.5, 4600000), crs="EPSG:32633")
 LAND = legend_from_names(["background", "field", "road"])
 
 
@@ -53,32 +53,32 @@ def test_polygons_carry_class_name_and_area(land, tmp_path):
     assert layer.fields["name"].tolist() == ["field", "road"]
     assert layer.fields["area_m2"] == pytest.approx([2500, 9 * 190 / 4], rel=0.01)
     assert layer.geometries[0].bounds == pytest.approx((500010, 4599940, 500060, 4599990), abs=1)
-    assert found["crs"] == "EPSG:32633"
-    assert found["units"] == "metres"
-    assert found["polygons"] == 2
-    assert found["classes"]["field"] == {"count": 1, "area_m2": pytest.approx(2500, rel=0.01)}
+    assert found.crs == "EPSG:32633"
+    assert found.units == "metres"
+    assert found.polygons == 2
+    assert found.classes["field"] == ClassPolygons(1, pytest.approx(2500, rel=0.01))
 
 
 def test_only_the_classes_named(land, tmp_path):
     found = vectorize(land, tmp_path / "a.gpkg", classes=["road"])
-    assert list(found["classes"]) == ["road"]
+    assert list(found.classes) == ["road"]
     assert read_layer(tmp_path / "a.gpkg").fields["name"].tolist() == ["road"]
 
 
 def test_the_background_can_be_named(land, tmp_path):
     found = vectorize(land, tmp_path / "a.gpkg", classes=["background", "field"])
-    assert set(found["classes"]) == {"background", "field"}
+    assert set(found.classes) == {"background", "field"}
 
 
 def test_regions_under_the_minimum_go(land, tmp_path):
-    assert vectorize(land, tmp_path / "a.gpkg", min_area_m2=600)["classes"]["road"]["count"] == 0
+    assert vectorize(land, tmp_path / "a.gpkg", min_area_m2=600).classes["road"].count == 0
 
 
 def test_roads_become_edges_and_nodes(land, tmp_path):
     found = vectorize(land, tmp_path / "roads.gpkg", kind="roads")
     edges, nodes = (read_layer(tmp_path / "roads.gpkg", name) for name in ("edges", "nodes"))
-    assert found["class"] == "road"
-    assert (found["edges"], found["nodes"]) == (len(edges), len(nodes)) == (1, 2)
+    assert found.road_class == "road"
+    assert (found.edges, found.nodes) == (len(edges), len(nodes)) == (1, 2)
     assert edges.fields["name"].tolist() == ["road"]
     assert edges.fields["length_m"] == pytest.approx([95], rel=0.01)
     assert edges.fields["width_m"] == pytest.approx([4.5], abs=0.5)
@@ -90,7 +90,7 @@ def test_roads_become_edges_and_nodes(land, tmp_path):
 def test_geojson_is_in_degrees_and_says_so(land, tmp_path, caplog):
     with caplog.at_level(logging.INFO, "overland"):
         found = vectorize(land, tmp_path / "roads.geojson", kind="roads")
-    assert found["crs"] == "EPSG:4326"
+    assert found.crs == "EPSG:4326"
     assert "longitude and latitude" in caplog.text
     west, south, east, north = shapely.total_bounds(read_layer(tmp_path / "roads.geojson").geometries)
     assert (west, south, east, north) == pytest.approx((15, 41.55, 15, 41.55), abs=0.01)
@@ -109,10 +109,10 @@ def test_without_a_crs_everything_is_pixels(tmp_path, caplog):
     path = save_plain(tmp_path / "mask.png", mask)
     with caplog.at_level(logging.INFO, "overland"):
         found = vectorize(path, tmp_path / "a.gpkg", kind="roads")
-    assert found["crs"] is None
-    assert found["units"] == "pixels"
-    assert found["class"] == "class 1"
-    assert found["length_m"] == pytest.approx(160, rel=0.01)
+    assert found.crs is None
+    assert found.units == "pixels"
+    assert found.road_class == "class 1"
+    assert found.length_m == pytest.approx(160, rel=0.01)
     assert caplog.text.count("in pixels") == 1
     assert read_layer(tmp_path / "a.gpkg", "edges").geometries[0].bounds[0] == pytest.approx(20, abs=1)
 
@@ -120,14 +120,14 @@ def test_without_a_crs_everything_is_pixels(tmp_path, caplog):
 def test_a_black_and_white_mask_is_two_classes(tmp_path):
     mask = mask_from_lines([[(20, 100), (180, 100)]], width=9).astype(np.uint8) * 255
     found = vectorize(save_plain(tmp_path / "mask.png", mask), tmp_path / "a.gpkg")
-    assert {name: values["count"] for name, values in found["classes"].items()} == {"class 1": 1}
+    assert {name: values.count for name, values in found.classes.items()} == {"class 1": 1}
 
 
 def test_many_classes_without_names_have_no_background(tmp_path):
     mask = np.repeat(np.arange(4, dtype=np.uint8), 50)[:, None].repeat(100, axis=1)
     found = vectorize(save_plain(tmp_path / "mask.png", mask), tmp_path / "a.gpkg")
-    assert list(found["classes"]) == ["class 0", "class 1", "class 2", "class 3"]
-    assert found["area_m2"] == pytest.approx(mask.size)
+    assert list(found.classes) == ["class 0", "class 1", "class 2", "class 3"]
+    assert found.area_m2 == pytest.approx(mask.size)
 
 
 @pytest.mark.parametrize("kind", ["polygons", "roads"])
@@ -144,27 +144,29 @@ def test_nothing_is_squared_and_scored(tmp_path):
     write_class_map(
         tmp_path / "mask.tif", np.zeros((200, 200), np.uint8), GRID, legend_from_names(["background", "building"])
     )
-    save_scores(tmp_path / "scores.tif", np.zeros((200, 200)), ("building",))
-    found = vectorize(tmp_path / "mask.tif", tmp_path / "a.gpkg", regularize=True, scores=tmp_path / "scores.tif")
-    assert found["polygons"] == 0
+    save_probabilities(tmp_path / "probabilities.tif", np.zeros((200, 200)), ("building",))
+    found = vectorize(
+        tmp_path / "mask.tif", tmp_path / "a.gpkg", regularize=True, probabilities=tmp_path / "probabilities.tif"
+    )
+    assert found.polygons == 0
     assert set(read_layer(tmp_path / "a.gpkg").fields) == {"class", "name", "area_m2", "mean_p"}
 
 
-def save_scores(path, scores, descriptions=("road",)):
+def save_probabilities(path, probabilities, descriptions=("road",)):
     with create_raster(
         path, GRID, count=len(descriptions), dtype="float32", nodata=float("nan"), descriptions=descriptions
     ) as writer:
-        writer.write(np.broadcast_to(scores, (len(descriptions), 200, 200)).astype(np.float32), GRID.window)
+        writer.write(np.broadcast_to(probabilities, (len(descriptions), 200, 200)).astype(np.float32), GRID.window)
     return path
 
 
-def road_scores():
+def road_probabilities():
     return mask_from_lines([[(-10, 160), (210, 160)]], width=9) * 0.75
 
 
-def test_scores_are_written_to_the_edges(land, tmp_path):
-    scores = save_scores(tmp_path / "scores.tif", road_scores())
-    vectorize(land, tmp_path / "roads.gpkg", kind="roads", scores=scores)
+def test_probabilities_are_written_to_the_edges(land, tmp_path):
+    probabilities = save_probabilities(tmp_path / "probabilities.tif", road_probabilities())
+    vectorize(land, tmp_path / "roads.gpkg", kind="roads", probabilities=probabilities)
     edges = read_layer(tmp_path / "roads.gpkg", "edges")
     assert edges.fields["mean_p"] == pytest.approx([0.75])
     assert edges.fields["min_p"] == pytest.approx([0.75])
@@ -172,13 +174,13 @@ def test_scores_are_written_to_the_edges(land, tmp_path):
 
 def test_of_many_score_bands_that_of_the_class_is_read(land, tmp_path):
     names = ("background", "field", "road")
-    with create_raster(tmp_path / "scores.tif", GRID, count=3, dtype="float32", descriptions=names) as writer:
-        writer.write(np.stack([road_scores() * 0, road_scores() * 0, road_scores()]), GRID.window)
-    vectorize(land, tmp_path / "roads.gpkg", kind="roads", scores=tmp_path / "scores.tif")
+    with create_raster(tmp_path / "probabilities.tif", GRID, count=3, dtype="float32", descriptions=names) as writer:
+        writer.write(np.stack([road_probabilities() * 0, road_probabilities() * 0, road_probabilities()]), GRID.window)
+    vectorize(land, tmp_path / "roads.gpkg", kind="roads", probabilities=tmp_path / "probabilities.tif")
     assert read_layer(tmp_path / "roads.gpkg", "edges").fields["mean_p"] == pytest.approx([0.75])
 
 
-def land_scores():
+def land_probabilities():
     """Probabilities of background, field and road: of field .5 above row 70 and .9 below, of road rising by column."""
     field = np.where(np.arange(200) < 70, 0.5, 0.9)[:, None].repeat(200, axis=1)
     road = (np.arange(200) / 200)[None].repeat(200, axis=0)
@@ -188,9 +190,9 @@ def land_scores():
 @pytest.mark.parametrize("named", [True, False])
 def test_polygons_carry_the_mean_probability_of_their_class(land, tmp_path, named):
     names = LAND.names if named else ()
-    with create_raster(tmp_path / "scores.tif", GRID, count=3, dtype="float32", descriptions=names) as writer:
-        writer.write(land_scores(), GRID.window)
-    vectorize(land, tmp_path / "land.gpkg", scores=tmp_path / "scores.tif", simplify_m=0)
+    with create_raster(tmp_path / "probabilities.tif", GRID, count=3, dtype="float32", descriptions=names) as writer:
+        writer.write(land_probabilities(), GRID.window)
+    vectorize(land, tmp_path / "land.gpkg", probabilities=tmp_path / "probabilities.tif", simplify_m=0)
     layer = read_layer(tmp_path / "land.gpkg")
     # 50 rows of .5 and 50 of .9; columns 0 to 189 of a ramp.
     assert layer.fields["name"].tolist() == ["field", "road"]
@@ -198,20 +200,20 @@ def test_polygons_carry_the_mean_probability_of_their_class(land, tmp_path, name
 
 
 def test_the_mean_probability_of_two_classes_has_one_band(tmp_path, monkeypatch):
-    monkeypatch.setattr("overland.vector.roads.skeleton._BAND_PIXELS", 200 * 100)
-    monkeypatch.setattr("overland.vector.roads.skeleton._BLOCK_ROWS", 1)
+    monkeypatch.setattr("overland.geo.grid._ROW_BLOCK_PIXELS", 200 * 100)
+    monkeypatch.setattr("overland.geo.grid._FILE_BLOCK_ROWS", 1)
     mask = np.zeros((200, 200), dtype=np.uint8)
     mask[80:120, 20:60] = mask[180:, 180:] = 1
-    scores = np.full((200, 200), 0.2)
-    scores[80:100, 20:60], scores[100:120, 20:60], scores[180:, 180:] = 0.6, 0.8, np.nan
-    scores[115:120, 20:60] = np.nan
+    probabilities = np.full((200, 200), 0.2)
+    probabilities[80:100, 20:60], probabilities[100:120, 20:60], probabilities[180:, 180:] = 0.6, 0.8, np.nan
+    probabilities[115:120, 20:60] = np.nan
     write_class_map(tmp_path / "mask.tif", mask, GRID, legend_from_names(["background", "road"]))
-    save_scores(tmp_path / "scores.tif", scores)
+    save_probabilities(tmp_path / "probabilities.tif", probabilities)
     vectorize(
         tmp_path / "mask.tif",
         tmp_path / "a.geojson",
         classes=["background", "road"],
-        scores=tmp_path / "scores.tif",
+        probabilities=tmp_path / "probabilities.tif",
         simplify_m=0,
     )
     layer = read_layer(tmp_path / "a.geojson")
@@ -226,8 +228,8 @@ def test_squared_polygons_have_right_angles_and_their_mean_probability(tmp_path)
     house = shapely.affinity.rotate(shapely.box(60, 70, 140, 120), 23)
     mask = burn_shapes(np.array([house]), np.array([1]), GRID.window)
     write_class_map(tmp_path / "mask.tif", mask, GRID, legend_from_names(["background", "building"]))
-    save_scores(tmp_path / "scores.tif", mask * 0.75)
-    options = {"classes": ["building"], "simplify_m": 0, "scores": tmp_path / "scores.tif"}
+    save_probabilities(tmp_path / "probabilities.tif", mask * 0.75)
+    options = {"classes": ["building"], "simplify_m": 0, "probabilities": tmp_path / "probabilities.tif"}
     vectorize(tmp_path / "mask.tif", tmp_path / "a.gpkg", regularize=True, **options)
     layer = read_layer(tmp_path / "a.gpkg")
     corners = shapely.get_coordinates(layer.geometries[0])
@@ -239,7 +241,7 @@ def test_squared_polygons_have_right_angles_and_their_mean_probability(tmp_path)
 
 
 def test_right_angles_are_right_on_the_ground(tmp_path):
-    grid = Grid(200, 200, Affine(1, 0, 500000, 0, -0.5, 4600000), "EPSG:32633")
+    grid = Grid(height=200, width=200, transform=Affine(1, 0, 500000, 0, -0.5, 4600000), crs="EPSG:32633")
     house = shapely.affinity.rotate(shapely.box(500060, 4599930, 500130, 4599970), 30)
     mask = burn_shapes(map_to_pixels(np.array([house]), grid), np.array([1]), grid.window)
     write_class_map(tmp_path / "mask.tif", mask, grid, legend_from_names(["background", "building"]))
@@ -249,24 +251,29 @@ def test_right_angles_are_right_on_the_ground(tmp_path):
     assert squared.hausdorff_distance(house) < 1
 
 
-def test_scores_that_do_not_fit_are_refused(land, tmp_path):
-    other = save_scores(tmp_path / "other.tif", road_scores(), ("water", "forest"))
-    logits = save_scores(tmp_path / "logits.tif", road_scores() * 20)
+def test_probabilities_that_do_not_fit_are_refused(land, tmp_path):
+    other = save_probabilities(tmp_path / "other.tif", road_probabilities(), ("water", "forest"))
+    logits = save_probabilities(tmp_path / "logits.tif", road_probabilities() * 20)
     small = save_plain(tmp_path / "small.png", np.zeros((50, 50), np.uint8))
-    for scores, words in [(other, "scores of road"), (logits, "0 to 1"), (small, "50 x 50"), (land, "scores of road")]:
+    for probabilities, words in [
+        (other, "scores of road"),
+        (logits, "0 to 1"),
+        (small, "50 x 50"),
+        (land, "scores of road"),
+    ]:
         with pytest.raises(DataError, match=words):
-            vectorize(land, tmp_path / "a.gpkg", kind="roads", scores=scores)
+            vectorize(land, tmp_path / "a.gpkg", kind="roads", probabilities=probabilities)
         with pytest.raises(DataError, match=words.replace("scores of road", "scores of background, field, road")):
-            vectorize(land, tmp_path / "a.gpkg", scores=scores, classes=["road"])
+            vectorize(land, tmp_path / "a.gpkg", probabilities=probabilities, classes=["road"])
     assert not (tmp_path / "a.gpkg").exists()
 
 
-def test_scores_of_another_place_are_refused(land, tmp_path):
-    grid = Grid(200, 200, Affine(0.5, 0, 600000, 0, -0.5, 4600000), "EPSG:32633")
-    with create_raster(tmp_path / "scores.tif", grid, dtype="float32") as writer:
-        writer.write(road_scores().astype(np.float32), grid.window)
+def test_probabilities_of_another_place_are_refused(land, tmp_path):
+    grid = Grid(height=200, width=200, transform=Affine(0.5, 0, 600000, 0, -0.5, 4600000), crs="EPSG:32633")
+    with create_raster(tmp_path / "probabilities.tif", grid, dtype="float32") as writer:
+        writer.write(road_probabilities().astype(np.float32), grid.window)
     with pytest.raises(DataError, match="elsewhere"):
-        vectorize(land, tmp_path / "a.gpkg", kind="roads", scores=tmp_path / "scores.tif")
+        vectorize(land, tmp_path / "a.gpkg", kind="roads", probabilities=tmp_path / "probabilities.tif")
 
 
 def test_a_road_graph_for_osmnx(land, tmp_path):
@@ -281,15 +288,15 @@ def test_nothing_but_the_output_is_left_in_the_folder(land, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["roads", "polygons"])
-def test_the_result_does_not_depend_on_the_bands(land, tmp_path, monkeypatch, kind):
+def test_the_result_does_not_depend_on_the_row_blocks(land, tmp_path, monkeypatch, kind):
     noise = np.random.default_rng(0).random((200, 200)) / 2 + 0.5
-    scores = save_scores(tmp_path / "scores.tif", noise, LAND.names)
-    vectorize(land, tmp_path / "whole.geojson", kind=kind, scores=scores)
-    monkeypatch.setattr("overland.vector.roads.skeleton._BAND_PIXELS", 200 * 16)
-    monkeypatch.setattr("overland.vector.roads.skeleton._BLOCK_ROWS", 1)
-    vectorize(land, tmp_path / "banded.geojson", kind=kind, scores=scores)
-    whole, banded = (json.loads((tmp_path / f"{name}.geojson").read_text()) for name in ("whole", "banded"))
-    assert whole["features"] == banded["features"]
+    probabilities = save_probabilities(tmp_path / "probabilities.tif", noise, LAND.names)
+    vectorize(land, tmp_path / "whole.geojson", kind=kind, probabilities=probabilities)
+    monkeypatch.setattr("overland.geo.grid._ROW_BLOCK_PIXELS", 200 * 16)
+    monkeypatch.setattr("overland.geo.grid._FILE_BLOCK_ROWS", 1)
+    vectorize(land, tmp_path / "in_blocks.geojson", kind=kind, probabilities=probabilities)
+    whole, in_blocks = (json.loads((tmp_path / f"{name}.geojson").read_text()) for name in ("whole", "in_blocks"))
+    assert whole["features"] == in_blocks["features"]
 
 
 def test_the_road_class_must_be_clear(tmp_path):
@@ -297,7 +304,7 @@ def test_the_road_class_must_be_clear(tmp_path):
     path = save_plain(tmp_path / "mask.png", mask)
     with pytest.raises(UsageError, match="--class"):
         vectorize(path, tmp_path / "a.gpkg", kind="roads")
-    assert vectorize(path, tmp_path / "a.gpkg", kind="roads", classes=["class 2"])["class"] == "class 2"
+    assert vectorize(path, tmp_path / "a.gpkg", kind="roads", classes=["class 2"]).road_class == "class 2"
 
 
 def test_a_class_that_does_not_exist_is_named(land, tmp_path):
@@ -308,10 +315,10 @@ def test_a_class_that_does_not_exist_is_named(land, tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float32", "int16"])
 def test_what_is_no_class_map_is_refused(tmp_path, dtype):
-    with create_raster(tmp_path / "scores.tif", GRID, dtype=dtype) as writer:
+    with create_raster(tmp_path / "probabilities.tif", GRID, dtype=dtype) as writer:
         writer.write(np.full((200, 200), 300, dtype=dtype), GRID.window)
     with pytest.raises(DataError, match="class map"):
-        vectorize(tmp_path / "scores.tif", tmp_path / "a.gpkg")
+        vectorize(tmp_path / "probabilities.tif", tmp_path / "a.gpkg")
 
 
 @pytest.mark.parametrize(
@@ -348,7 +355,7 @@ def test_real_labels_keep_their_place(tmp_path, kind):
     path = Path(os.environ["OVERLAND_DATA"]) / "rasters" / "massachusetts" / "18778720_15_labels.tif"
     found = vectorize(path, tmp_path / "a.gpkg", kind=kind)
     layer = read_layer(tmp_path / "a.gpkg", {"roads": "edges", "polygons": "polygons"}[kind])
-    assert layer.crs == found["crs"] == "EPSG:26986"
+    assert layer.crs == found.crs == "EPSG:26986"
     west, south, east, north = shapely.total_bounds(layer.geometries)
     assert 187000 <= west < east <= 188500
     assert 871250 <= south < north <= 872750

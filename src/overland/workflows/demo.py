@@ -62,15 +62,15 @@ def demo(
     step("training a small network")
     settings: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     trained = train(
-        data, "demo", synthetic=True, seed=seed, project=str(folder), name="demo", exist_ok=True, **settings
+        data, recipe="demo", synthetic=True, seed=seed, project=str(folder), name="demo", exist_ok=True, **settings
     )
 
     step("evaluating on unseen scenes")
-    scores = evaluate(trained["model"], data, split="test", output=folder / "test")
+    scores = evaluate(trained.model, data, split="test", output=folder / "test")
 
     step("mapping the large scene")
     mask = folder / "map.tif"
-    predicted = predict(trained["model"], [scene], mask)
+    predicted = predict(trained.model, [scene], mask)
     mapped = evaluate_map(mask, folder / "scene_truth.tif", output=folder / "map-scores")
 
     step("drawing roads and polygons")
@@ -90,19 +90,19 @@ def demo(
     return {
         "output": str(folder),
         "report": page["report"],
-        "model": trained["model"],
+        "model": trained.model,
         "scene": str(scene),
         "mask": str(mask),
         "roads": str(folder / "roads.gpkg"),
         "polygons": str(folder / "polygons.gpkg"),
         "synthetic": True,
         "check": check["ok"],
-        "val": trained["val"]["headline"],
+        "val": trained.val["headline"],
         "test": scores["headline"],
         "map": mapped["headline"],
         "mpx_per_s": predicted.get("mpx_per_s"),
-        "road_km": roads.get("length_m"),
-        "polygons_count": polygons.get("features"),
+        "road_km": roads.length_m,
+        "polygons_count": polygons.polygons,
         "seconds": round(time.monotonic() - started, 1),
     }
 
