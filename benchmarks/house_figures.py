@@ -32,7 +32,7 @@ HOUSE = ROOT / "benchmarks" / "house.json"
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # A docstring that begins with one of the first or turns on one of the others has no subject or no verb of its own.
-_RIDDLE = re.compile(r"^(What|Whether|How|As|Where|Who|Why)\b|\b(what|whether|as it)\b")
+_RIDDLE = re.compile(r"^(What|Whether|How|As|Where|Who|Why)\b|\b(what|as it)\b")
 
 
 @dataclass(frozen=True)

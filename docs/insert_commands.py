@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 sys.path.append(str(ROOT / "benchmarks"))
 from house_figures import house_table  # noqa: E402
-from results import RESULTS, section  # noqa: E402 - what a benchmark prints and what the page shows are made alike
+from results import RESULTS, section  # noqa: E402 - a benchmark and the page show the same are made alike
 
 PLACE = re.compile(r"(<!-- insert: (?P<name>[a-z -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 HOUSE = ROOT / "benchmarks" / "house.json"

@@ -57,7 +57,7 @@ def draw(
     many: int = _MANY,
     amp: bool = True,
     flip: bool | None = None,
-    level: Literal[1, 2] = 1,
+    level: Literal[1, 2] | Settings = 1,
     threshold: float | Literal["tuned"] = "tuned",
     number: float | None = None,
     wanted: int,

@@ -188,7 +188,9 @@ def _value(module: str, node: ast.expr, kind: Kind) -> Any:
 
 def _kind(module: str, node: ast.expr) -> Kind:
     options = [option for option in _union(node) if not (isinstance(option, ast.Constant) and option.value is None)]
-    kinds = [_single_kind(module, option) for option in options]
+    found = [_single_kind(module, option) for option in options]
+    # A Python object that the function takes as well, such as an open engine, is left out.
+    kinds = [kind for kind in found if kind.name != "other"] or found
     if any(kind.many for kind in kinds):
         return next(kind for kind in kinds if kind.many)
     names = {kind.name for kind in kinds}
