@@ -19,7 +19,7 @@ import shapely
 from skimage.morphology import skeletonize
 
 from overland.bundle import load_bundle, mask_from_probabilities
-from overland.datasets import dataset_from_path, read_sample
+from overland.datasets import read_dataset, read_sample
 from overland.inference import open_engine, predict_array
 from overland.metrics.graphs import apls_cosmiq, graph_from_lines
 from overland.vector import road_graph_from_mask
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _scored(data: Path, model: Path, split: str) -> list[dict[str, Any] | None]:
-    bundle, dataset = load_bundle(model), dataset_from_path(data)
+    bundle, dataset = load_bundle(model), read_dataset(data)
     engine = open_engine(bundle)
     rows = []
     for sample in dataset.splits[split]:

@@ -56,7 +56,7 @@ def _trained(
 ) -> dict[str, Any]:
     run = ol.train(
         data,
-        recipe,
+        recipe=recipe,
         minutes=arguments.minutes,
         # The minutes end the run, not the epochs or patience that suit a longer one.
         epochs=10_000,
@@ -66,14 +66,14 @@ def _trained(
         name=f"{data.name}-{recipe}",
         **settings,
     )
-    found = {"epochs": _epochs(Path(run["run"])), **_scores(run["val"])}
-    if run["threshold"] is not None:
+    found = {"epochs": _epochs(Path(run.run)), **_scores(run.val)}
+    if run.threshold is not None:
         scored = arguments.output / f"{data.name}-{recipe}-scored"
         patch_size = 16 if patches else None
-        at_half = ol.evaluate(run["model"], data, threshold=0.5, patches=patch_size, output=scored, overwrite=True)
+        at_half = ol.evaluate(run.model, data, threshold=0.5, patches=patch_size, output=scored, overwrite=True)
         found["at_half"] = _scores(at_half)
         if patches:
-            tuned = ol.evaluate(run["model"], data, patches=patch_size, output=scored, overwrite=True)
+            tuned = ol.evaluate(run.model, data, patches=patch_size, output=scored, overwrite=True)
             found["patches"] = {"at_half": at_half["patches"], "tuned": tuned["patches"]}
     return found
 

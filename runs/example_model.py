@@ -50,8 +50,8 @@ def main() -> None:
             name=name,
             exist_ok=True,
         )
-        print(name, trained["val"]["headline"])
-        copy_model(Path(trained["model"]), TARGET / name)
+        print(name, trained.val["headline"])
+        copy_model(Path(trained.model), TARGET / name)
 
 
 def copy_model(source: Path, target: Path) -> None:

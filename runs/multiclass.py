@@ -30,7 +30,7 @@ def main() -> None:
     origin = provenance()
     project = str(arguments.output)
     street = ol.train(
-        arguments.data / "camvid", "street-small", epochs=arguments.camvid_epochs, project=project, name="camvid"
+        arguments.data / "camvid", recipe="street-small", epochs=arguments.camvid_epochs, project=project, name="camvid"
     )
     land = ol.train(
         arguments.data / "deepglobe-landcover", epochs=arguments.landcover_epochs, project=project, name="landcover"
@@ -39,12 +39,12 @@ def main() -> None:
     write_figures(arguments.output / "figures.json", origin | figures)
 
 
-def _summary(trained: dict[str, Any]) -> dict[str, Any]:
-    pooled = trained["val"]["pooled"]
+def _summary(trained: ol.Result) -> dict[str, Any]:
+    pooled = trained.val["pooled"]
     return {
-        "run": trained["run"],
-        "seconds": trained["seconds"],
-        "images": trained["val"]["images"],
+        "run": trained.run,
+        "seconds": trained.seconds,
+        "images": trained.val["images"],
         "miou_pooled": pooled["miou"],
         "pixel_accuracy": pooled["pixel_accuracy"],
         "iou": {name: scores["iou"] for name, scores in pooled["classes"].items()},

@@ -98,9 +98,9 @@ def _train(dataset: Path, arguments: argparse.Namespace) -> Path:
     pairs = (text.partition("=") for text in arguments.settings)
     settings = {name: yaml.safe_load(value) for name, _, value in pairs}
     settings |= {"project": str(arguments.output), "name": "run", "exist_ok": True}
-    trained = ol.train(dataset, arguments.recipe, **settings)
-    print(f"trained in {trained['seconds']} s")
-    return Path(trained["run"])
+    trained = ol.train(dataset, recipe=arguments.recipe, **settings)
+    print(f"trained in {trained.seconds} s")
+    return Path(trained.run)
 
 
 def _pooled_iou(bundle: ModelBundle, scenes: list[Path], metres: float, output: Path) -> float:

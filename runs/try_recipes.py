@@ -19,7 +19,7 @@ from PIL import Image
 
 import overland as ol
 from overland.raster import open_scene
-from overland.settings import recipe_names
+from overland.training.settings import recipe_names
 from overland.workflows.list_recipes import show_recipe
 from overland.workflows.prepare_channels import prepare_channels
 from provenance import provenance, write_figures
@@ -51,10 +51,10 @@ def _tried(recipe: str, data: Path, output: Path) -> dict[str, Any]:
     dataset = _dataset_for(described, data, output)
     settings: dict[str, Any] = {"encoder_weights": "none"} if described["settings"]["encoder_weights"] else {}
     started = time.monotonic()
-    run = ol.train(dataset, recipe, epochs=2, batch=2, project=str(output), name=recipe, exist_ok=True, **settings)
+    run = ol.train(dataset, recipe=recipe, epochs=2, batch=2, project=str(output), name=recipe, exist_ok=True, **settings)
     mask = output / f"{recipe}.tif"
     image = next(path for path in sorted(dataset.rglob("*")) if _is_image(path))
-    ol.predict(run["model"], image, mask, overwrite=True)
+    ol.predict(run.model, image, mask, overwrite=True)
     with open_scene(mask) as scene:
         size = f"{scene.height} x {scene.width}"
     return {"layout": dataset.name, "map": size, "seconds": round(time.monotonic() - started, 1)}

@@ -17,19 +17,28 @@ _LINE_EVERY_S = 10.0
 
 
 @contextmanager
-def track(description: str, total: float, unit: str) -> Iterator[Advance]:
+def track(description: str, total: float, unit: str, *, rate: Callable[[], str] | None = None) -> Iterator[Advance]:
     """Show how far a piece of work is, with its rate and the time left.
 
-    Yields a function that is called with the amount done since the last call, in `unit`. Shown on a terminal, and
-    elsewhere when the logger "overland" is at INFO; `logging.getLogger("overland").setLevel("WARNING")` silences both.
+    Shown on a terminal, and elsewhere when the logger "overland" is at INFO;
+    `logging.getLogger("overland").setLevel("WARNING")` silences both.
+
+    Args:
+        description: Name of the work, such as "Training".
+        total: Amount of the whole work.
+        unit: Unit of the amount, such as "images".
+        rate: Returns the rate in words, where another than `unit` a second tells more.
+
+    Yields:
+        A function that is called with the amount done since its last call, in `unit`.
     """
     if logger.level > logging.INFO:
         yield lambda amount: None
     elif sys.stderr.isatty():
-        with _bar(description, total, unit) as advance:
+        with _bar(description, total, unit, rate) as advance:
             yield advance
     elif logger.isEnabledFor(logging.INFO):
-        yield _line_every_ten_seconds(description, total, unit)
+        yield _line_every_ten_seconds(description, total, unit, rate)
     else:
         yield lambda amount: None
 
@@ -45,7 +54,7 @@ def format_seconds(seconds: float) -> str:
 
 
 @contextmanager
-def _bar(description: str, total: float, unit: str) -> Iterator[Advance]:
+def _bar(description: str, total: float, unit: str, rate: Callable[[], str] | None) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -63,13 +72,13 @@ def _bar(description: str, total: float, unit: str) -> Iterator[Advance]:
 
         def advance(amount: float) -> None:
             done = bar.tasks[0].completed + amount
-            rate = done / max(time.monotonic() - started, 1e-9)
-            bar.update(task, advance=amount, rate=f"{rate:.3g} {unit}/s")
+            per_second = done / max(time.monotonic() - started, 1e-9)
+            bar.update(task, advance=amount, rate=rate() if rate else f"{per_second:.3g} {unit}/s")
 
         yield advance
 
 
-def _line_every_ten_seconds(description: str, total: float, unit: str) -> Advance:
+def _line_every_ten_seconds(description: str, total: float, unit: str, rate: Callable[[], str] | None) -> Advance:
     started = last = time.monotonic()
     done = 0.0
 
@@ -80,8 +89,9 @@ def _line_every_ten_seconds(description: str, total: float, unit: str) -> Advanc
         if now - last < _LINE_EVERY_S:
             return
         last = now
-        rate = done / (now - started)
-        left = format_seconds((total - done) / rate) if rate > 0 else "unknown"
-        logger.info("%s: %.4g of %.4g %s, %.3g %s/s, ETA %s", description, done, total, unit, rate, unit, left)
+        per_second = done / (now - started)
+        left = format_seconds((total - done) / per_second) if per_second > 0 else "unknown"
+        speed = rate() if rate else f"{per_second:.3g} {unit}/s"
+        logger.info("%s: %.4g of %.4g %s, %s, ETA %s", description, done, total, unit, speed, left)
 
     return advance

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from overland.cli import overland
-from overland.settings import recipe_names
+from overland.training.settings import recipe_names
 
 NEEDS_TORCH = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs the extra train")
 

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from overland.cli import overland
-from overland.settings import TrainSettings
+from overland.training.settings import TrainSettings
 from scenes import write_road_dataset
 
 FAST = ["--epochs", "1", "--imgsz", "32", "--batch", "4"]

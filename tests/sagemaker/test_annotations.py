@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from overland.datasets import dataset_from_path
+from overland.datasets import read_dataset
 from overland.errors import DataError
 from overland.sagemaker.annotations import check_annotations, check_num_classes
 from sagemaker_made import write_job
@@ -27,7 +27,7 @@ def test_the_published_failure_is_refused_with_the_label_map_that_it_needs(tmp_p
 def test_with_that_label_map_they_are_two_classes(tmp_path: Path):
     data = data_of(tmp_path, road=255, label_map={"map": {"0": 0, "1": 255}})
     check_annotations(data, 2)
-    dataset = dataset_from_path(data)
+    dataset = read_dataset(data)
     check_num_classes(dataset, 2)
     assert dataset.legend.num_classes == 2
 
@@ -55,7 +55,7 @@ def test_more_values_than_classes_are_told_with_both_numbers(tmp_path: Path):
 
 
 def test_fewer_classes_than_said_are_told_with_both_numbers(tmp_path: Path):
-    dataset = dataset_from_path(data_of(tmp_path))
+    dataset = read_dataset(data_of(tmp_path))
     with pytest.raises(DataError, match=r"num_classes is 5, and the annotations have 2 classes .*Set num_classes to 2"):
         check_num_classes(dataset, 5)
     check_num_classes(dataset, None)

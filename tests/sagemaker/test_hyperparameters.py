@@ -4,7 +4,7 @@ import pytest
 
 from overland.errors import UsageError
 from overland.sagemaker.hyperparameters import settings_from_hyperparameters
-from overland.settings import train_settings_from_source
+from overland.training.settings import train_settings_from_source
 
 LEAST = {"num_classes": "2", "num_training_samples": "1464"}
 

@@ -6,20 +6,20 @@ from scenes import write_road_dataset
 
 pytest.importorskip("torch")
 
-from overland.datasets import dataset_from_path
+from overland.datasets import read_dataset
 from overland.datasets.chips import band_statistics
 from overland.errors import DataError, UsageError
 from overland.models import model_settings
-from overland.settings import TrainSettings
-from overland.training import fit
-from overland.training.callbacks import read_history
+from overland.training.loop import fit
+from overland.training.run_folder import read_history
+from overland.training.settings import Reproduce, TrainSettings
 
 SETTINGS = {"model": {"width": 8, "depth": 2}, "epochs": 3, "batch": 4, "imgsz": 32, "lr": 0.01}
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    return dataset_from_path(write_road_dataset(tmp_path_factory.mktemp("roads")))
+    return read_dataset(write_road_dataset(tmp_path_factory.mktemp("roads")))
 
 
 def run(dataset, folder, *, resume=False, **changes):
@@ -124,8 +124,9 @@ def test_minutes_end_the_run_within_an_epoch_and_its_model_is_saved(dataset, tmp
     assert models["best"].graph
 
 
-def test_without_a_monitor_the_last_epoch_is_kept(dataset, tmp_path):
-    models = run(dataset, tmp_path / "last", monitor="none", patience=1, epochs=2, ema=0)
+def test_the_last_epoch_is_kept_where_a_published_system_did(dataset, tmp_path):
+    fault = Reproduce(keep_last_epoch=True)
+    models = run(dataset, tmp_path / "last", reproduce=fault, patience=1, epochs=2, ema=0)
     assert len(read_history(tmp_path / "last" / "results.csv")) == 2
     assert_same_weights(models["best"], models["last"])
 
@@ -143,9 +144,9 @@ def test_optimisers_and_schedules_run(dataset, tmp_path, optimizer, schedule):
     assert rows[-1]["lr"] <= rows[0]["lr"] <= 0.001
 
 
-def test_a_squashed_network_takes_images_of_any_size(dataset, tmp_path):
-    config = TrainSettings(**SETTINGS | {"squash": 32, "epochs": 1})
-    model = model_settings(config.model | {"squash": 32}, in_channels=3, classes=1)
+def test_a_network_of_a_fixed_size_takes_images_of_any_size(dataset, tmp_path):
+    config = TrainSettings(**SETTINGS | {"reproduce": Reproduce(resize=32), "epochs": 1})
+    model = model_settings(config.model | {"fixed_size": 32}, in_channels=3, classes=1)
     (tmp_path / "run").mkdir()
     trained = fit(dataset, config, model, band_statistics(dataset, "train"), tmp_path / "run")["best"]
     assert trained.size_divisor == 1

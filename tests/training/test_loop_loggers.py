@@ -2,9 +2,9 @@ import pytest
 
 pytest.importorskip("lightning")
 
-from overland.settings import TrainSettings
 from overland.training import loop as loggers
 from overland.training.loop import run_loggers
+from overland.training.settings import TrainSettings
 
 
 def test_tensorboard_writes_into_the_run_folder(tmp_path):

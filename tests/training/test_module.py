@@ -7,16 +7,18 @@ import torch
 from torch import nn
 
 from overland.legend import legend_from_names
-from overland.settings import TrainSettings
+from overland.models import loss_from_terms
 from overland.training.module import SegmentationModule
+from overland.training.settings import TrainSettings
 
 ROADS = legend_from_names(["background", "road"])
 
 
-def module_of(config, legend, outputs, **options):
-    return SegmentationModule(
-        nn.Conv2d(1, outputs, 1), legend, config, outputs=outputs, position=lambda: 0.0, **options
-    )
+def module_of(settings, legend, outputs, *, class_weights=None, **options):
+    weights = None if class_weights is None else torch.tensor(class_weights)
+    loss = loss_from_terms(settings.loss, num_outputs=outputs, class_weights=weights)
+    network = nn.Conv2d(1, outputs, 1)
+    return SegmentationModule(network, legend, settings, loss=loss, outputs=outputs, position=lambda: 0.0, **options)
 
 
 def test_the_loss_is_the_one_of_the_settings():

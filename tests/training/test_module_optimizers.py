@@ -5,8 +5,8 @@ pytest.importorskip("torch")
 import torch
 from torch import nn
 
-from overland.settings import TrainSettings
 from overland.training.module import build_optimizer, build_scheduler, schedule_factor
+from overland.training.settings import TrainSettings
 
 
 def parameter():

@@ -12,14 +12,14 @@ load_file = pytest.importorskip("safetensors.numpy").load_file
 from drawn_roads import mask_from_lines
 from made_sets import real_data, save
 from models_made import threshold_bundle
-from overland.datasets import dataset_from_path
+from overland.datasets import read_dataset
 from overland.datasets.chips import BandStatistics, ChipCutter, ChipSettings
 from overland.datasets.dataset import read_labels
 from overland.models.unet import double_conv
 from overland.raster import open_scene
-from overland.training.settings import TrainSettings, recipe_names, train_settings_from_source
-from overland.training.callbacks import read_history
 from overland.training.module import SegmentationModule
+from overland.training.run_folder import read_history
+from overland.training.settings import Reproduce, TrainSettings, recipe_names, train_settings_from_source
 from overland.workflows.predict import predict
 from overland.workflows.train import train
 from scenes import utm_grid, write_image, write_road_dataset
@@ -53,7 +53,7 @@ def test_a_perfect_model_at_a_quarter_of_the_resolution_cannot_map_roads(tmp_pat
 
 @pytest.mark.real
 def test_real_road_masks_at_a_quarter_of_the_resolution_have_a_ceiling():
-    roads = dataset_from_path(real_data() / "deepglobe-road")
+    roads = read_dataset(real_data() / "deepglobe-road")
     truth = np.stack([read_labels(roads, sample) == 1 for split in ("train", "val") for sample in roads.splits[split]])
     published = [
         np.kron(published_resize(mask * np.uint8(255), mask.shape[0] // 4) > 127, np.ones((4, 4), bool))
@@ -73,8 +73,8 @@ def test_images_are_not_shrunk_by_their_nearest_pixels(tmp_path):
     save(tmp_path / "masks" / "train" / "a.png", np.eye(64, dtype=np.uint8))
     plain = BandStatistics((0.0,) * 3, (1.0,) * 3, "uint8")
     config = TrainSettings()
-    settings = ChipSettings(32, fixed_size=config.squash, nearest=config.squash_nearest)
-    cutter = ChipCutter(dataset_from_path(tmp_path), "train", settings, plain)
+    settings = ChipSettings(32, fixed_size=config.reproduce.resize, nearest=config.reproduce.resize_nearest)
+    cutter = ChipCutter(read_dataset(tmp_path), "train", settings, plain)
     chips = [cutter.cut(0, index)[0] for index in range(len(cutter))]
     # Cut between pixels at most, so that half of a line's contrast is left at least.
     assert all(chip.max() >= 130 for chip in chips)
@@ -98,8 +98,7 @@ def test_the_second_activation_of_a_block_is_no_clip():
 def test_no_recipe_but_a_published_one_has_a_published_fault(name):
     config = train_settings_from_source(name, {})
     assert "clipped_relu" not in str(config.model)
-    assert (config.squash, config.squash_nearest, config.void_class) == (0, False, False)
-    assert config.monitor != "none"
+    assert config.reproduce == Reproduce()
     assert config.patience > 0
 
 
@@ -157,9 +156,9 @@ def test_a_run_that_gets_no_better_is_stopped(scripted_run):
 def test_the_model_of_a_run_is_its_best_epoch_and_not_its_last(scripted_run):
     assert published_run(SCRIPT)[1] == 0.4
     run, weights, _ = scripted_run
-    assert Path(run["model"]).name == "best"
+    assert Path(run.model).name == "best"
     for model, epoch in (("best", SCRIPT.index(max(SCRIPT))), ("last", 3)):
-        kept = load_file(Path(run["run"]) / "weights" / model / "model.safetensors")
+        kept = load_file(Path(run.run) / "weights" / model / "model.safetensors")
         for name, value in weights[epoch].items():
             np.testing.assert_array_equal(kept[name], value.numpy(), err_msg=f"{model}: {name}")
 

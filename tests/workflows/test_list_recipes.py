@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from overland.errors import MissingExtraError, UsageError
-from overland.settings import recipe_names, train_settings_from_source
+from overland.training.settings import recipe_names, train_settings_from_source
 from overland.workflows.list_recipes import list_recipes, show_recipe
 
 SYSTEMS = {

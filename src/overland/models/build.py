@@ -1,4 +1,8 @@
-"""From settings to a network: our plain U-Net, torchvision's FCN, or any of segmentation_models_pytorch."""
+"""From settings to a network, and from a network to its ONNX graph.
+
+A network is our plain U-Net, torchvision's FCN, a network that Keras saved, any of segmentation_models_pytorch, or one
+of the user's own.
+"""
 
 from __future__ import annotations
 
@@ -21,22 +25,95 @@ from overland.models.published import Fcn, FixedSize, make_pools_exportable
 from overland.models.unet import PlainUnet
 from overland.text import closest_name
 
-__all__ = [
-    "build_model",
-    "graph_from_model",
-    "model_settings",
-    "parameter_counts",
-    "size_divisor_of",
-]
+__all__ = ["build_model", "graph_from_model", "model_settings", "parameter_counts", "size_divisor_of"]
+
+logger = logging.getLogger(__name__)
+
+_PLAIN = "PlainUnet"
+_KERAS = "KerasNetwork"
+_OURS: dict[str, Callable[..., nn.Module]] = {_PLAIN: PlainUnet, "FCN": Fcn, _KERAS: KerasNetwork}
+_DEFAULT_DIVISOR = 32
+_OPSET = 17
+_SMALLEST_SIDE = 128  # pyramids that pool need more than a few pixels, whatever their stride
 
 
-# How large a network is, in both of the ways that people count.
+def model_settings(settings: Mapping[str, Any], *, in_channels: int, classes: int) -> dict[str, Any]:
+    """Complete a recipe's `model` with what the data decide; the result builds the same network anywhere.
+
+    Args:
+        settings: `architecture` and that architecture's own options; `encoder` is short for `encoder_name`.
+        in_channels: Number of bands.
+        classes: Number of logits.
+
+    Returns:
+        Settings with the keys of segmentation_models_pytorch, which a bundle keeps as `config.json`.
+    """
+    complete = dict(settings)
+    if "encoder" in complete:
+        complete["encoder_name"] = complete.pop("encoder")
+    complete.setdefault("architecture", _PLAIN)
+    return complete | {"in_channels": in_channels, "classes": classes}
+
+
+def build_model(
+    settings: Mapping[str, Any],
+    *,
+    pretrained: bool = False,
+    own: nn.Module | Callable[..., nn.Module] | None = None,
+) -> nn.Module:
+    """Build the network that `model_settings` describes.
+
+    Args:
+        settings: Architecture and options.
+        pretrained: Give the encoder the `encoder_weights` of the settings, a file or a name on the hub, for training; a
+            bundle brings its own.
+        own: The network that an architecture "package.module:name" stands for, or what makes it of `in_channels`,
+            `classes` and the other options. Nothing is imported by that name here, as a bundle may come from anybody.
+
+    Returns:
+        Scaled chips (n, in_channels, h, w) to logits (n, classes, h, w).
+
+    Raises:
+        UsageError: The architecture or an option is unknown, or the architecture is somebody's own and not given.
+        AccessError: Weights cannot be fetched.
+        DataError: A file of weights cannot be used.
+    """
+    options = dict(settings)
+    if side := options.pop("fixed_size", 0):
+        nearest = bool(options.pop("fixed_size_nearest", False))
+        return FixedSize(build_model(options, pretrained=pretrained, own=own), int(side), nearest=nearest)
+    options.pop("fixed_size_nearest", None)
+    architecture = str(options.pop("architecture"))
+    named = options.pop("encoder_weights", None)
+    weights = named if pretrained and named != "none" else None
+    if ":" in architecture:
+        return _own_network(architecture, own, options)
+    if not is_weights_file(weights):
+        return _built(architecture, options, weights)
+    model = _built(architecture, options, None)
+    for note in load_encoder_weights(model, str(weights)):
+        logger.info("%s", note)
+    return model
+
+
+def size_divisor_of(model: nn.Module) -> int:
+    """Return the number that the sides of a chip must be multiples of.
+
+    Args:
+        model: A network; its own `size_divisor` counts, else the stride of its encoder, else 32.
+    """
+    # smp's networks have it in their encoder, and dilated ones need less than the others.
+    stride = getattr(getattr(model, "encoder", None), "output_stride", _DEFAULT_DIVISOR)
+    return int(getattr(model, "size_divisor", stride))
 
 
 def parameter_counts(model: nn.Module) -> tuple[int, int]:
-    """Trainable parameters, and statistics of batch normalisation (running means and variances).
+    """Count the trainable parameters, and the statistics of batch normalisation (running means and variances).
 
     Keras counts the statistics among a model's parameters, as not trainable; PyTorch keeps them apart, as buffers.
+
+    Args:
+        model: A network.
     """
     trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
@@ -44,18 +121,20 @@ def parameter_counts(model: nn.Module) -> tuple[int, int]:
     return trainable, sum(value.numel() for value in statistics)
 
 
-# From a network to its ONNX graph, so that prediction needs no PyTorch.
-
-_OPSET = 17
-_SMALLEST_SIDE = 128  # pyramids that pool need more than a few pixels, whatever their stride
-
-
 def graph_from_model(model: nn.Module, *, in_channels: int, size_divisor: int, named_weights: bool = False) -> bytes:
-    """Serialise a network as ONNX: input "image" (batch, in_channels, height, width), output "logits", sizes free.
+    """Serialise a network as ONNX, so that prediction needs no PyTorch.
 
-    The network is put in evaluation mode. Opset 17 and a single file, which every current runtime reads. With
-    `named_weights` every weight is kept as it is under its PyTorch name: nothing is folded, which runtimes then do as
-    they load the graph.
+    Opset 17 and a single file, which every current runtime reads. The network is put in evaluation mode.
+
+    Args:
+        model: Scaled chips (n, in_channels, h, w) to logits (n, classes, h, w).
+        in_channels: Number of bands.
+        size_divisor: Number that the sides of a chip must be multiples of.
+        named_weights: Keep every weight as it is under its PyTorch name: nothing is folded, which runtimes then do as
+            they load the graph.
+
+    Returns:
+        The graph with input "image" and output "logits", free in batch, height and width.
     """
     model = model.cpu().eval()
     # Two chips of unequal sides: an exporter that bakes a size in is found out by the tests at another size.
@@ -82,62 +161,39 @@ def graph_from_model(model: nn.Module, *, in_channels: int, size_divisor: int, n
     return buffer.getvalue()
 
 
-logger = logging.getLogger("overland")
-
-_PLAIN = "PlainUnet"
-_KERAS = "KerasNetwork"
-_OURS: dict[str, Callable[..., nn.Module]] = {_PLAIN: PlainUnet, "FCN": Fcn, _KERAS: KerasNetwork}
-_SMP_DIVISOR = 32
-
-
-def model_settings(settings: Mapping[str, Any], *, in_channels: int, classes: int) -> dict[str, Any]:
-    """Complete a recipe's `model` with what the data decide; the result builds the same network anywhere.
-
-    `settings` has `architecture` and that architecture's own options; `encoder` is short for `encoder_name`. The
-    result has the keys of segmentation_models_pytorch and is what a bundle keeps as `config.json`.
-    """
-    complete = dict(settings)
-    if "encoder" in complete:
-        complete["encoder_name"] = complete.pop("encoder")
-    complete.setdefault("architecture", _PLAIN)
-    return complete | {"in_channels": in_channels, "classes": classes}
+def _own_network(
+    architecture: str, own: nn.Module | Callable[..., nn.Module] | None, options: Mapping[str, Any]
+) -> nn.Module:
+    if own is None:
+        raise UsageError(
+            f"The network is somebody's own ({architecture}), whose code is not run here; its ONNX graph holds it. "
+            "Use --engine onnx or openvino."
+        )
+    if isinstance(own, nn.Module):
+        return own
+    try:
+        network = own(**options)
+    except (TypeError, ValueError, RuntimeError, KeyError) as error:
+        raise UsageError(f"{architecture} cannot be built from {dict(options)}: {error}") from error
+    if not isinstance(network, nn.Module):
+        raise UsageError(f"{architecture} must give a torch.nn.Module; it gives {type(network).__name__}.")
+    return network
 
 
-def build_model(settings: Mapping[str, Any], *, pretrained: bool = False) -> nn.Module:
-    """Build the network that `model_settings` describes: scaled chips (n, c, h, w) to logits (n, classes, h, w).
-
-    `encoder_weights` of the settings, a file or a name on the hub, are used only with `pretrained`, for training; a
-    bundle brings its own. Raises `UsageError` for an unknown architecture or option, `AccessError` when weights cannot
-    be fetched, and what `load_encoder_weights` raises for a file.
-    """
-    options = dict(settings)
-    if side := options.pop("squash", 0):
-        nearest = bool(options.pop("squash_nearest", False))
-        return FixedSize(build_model(options, pretrained=pretrained), int(side), nearest=nearest)
-    options.pop("squash_nearest", None)
-    architecture = options.pop("architecture")
-    named = options.pop("encoder_weights", None)
-    weights = named if pretrained and named != "none" else None
-    if not is_weights_file(weights):
-        return _build(architecture, options, weights)
-    model = _build(architecture, options, None)
-    for note in load_encoder_weights(model, str(weights)):
-        logger.info("%s", note)
-    return model
-
-
-def size_divisor_of(model: nn.Module) -> int:
-    """The number that the sides of a chip must be multiples of."""
-    # smp's networks have it in their encoder, and dilated ones need less than the others.
-    stride = getattr(getattr(model, "encoder", None), "output_stride", _SMP_DIVISOR)
-    return int(getattr(model, "size_divisor", stride))
-
-
-def _build(architecture: str, options: dict[str, Any], weights: str | None) -> nn.Module:
+def _built(architecture: str, options: dict[str, Any], weights: str | None) -> nn.Module:
     build = _OURS.get(architecture) or _smp_architecture(architecture)
-    _check_options(architecture, build, options)
+    is_timm = str(options.get("encoder_name", "")).startswith("tu-")
+    # timm takes more than smp lists; smp's own encoders would take anything and say nothing.
+    if not is_timm:
+        known = [name for name in inspect.signature(build).parameters if name not in ("kwargs", "encoder_weights")]
+        for name in options:
+            if name not in known:
+                raise UsageError(
+                    f"{architecture} has no option {name!r}{closest_name(name, known)}. It has {', '.join(known)}."
+                )
     if architecture not in (_PLAIN, _KERAS):
-        options = options | {"encoder_weights": _hub_name(options, weights)}
+        # In smp a timm encoder is asked for by true; which of its weights is part of its name.
+        options = options | {"encoder_weights": True if weights is not None and is_timm else weights}
     elif weights is not None:
         raise UsageError(f"encoder_weights were given, but {architecture} has no encoder that can be pretrained.")
     try:
@@ -162,25 +218,6 @@ def _smp_architecture(architecture: str) -> Callable[..., nn.Module]:
         known = [*_OURS, *(model.__name__ for model in by_name.values())]
         raise UsageError(
             f"There is no architecture {architecture!r}{closest_name(architecture, known)}. "
-            f"There are {', '.join(known)}."
+            f"There are {', '.join(known)}; or one of your own as package.module:name."
         )
     return by_name[architecture.lower()]
-
-
-def _check_options(architecture: str, build: Callable[..., nn.Module], options: Mapping[str, Any]) -> None:
-    # timm takes more than smp lists; smp's own encoders would take anything and say nothing.
-    if str(options.get("encoder_name", "")).startswith("tu-"):
-        return
-    known = [name for name in inspect.signature(build).parameters if name not in ("kwargs", "encoder_weights")]
-    for name in options:
-        if name not in known:
-            raise UsageError(
-                f"{architecture} has no option {name!r}{closest_name(name, known)}. It has {', '.join(known)}."
-            )
-
-
-def _hub_name(options: Mapping[str, Any], weights: str | None) -> str | bool | None:
-    # In smp a timm encoder is asked for by true; which of its weights is part of its name.
-    if weights is not None and str(options.get("encoder_name", "")).startswith("tu-"):
-        return True
-    return weights

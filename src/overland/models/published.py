@@ -1,4 +1,7 @@
-"""Pyramid pooling that a graph can hold for inputs of any size."""
+"""Parts of published systems: torchvision's FCN, the input stages of two systems, and pooling that ONNX can hold.
+
+Input stages are part of the network, so that its graph carries them.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +25,17 @@ __all__ = [
     "make_pools_exportable",
 ]
 
-
-# The fully convolutional network of torchvision, with logits where it gives a dict.
-
 _ENCODERS = ("resnet50", "resnet101")
 
 
 class Fcn(nn.Module):
     """FCN (Long et al. 2015) on a ResNet dilated to stride 8: scaled chips to logits of the same size.
 
-    `encoder_weights` "imagenet" are fetched. Raises `UsageError` for an encoder other than resnet50 and resnet101.
+    Args:
+        in_channels: Number of bands.
+        classes: Number of logits.
+        encoder_name: resnet50 or resnet101; another raises `UsageError`.
+        encoder_weights: "imagenet", which is fetched, or None.
     """
 
     size_divisor = 8
@@ -55,12 +59,9 @@ class Fcn(nn.Module):
             self.backbone.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (batch, classes, height, width) of scaled chips (batch, in_channels, height, width)."""
+        """Return the logits (n, classes, h, w) of scaled chips (n, in_channels, h, w)."""
         logits: Tensor = self.classifier(self.backbone(image)["out"])
         return F.interpolate(logits, image.shape[-2:], mode="bilinear", align_corners=False)
-
-
-# What some published systems do to a whole image before the network; part of the network here, so graphs carry it.
 
 
 class GreyL2(nn.Module):
@@ -76,14 +77,25 @@ class GreyL2(nn.Module):
         self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Grey images of norm 1; a black one stays black."""
+        """Return grey images (n, 1, h, w) of norm 1 of colour images (n, 3, h, w); a black one stays black."""
         grey = (image * self.luma).sum(dim=1, keepdim=True)
         norm = torch.sqrt((grey * grey).sum(dim=(2, 3), keepdim=True))
         return grey / norm.clamp_min(1e-6)
 
 
 def input_stage(name: str | None, in_channels: int) -> tuple[nn.Module | None, int]:
-    """The stage of a name and the number of channels that it hands on. Raises `UsageError` where it does not fit."""
+    """Make the stage of a name.
+
+    Args:
+        name: "grey_l2", or None for no stage.
+        in_channels: Number of bands.
+
+    Returns:
+        The stage, and the number of channels that it hands on.
+
+    Raises:
+        UsageError: There is no such stage, or it does not take that many bands.
+    """
     if name is None:
         return None, in_channels
     if name != "grey_l2":
@@ -93,15 +105,17 @@ def input_stage(name: str | None, in_channels: int) -> tuple[nn.Module | None, i
     return GreyL2(), 1
 
 
-# Whole images through a network of one size, as published systems have it.
-
-
 class FixedSize(nn.Module):
-    """Resizes every image to `side` x `side` before a network, and its logits back to the image's size.
+    """A network that gets every image resized to one square, and whose logits are resized back.
 
     Detail is lost and shapes are distorted: a map at a quarter of the resolution cannot have a road IoU above 0.84,
     however good the network. Kept to train the published systems as they are. Bilinear, without a filter against
-    aliasing; the image by its nearest pixels with `nearest`.
+    aliasing.
+
+    Args:
+        network: The network of scaled images (n, bands, side, side).
+        side: Side of the square in pixels.
+        nearest: Resize the image by its nearest pixels.
     """
 
     size_divisor = 1
@@ -113,20 +127,23 @@ class FixedSize(nn.Module):
         self._nearest = nearest
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (batch, classes, height, width) of scaled images (batch, in_channels, height, width) of any size."""
+        """Return the logits (n, classes, h, w) of scaled images (n, in_channels, h, w) of any size."""
         size = (self._side, self._side)
         if self._nearest:
-            squashed = F.interpolate(image, size)
+            resized = F.interpolate(image, size)
         else:
-            squashed = F.interpolate(image, size, mode="bilinear", align_corners=False)
-        logits: Tensor = self.network(squashed)
+            resized = F.interpolate(image, size, mode="bilinear", align_corners=False)
+        logits: Tensor = self.network(resized)
         return F.interpolate(logits, image.shape[-2:], mode="bilinear", align_corners=False)
 
 
 class AnySizePool(nn.Module):
-    """Adaptive average pooling to `side` x `side` as two matrix products, equal to `nn.AdaptiveAvgPool2d`.
+    """Adaptive average pooling as two matrix products, equal to `nn.AdaptiveAvgPool2d`.
 
-    ONNX has no such operator unless the size of the input is fixed and a multiple of `side`.
+    ONNX has no such operator unless the size of the input is fixed and a multiple of the side.
+
+    Args:
+        side: Side of the result.
     """
 
     def __init__(self, side: int) -> None:
@@ -134,13 +151,13 @@ class AnySizePool(nn.Module):
         self.side = side
 
     def forward(self, features: Tensor) -> Tensor:
-        """Means (n, c, side, side) of features (n, c, h, w)."""
-        rows = self._shares(features.shape[-2], features)
-        cols = self._shares(features.shape[-1], features)
+        """Return the means (n, c, side, side) of features (n, c, h, w)."""
+        rows = self._weights(features.shape[-2], features)
+        cols = self._weights(features.shape[-1], features)
         return rows @ features @ cols.transpose(0, 1)
 
-    def _shares(self, length: int, features: Tensor) -> Tensor:
-        """Weights (side, length) of each pixel in each mean; neighbouring means may share a pixel."""
+    def _weights(self, length: int, features: Tensor) -> Tensor:
+        """Return the weights (side, length) of each pixel in each mean; neighbouring means may share a pixel."""
         cell = torch.arange(self.side, device=features.device)[:, None]
         pixel = torch.arange(length, device=features.device)[None]
         inside = ((pixel + 1) * self.side > cell * length) & (pixel * self.side < (cell + 1) * length)
@@ -149,19 +166,27 @@ class AnySizePool(nn.Module):
 
 
 class PyramidBlock(nn.Module):
-    """A block of smp's PSPNet with the same weights and answer; smp's own takes another path when it is exported."""
+    """A block of smp's PSPNet with the same weights and answer; smp's own takes another path when it is exported.
+
+    Args:
+        pool: The pooling and convolution of smp's block.
+    """
 
     def __init__(self, pool: nn.Module) -> None:
         super().__init__()
         self.pool = pool
 
     def forward(self, features: Tensor) -> Tensor:
-        """Pooled features (n, c, h, w), back at the size of the input."""
+        """Return pooled features (n, c, h, w), back at the size of the input."""
         return F.interpolate(self.pool(features), features.shape[-2:], mode="bilinear", align_corners=True)
 
 
 def make_pools_exportable(network: nn.Module) -> None:
-    """Replace the pyramid pooling of a network of smp by one that exports; names of weights and answers stay."""
+    """Replace the pyramid pooling of a network of smp by one that exports; names of weights and answers stay.
+
+    Args:
+        network: The network, which is changed.
+    """
     psp_block = importlib.import_module("segmentation_models_pytorch.decoders.pspnet.decoder").PSPBlock
     for module in list(network.modules()):
         for name, child in module.named_children():

@@ -1,1 +1,1 @@
-"""Recipes: one YAML file per recommended model, read through `overland.settings`."""
+"""Recipes: one YAML file per recommended model, read through `overland.training.settings`."""

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from overland.errors import UsageError
-from overland.settings import TrainSettings, recipe_names, train_settings_from_mapping
 from overland.text import closest_name
+from overland.training.settings import TrainSettings, recipe_names, train_settings_from_mapping
 
 __all__ = [
     "RULES",

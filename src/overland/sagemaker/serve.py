@@ -6,19 +6,20 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inferenc
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 
 from overland.errors import UsageError
 from overland.version import __version__
-from overland.web.jobs.limits import RefusedError
 from overland.web.jobs.queue import JobOptions, JobQueue
-from overland.web.rest.access import AccessMiddleware
+from overland.web.refusals import NotAnImageError
+from overland.web.rest.health import check_ready
+from overland.web.rest.middleware import AccessMiddleware
 from overland.web.rest.problems import add_problem_handlers, documented
-from overland.web.rest.requests import read_upload
+from overland.web.rest.requests import preferred_type, read_upload
 from overland.web.rest.routes import wait_for_map
-from overland.web.rest.views import preferred_type
 
 __all__ = ["make_sagemaker_app"]
 
@@ -29,36 +30,51 @@ _OFFERED = {"image/png": "mask.png", "image/tiff": "mask.tif"}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
-def make_sagemaker_app(desk: JobQueue, *, api_key: str | None = None, stop: asyncio.Event | None = None) -> FastAPI:
-    """The two routes on a desk; `stop` is to be set when the server begins to stop.
+def make_sagemaker_app(
+    queue: JobQueue,
+    *,
+    api_key: str | None = None,
+    hosts: Collection[str] | None = None,
+    stop: asyncio.Event | None = None,
+) -> FastAPI:
+    """Make the service of an inference container as one ASGI app.
 
-    Raises `UsageError` for a desk with several models: the contract has no word to choose one.
+    Args:
+        queue: The job queue, which stays the caller's to close.
+        api_key: The key that clients must send; None for none.
+        hosts: Names that the server is known by; None for any.
+        stop: Set by the caller when the server begins to stop.
+
+    Returns:
+        The app with the two routes of the contract.
+
+    Raises:
+        UsageError: The queue has several models: the contract has no word to choose one.
     """
-    if len(desk.models) > 1:
-        raise UsageError(f"The model folder holds several models ({', '.join(desk.models)}); an endpoint has one.")
+    if len(queue.models) > 1:
+        raise UsageError(f"The model folder holds several models ({', '.join(queue.models)}); an endpoint has one.")
     stop = stop or asyncio.Event()
     app = FastAPI(title="Overland on SageMaker", version=__version__, docs_url=None, redoc_url=None)
     add_problem_handlers(app)
-    app.add_middleware(AccessMiddleware, api_key=api_key, max_body_bytes=desk.limits.max_bytes)
-    app.include_router(_health(desk, stop))
-    app.include_router(_invocations(desk, stop), max_body_size=desk.limits.max_bytes)
+    app.add_middleware(AccessMiddleware, api_key=api_key, hosts=hosts, max_body_bytes=queue.limits.max_bytes)
+    app.include_router(_health(queue, stop))
+    app.include_router(_invocations(queue, stop), max_body_size=queue.limits.max_bytes)
     return app
 
 
-def _health(desk: JobQueue, stop: asyncio.Event) -> APIRouter:
+def _health(queue: JobQueue, stop: asyncio.Event) -> APIRouter:
     router = APIRouter()
 
     @router.get("/ping", summary="Can it take images?", responses=documented(503))
     async def ping() -> Response:
         """200 when the workers are up and the server does not stop, else 503."""
-        if stop.is_set() or not desk.is_ready:
-            raise RefusedError(503, "Not ready", "The workers are not up, or the server is stopping.", retry_after_s=2)
+        check_ready(queue, stop)
         return Response(status_code=200)
 
     return router
 
 
-def _invocations(desk: JobQueue, stop: asyncio.Event) -> APIRouter:
+def _invocations(queue: JobQueue, stop: asyncio.Event) -> APIRouter:
     router = APIRouter()
 
     @router.post(
@@ -77,7 +93,7 @@ def _invocations(desk: JobQueue, stop: asyncio.Event) -> APIRouter:
         """The class of each pixel of an image: a PNG whose values are class ids, or a GeoTIFF with its place."""
         _check_type(request.headers.get("content-type", ""))
         media_type = preferred_type(request.headers.get("accept", ""), tuple(_OFFERED))
-        return Response(await _map(request, desk, stop, _OFFERED[media_type]), media_type=media_type)
+        return Response(await _map(request, queue, stop, _OFFERED[media_type]), media_type=media_type)
 
     return router
 
@@ -85,19 +101,17 @@ def _invocations(desk: JobQueue, stop: asyncio.Event) -> APIRouter:
 def _check_type(content_type: str) -> None:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type and media_type not in _TAKEN:
-        raise RefusedError(
-            415, "Not an image", f"The body is {media_type}; send the bytes of one image as {', '.join(_TAKEN)}."
-        )
+        raise NotAnImageError(f"The body is {media_type}; send the bytes of one image as {', '.join(_TAKEN)}.")
 
 
-async def _map(request: Request, desk: JobQueue, stop: asyncio.Event, name: str) -> bytes:
-    desk.check_room()
-    options = JobOptions(scores=False, products=(name,) if name != "mask.tif" else ())
-    file, _ = await read_upload(request, desk.folder, desk.limits.max_bytes)
+async def _map(request: Request, queue: JobQueue, stop: asyncio.Event, name: str) -> bytes:
+    queue.check_room()
+    options = JobOptions(probabilities=False, downloads=(name,) if name != "mask.tif" else ())
+    file, _ = await read_upload(request, queue.folder, queue.limits.max_bytes)
     with file:
-        job = await asyncio.to_thread(desk.submit, next(iter(desk.models)), file, options=options)
+        job = await asyncio.to_thread(queue.submit, next(iter(queue.models)), file, options=options)
     try:
-        await wait_for_map(job, desk.limits.wait_s, stop, advice="send a smaller one")
+        await wait_for_map(job, request, stop, wait_s=queue.limits.wait_s, advice="send a smaller one")
         return await asyncio.to_thread((job.folder / name).read_bytes)
     finally:
         await asyncio.to_thread(job.delete)

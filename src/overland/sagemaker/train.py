@@ -15,14 +15,14 @@ from typing import Any
 
 import yaml
 
-from overland.datasets import Dataset, dataset_from_path
+from overland.datasets import Dataset, read_dataset
 from overland.errors import OverlandError, UsageError
 from overland.sagemaker.annotations import check_annotations, check_num_classes
 from overland.sagemaker.hyperparameters import JobSettings, settings_from_hyperparameters
 from overland.sagemaker.job import Job, StopRequest, interrupted_at_sigterm, read_job, time_limit
-from overland.settings import train_settings_from_source
 from overland.text import load_yaml
-from overland.training.callbacks import read_history
+from overland.training.run_folder import read_history
+from overland.training.settings import train_settings_from_source
 from overland.workflows.train import train
 
 __all__ = [
@@ -192,7 +192,7 @@ def _checked_settings(job: Job) -> JobSettings:
         logger.info("%s", note)
     if job.has_four_channels:
         check_annotations(job.data, settings.num_classes)
-    dataset = dataset_from_path(job.data)
+    dataset = read_dataset(job.data)
     check_num_classes(dataset, settings.num_classes)
     _compare_samples(dataset, settings.num_training_samples)
     return settings
@@ -218,7 +218,7 @@ def _train_or_resume(job: Job, settings: JobSettings) -> dict[str, Any]:
     given = _given(job, settings)
     if not (job.run / "weights" / "last.ckpt").is_file():
         # What an attempt left that was cut off in its first epoch is written over.
-        return train(job.data, settings.recipe, **given)
+        return train(job.data, recipe=settings.recipe, **given)
     _refuse_other_settings(job, settings.recipe, given)
     logger.info("Going on with the run in %s.", job.run)
     return train(resume=job.run)

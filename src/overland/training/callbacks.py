@@ -1,8 +1,7 @@
-"""Callbacks: progress and ETA, the history in results.csv, early stopping, and the moving average of the weights."""
+"""Callbacks of training: clock, progress with ETA, history in results.csv, early stopping, average of the weights."""
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
 import time
@@ -10,30 +9,29 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import overland.training.requirements  # noqa: F401 - before Lightning, for the reason that it gives
+
+# isort: split
 import lightning
 from lightning.pytorch.callbacks import Callback, EarlyStopping, WeightAveraging
 from torch import Tensor
 
 from overland.progress import track
+from overland.training.run_folder import read_history, write_history
 
-__all__ = [
-    "History",
-    "MovingAverage",
-    "PatientStopping",
-    "RunClock",
-    "ShowProgress",
-    "read_history",
-]
+__all__ = ["History", "MovingAverage", "PatientStopping", "RunClock", "ShowProgress"]
 
-
-# How far a run has come: by its steps, or by its minutes where they are limited.
+logger = logging.getLogger(__name__)
 
 
 class RunClock(Callback):
-    """Knows the position in the run from 0 to 1, and ends it when its minutes are used up.
+    """Position in a run from 0 to 1, by steps or by minutes; ends the run when its minutes are used up.
 
-    Minutes count from the start of training, validation included; those of a run that is resumed go on. With
-    `minutes` 0 only the steps count.
+    Minutes count from the start of training, validation included; those of a run that is resumed go on.
+
+    Args:
+        steps: Steps of the optimiser in the whole run.
+        minutes: Minutes that the run may take; 0 for no limit.
     """
 
     def __init__(self, steps: int, minutes: float) -> None:
@@ -54,7 +52,7 @@ class RunClock(Callback):
         return self._limit_s
 
     def position(self) -> float:
-        """Share of the run that is done: of its steps or of its minutes, whichever is larger."""
+        """Fraction of the run that is done: of its steps or of its minutes, whichever is larger."""
         by_minutes = self.elapsed_s / self._limit_s if self._limit_s else 0.0
         return min(1.0, max(self._step / self._steps, by_minutes))
 
@@ -77,7 +75,7 @@ class RunClock(Callback):
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
-        """The seconds, for a resume."""
+        """Return the seconds so far, for a resume."""
         return {"elapsed_s": self.elapsed_s}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -85,13 +83,12 @@ class RunClock(Callback):
         self._earlier_s = float(state_dict["elapsed_s"])
 
 
-logger = logging.getLogger("overland")
-
-
 class ShowProgress(Callback):
-    """Shows the rate and the time left over the whole run, and a line for each epoch.
+    """Images per second and the time left over the whole run, and a line for each epoch.
 
-    Counts images, or seconds where the run is limited by its minutes.
+    Args:
+        images: Chips of one epoch.
+        clock: Clock of the run; where its minutes are limited, they decide how much is left.
     """
 
     def __init__(self, images: int, clock: RunClock) -> None:
@@ -100,21 +97,32 @@ class ShowProgress(Callback):
         self._stack = ExitStack()
         self._best = -math.inf
         self._shown_s = 0.0
+        self._counted = 0
+        self._counting_s = 0.0
+        self._began = 0.0
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Start the bar; a resumed run starts with what is left."""
         assert trainer.max_epochs is not None
         if self._clock.limit_s:
             self._shown_s = self._clock.elapsed_s
-            bar = track("Training", self._clock.limit_s - self._shown_s, "s")
+            bar = track("Training", self._clock.limit_s - self._shown_s, "s", rate=self._images_per_second)
         else:
             bar = track("Training", self._images * (trainer.max_epochs - trainer.current_epoch), "images")
         self._advance = self._stack.enter_context(bar)
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Start to time the images of an epoch; validation between epochs does not count."""
+        self._began = time.monotonic()
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Count a batch."""
+        now = time.monotonic()
+        self._counted += len(batch[0])
+        self._counting_s += now - self._began
+        self._began = now
         if self._clock.limit_s:
             elapsed_s = self._clock.elapsed_s
             self._advance(elapsed_s - self._shown_s)
@@ -140,9 +148,16 @@ class ShowProgress(Callback):
         """Close the bar, after an error too."""
         self._stack.close()
 
+    def _images_per_second(self) -> str:
+        return f"{self._counted / max(self._counting_s, 1e-9):.3g} images/s"
+
 
 class History(Callback):
-    """Writes one row an epoch to results.csv; a resumed run goes on below the rows of its checkpoint."""
+    """One row an epoch in results.csv; a resumed run goes on below the rows of its checkpoint.
+
+    Args:
+        path: The file to write.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -153,7 +168,7 @@ class History(Callback):
         rows = [row for row in read_history(self._path) if row["epoch"] <= trainer.current_epoch]
         self._earlier_s = rows[-1]["time_s"] if rows else 0.0
         self._started = time.monotonic()
-        self._write(rows)
+        write_history(self._path, rows)
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_idx: int
@@ -169,22 +184,20 @@ class History(Callback):
             "lr": self._lr,
         }
         row |= {name: round(float(value), 6) for name, value in trainer.callback_metrics.items()}
-        self._write([*read_history(self._path), row])
-
-    def _write(self, rows: list[dict[str, float]]) -> None:
-        part = self._path.with_name(self._path.name + ".part")
-        with part.open("w", newline="", encoding="utf-8") as file:
-            if rows:
-                writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
-                writer.writeheader()
-                writer.writerows({**row, "epoch": int(row["epoch"])} for row in rows)
-        part.replace(self._path)
+        write_history(self._path, [*read_history(self._path), row])
 
 
 class PatientStopping(EarlyStopping):
-    """Stops a run that no longer gets better, but never within its first `min_epochs` epochs.
+    """Early stopping that never ends a run within its first `min_epochs` epochs.
 
     Epochs before that set the mark that later ones have to beat; waiting starts after them.
+
+    Args:
+        monitor: Name of the logged value that decides.
+        mode: "max" where larger is better, else "min".
+        patience: Epochs without a better one after which training stops.
+        min_delta: Least progress that counts as better.
+        min_epochs: Epochs before which training does not stop.
     """
 
     def __init__(self, monitor: str, *, mode: str, patience: int, min_delta: float, min_epochs: int) -> None:
@@ -203,8 +216,11 @@ class PatientStopping(EarlyStopping):
 class MovingAverage(WeightAveraging):
     """Exponential moving average of weights and statistics, used for validation and in the bundle.
 
-    The decay grows from 0.1 towards `decay` with the number of steps, so that a short run is not held back by its
+    The decay grows from 0.1 towards its limit with the number of steps, so that a short run is not held back by its
     first weights.
+
+    Args:
+        decay: Limit of the decay, from 0 to below 1.
     """
 
     def __init__(self, decay: float) -> None:
@@ -215,11 +231,3 @@ class MovingAverage(WeightAveraging):
             return averaged.lerp(current, 1 - min(decay, (1 + count) / (10 + count)))
 
         super().__init__(avg_fn=average)
-
-
-def read_history(path: Path) -> list[dict[str, float]]:
-    """Rows of a results.csv as numbers; none when there is no file yet."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]

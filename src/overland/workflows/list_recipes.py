@@ -6,8 +6,8 @@ import importlib.resources
 from typing import Any
 
 from overland.errors import UsageError
-from overland.settings import recipe_names, train_settings_from_source
 from overland.text import closest_name, load_yaml
+from overland.training.settings import recipe_names, train_settings_from_source
 
 __all__ = ["list_recipes", "show_recipe"]
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import importlib.metadata
 import logging
 import platform
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import yaml
 
 from overland.bundle import ModelBundle, save_bundle
-from overland.datasets import Dataset, class_fractions, dataset_from_path
+from overland.datasets import Dataset, class_fractions
 from overland.datasets.chips import BandStatistics, band_statistics
 from overland.datasets.class_balance import weights_from_fractions
+from overland.datasets.layouts import DataSource, data_name, read_dataset
 from overland.errors import DataError, UsageError
 from overland.inference.measure import measured_bundle
 from overland.models import loss_needs_class_weights, model_settings
@@ -30,32 +29,307 @@ from overland.progress import format_seconds
 from overland.raster import open_scene
 from overland.reporting.card import model_card
 from overland.reporting.curves import write_training_figures
-from overland.settings import TrainSettings, train_settings_from_mapping, train_settings_from_source
-from overland.text import load_yaml
-from overland.training import TrainedModel, fit
+from overland.result import Result
+from overland.training.loop import PreparedTraining, TrainedModel, prepare_training
+from overland.training.own_code import OwnCode
+from overland.training.run_folder import SETTINGS_FILE, RunRecord, read_run, with_split_of_run, write_run
+from overland.training.settings import TrainSettings, train_settings_from_source
 from overland.version import __version__
 from overland.workflows.evaluate import evaluate_dataset
 
-__all__ = [
-    "class_weights_for",
-    "network_settings",
-    "scaling_for",
-    "train",
-    "with_void",
-]
+if TYPE_CHECKING:
+    from torch import nn
 
+__all__ = ["TrainResult", "train"]
 
-# How pixels are scaled before the network: what a recipe's `normalize` means for a set.
+logger = logging.getLogger(__name__)
 
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_IGNORED = "ignored"
+_SETTINGS = tuple(item.name for item in dataclasses.fields(TrainSettings))
+_OWN_SETTINGS = ("model", "loss", "metrics", "augment")
+_GIVEN = "given"  # as in own_code: a dataset that was made in Python
 
 
-def scaling_for(normalize: str, statistics: BandStatistics) -> BandStatistics:
-    """The mean and deviation that pixels are scaled with, in the scenes' own units.
+@dataclass(frozen=True)
+class TrainResult(Result):
+    """A trained model and how well it does.
+
+    Args:
+        run: Folder of the run.
+        model: Folder of the best model, a bundle.
+        seconds: Duration of training and scoring.
+        threshold: Probability from which a pixel is of the class, for a binary legend.
+        val: Scores on the validation images, as `overland.evaluate` gives them.
+        notes: Decisions about the dataset that it does not declare, a sentence each.
+    """
+
+    run: str
+    model: str
+    seconds: float
+    threshold: float | None
+    val: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+
+def train(
+    data: DataSource | None = None,
+    *,
+    recipe: str | Path | None = None,
+    resume: str | Path | None = None,
+    synthetic: bool = False,
+    model: str | Mapping[str, Any] | nn.Module | Callable[..., nn.Module] | None = None,
+    encoder: str | None = None,
+    encoder_weights: str | None = None,
+    bands: tuple[int, ...] | None = None,
+    imgsz: int | None = None,
+    chips: Literal["random", "grid"] | None = None,
+    min_foreground: float | None = None,
+    normalize: Literal["data", "unit", "imagenet", "none"] | None = None,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    batch: int | None = None,
+    loss: Mapping[Any, Any] | Callable[..., Any] | None = None,
+    class_weights: bool | None = None,
+    optimizer: Literal["adamw", "adam", "sgd", "nag", "rmsprop", "adagrad"] | None = None,
+    lr: float | None = None,
+    weight_decay: float | None = None,
+    momentum: float | None = None,
+    schedule: Literal["cosine", "poly", "onecycle", "step", "plateau", "constant"] | None = None,
+    warmup: float | None = None,
+    lr_factor: float | None = None,
+    lr_patience: int | None = None,
+    lr_epochs: tuple[int, ...] | None = None,
+    ema: float | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    monitor: str | None = None,
+    patience: int | None = None,
+    min_epochs: int | None = None,
+    min_delta: float | None = None,
+    flipud: bool | None = None,
+    fliplr: bool | None = None,
+    rotate: float | None = None,
+    scale: float | None = None,
+    color: float | None = None,
+    augment: str | Callable[..., Any] | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
+    amp: bool | None = None,
+    workers: int | None = None,
+    seed: int | None = None,
+    project: str | None = None,
+    name: str | None = None,
+    exist_ok: bool | None = None,
+    reproduce: Mapping[str, Any] | None = None,
+) -> TrainResult:
+    """Train a model on labelled imagery.
+
+    A setting that is not given has the recipe's value, and the default below where the recipe does not name it. Each
+    may also stand in a YAML file, which is then named as the recipe. Everything is checked before the run's folder is
+    made.
+
+    Args:
+        data: Dataset: a folder, a dataset YAML, or a reader of your own as package.module:reader@folder; in Python also
+            what a reader returned.
+        recipe: Name of a recipe (see overland recipes) or a YAML file of settings; unet-small by default.
+        resume: Folder of a run that was cut off: it goes on after its last whole epoch, with its data, its split and
+            its settings.
+        synthetic: Mark the scenes as drawn by a program, so that every score is called so.
+        model: Architecture and its options: PlainUnet, any of segmentation_models_pytorch, or a network of your own as
+            package.module:name.
+        encoder: Encoder in place of the recipe's, such as resnet101.
+        encoder_weights: Weights that the encoder starts from: a file (.safetensors, .pth, .npz), a name such as
+            imagenet, or none.
+        bands: Bands to train on, counted from 1; all but alpha by default.
+        imgsz: Side of a training chip in pixels, cut at native resolution.
+        chips: Chips are drawn anywhere (random), or cut side by side and padded at the image's edges (grid).
+        min_foreground: Fraction of foreground below which a chip of the grid is left out.
+        normalize: Scaling of pixels: by mean and standard deviation of the training set (data), to 0..1 (unit), as
+            ImageNet's encoders want it (imagenet), or none.
+        epochs: Passes over the training set; an epoch has as many chips as cover its images once.
+        minutes: Minutes of training after which the run ends, its schedule with it; 0 for no limit.
+        batch: Chips in a batch.
+        loss: Losses and their weights, summed: cross_entropy, dice, focal, tversky, focal_tversky, lovasz, cldice, or
+            one of your own as package.module:name.
+        class_weights: Weigh the cross entropy by the inverse square root of each class's fraction.
+        optimizer: Optimiser; nag is sgd with Nesterov's momentum.
+        lr: Highest learning rate.
+        weight_decay: Weight decay.
+        momentum: Momentum of sgd, nag and rmsprop.
+        schedule: Learning rate after the warm-up.
+        warmup: Fraction of the run in which the learning rate rises.
+        lr_factor: Factor of the learning rate at each step of the schedules step and plateau.
+        lr_patience: Epochs without progress after which the schedule plateau takes a step.
+        lr_epochs: Epochs after which the schedule step takes its steps.
+        ema: Decay of the moving average of the weights, shorter in short runs; 0 switches it off.
+        metrics: Metrics of your own by name, as package.module:name; validated after each epoch.
+        monitor: Number that makes an epoch the best: validation iou or loss, or a metric of your own by its name.
+        patience: Epochs without a better one after which training stops; 0 never stops.
+        min_epochs: Epochs before which training does not stop early.
+        min_delta: Least progress that counts as a better epoch.
+        flipud: Flip chips upside down at random; not for street scenes, which have an up.
+        fliplr: Flip chips left to right at random.
+        rotate: Largest rotation of a chip in degrees, to either side, by any angle.
+        scale: Largest factor by which a chip is enlarged or shrunk.
+        color: Strength of changes of brightness, contrast and saturation; 0 switches them off.
+        augment: Augmentation of your own after the others, as package.module:name.
+        device: Device to train on; auto takes a GPU where there is one.
+        amp: Mixed precision where there is a CUDA GPU; never on a CPU.
+        workers: Processes that prepare chips; 0 prepares them in the training process.
+        seed: Seed of the weights, of the chips, and of the split into train and val where the dataset has none; the
+            same seed gives the same run.
+        project: Folder of the runs.
+        name: Name of the run's folder; a number is added where it exists.
+        exist_ok: Write into an existing run folder of that name.
+        reproduce: Faults of published systems, which the recipes that end in -published ask for.
+
+    Returns:
+        The run's folder, the best model and its validation scores.
+
+    Raises:
+        DataError: The data cannot be trained on, or a checkpoint is damaged.
+        UsageError: A setting makes no sense, or does not fit the others or the data.
+        ResourceError: Memory is used up.
+    """
+    given = {key: value for key, value in locals().items() if key in _SETTINGS and value is not None}
+    started = time.monotonic()
+    own = OwnCode()
+    if resume is not None:
+        run, record = _run_to_resume(resume, recipe, data, given, own)
+        settings, synthetic = record.settings, record.synthetic
+        dataset = with_split_of_run(read_dataset(data or record.data, seed=settings.seed), run)
+    else:
+        if data is None:
+            raise UsageError("Name the dataset to train on: a folder or a dataset YAML, with --data.")
+        settings = train_settings_from_source(recipe, _plain_settings(given, own))
+        dataset = read_dataset(data, seed=settings.seed)
+        record = RunRecord(data_name(data) or f"{_GIVEN}:{dataset.name}", settings, synthetic)
+    fractions = _class_fractions(dataset)
+    learned = _with_ignored_class(dataset) if settings.reproduce.ignored_as_class else dataset
+    statistics = _scaling(settings.normalize, band_statistics(dataset, "train", settings.bands))
+    prepared = prepare_training(
+        learned,
+        settings,
+        _network_settings(settings, learned, bands=len(statistics.mean)),
+        statistics,
+        class_weights=_class_weights(settings, fractions, learned),
+        own=own,
+        pretrained=resume is None,
+    )
+    if resume is None:
+        run = _new_run(record, dataset)
+    models = prepared.run(run, resume=resume is not None)
+    best = _save_scored(_bundle_of(prepared, fractions, synthetic), models["best"], run, dataset)
+    last = replace(best, metrics={}, path=None)
+    save_bundle(
+        last,
+        run / "weights" / "last",
+        weights=models["last"].weights,
+        graph=models["last"].graph,
+        card=model_card(last),
+    )
+    write_training_figures(run)
+    logger.info("Trained in %s; the model is %s.", format_seconds(time.monotonic() - started), best.path)
+    return TrainResult(
+        run=str(run),
+        model=str(best.path),
+        seconds=round(time.monotonic() - started, 1),
+        threshold=best.threshold,
+        val=best.metrics["val"],
+        notes=tuple(dataset.notes),
+    )
+
+
+def _plain_settings(given: Mapping[str, Any], own: OwnCode) -> dict[str, Any]:
+    """Put the names of objects of the user's own in their places, so that the settings can be written down."""
+    plain = dict(given)
+    network = plain.get("model")
+    if isinstance(network, Mapping):
+        plain["model"] = {**network, "architecture": own.name_of(network.get("architecture", "PlainUnet"))}
+    elif network is not None:
+        plain["model"] = {"architecture": own.name_of(network)}
+    loss = plain.get("loss")
+    if isinstance(loss, Mapping):
+        plain["loss"] = {own.name_of(name): value for name, value in loss.items()}
+    elif loss is not None:
+        plain["loss"] = {own.name_of(loss): 1.0}
+    if "metrics" in plain:
+        plain["metrics"] = {name: own.name_of(metric) for name, metric in plain["metrics"].items()}
+    if "augment" in plain:
+        plain["augment"] = own.name_of(plain["augment"])
+    return plain
+
+
+def _run_to_resume(
+    resume: str | Path,
+    recipe: str | Path | None,
+    data: DataSource | None,
+    given: Mapping[str, Any],
+    own: OwnCode,
+) -> tuple[Path, RunRecord]:
+    """Read what a run was started with; objects that have no name to import them by are given again, nothing else."""
+    run = Path(resume)
+    again = _plain_settings({name: value for name, value in given.items() if name in _OWN_SETTINGS}, own)
+    if recipe is not None or set(given) - set(_OWN_SETTINGS) or isinstance(data, str | Path):
+        raise UsageError("--resume goes on with the data and settings that the run was started with; give it alone.")
+    record = read_run(run)
+    now = record.settings.to_dict()
+    changed = [name for name, value in again.items() if value != now.get(name)]
+    if changed:
+        raise UsageError(f"The run {run} was started with another {changed[0]}: {now.get(changed[0])}.")
+    if data is None and record.data.startswith(f"{_GIVEN}:"):
+        raise UsageError(
+            f"The run {run} was started with a dataset made in Python; give it again: train(data, resume=...)."
+        )
+    return run, record
+
+
+def _new_run(record: RunRecord, dataset: Dataset) -> Path:
+    settings = record.settings
+    run = Path(settings.project) / settings.name
+    run = run if settings.exist_ok else free_folder(run)
+    if run.is_dir() and any(run.iterdir()) and not (run / SETTINGS_FILE).is_file():
+        # Parts of a run replace files of the same names.
+        raise UsageError(f"{run} holds something that is no run, so it is not written to; choose another --name.")
+    run.mkdir(parents=True, exist_ok=True)
+    write_run(run, record, dataset)
+    logger.info("The run is kept in %s; if it is cut off: overland train --resume %s", run, run)
+    return run
+
+
+def _class_fractions(dataset: Dataset) -> dict[str, float]:
+    """Return each class's fraction in training, after making sure that there is something to learn."""
+    for note in dataset.notes:
+        logger.info("%s", note)
+    for split in ("train", "val"):
+        if not dataset.splits.get(split):
+            raise DataError(
+                f"{dataset.root} has no images in split {split!r}; its splits: {', '.join(dataset.splits)}."
+            )
+    fractions = class_fractions(dataset, "train")
+    for split, found in (("train", fractions), ("val", class_fractions(dataset, "val"))):
+        missing = [name for name, fraction in found.items() if fraction == 0]
+        if missing:
+            logger.warning(
+                "Split %s has no pixel of %s: it cannot be %s.",
+                split,
+                ", ".join(missing),
+                "learned" if split == "train" else "scored",
+            )
+    if sum(fraction > 0 for fraction in fractions.values()) < 2:
+        present = next((name for name, fraction in fractions.items() if fraction > 0), "ignored pixels")
+        raise DataError(
+            f"The training masks of {dataset.root} hold only {present}, so there is nothing to learn. "
+            "Look at them with `overland data check`."
+        )
+    logger.info("Classes in training: %s", ", ".join(f"{name} {part:.1%}" for name, part in fractions.items()))
+    return fractions
+
+
+def _scaling(normalize: str, statistics: BandStatistics) -> BandStatistics:
+    """Return the mean and standard deviation that pixels are scaled with, in the scenes' own units.
 
     "data" keeps those of the set, "none" leaves pixels as they are, "unit" brings integers to 0..1, "imagenet" is
-    "unit" and ImageNet's mean and deviation, which most published encoders were trained with. Raises `UsageError`
-    where a choice does not fit the pixel type or the number of bands.
+    "unit" and ImageNet's mean and standard deviation, which most published encoders were trained with.
     """
     if normalize == "data":
         return statistics
@@ -73,225 +347,88 @@ def scaling_for(normalize: str, statistics: BandStatistics) -> BandStatistics:
     )
 
 
-# What a recipe and a dataset together decide about the network and its loss.
-
-logger = logging.getLogger("overland")
-
-_VOID = "void"
-
-
-def network_settings(config: TrainSettings, dataset: Dataset, *, bands: int) -> dict[str, Any]:
-    """The recipe's `model`, completed with the bands and classes of the data, the encoder and the squashing.
-
-    Two classes on a background have one output and a threshold, unless the recipe asks for two. Raises `UsageError`
-    when its number of classes is not that of the data.
-    """
-    settings = dict(config.model)
-    if config.encoder is not None:
-        settings.pop("encoder_name", None)
-        settings["encoder"] = config.encoder
-    if config.encoder_weights is not None:
-        settings["encoder_weights"] = config.encoder_weights
-    if config.squash:
-        settings |= {"squash": config.squash, "squash_nearest": config.squash_nearest}
+def _with_ignored_class(dataset: Dataset) -> Dataset:
+    """Add a class for ignored pixels to a dataset: the network has an output for it, no score counts it."""
     legend = dataset.legend
-    classes = settings.get("classes") or (1 if legend.is_binary else legend.num_classes)
+    if _IGNORED in legend.names:
+        raise UsageError(
+            f"ignored_as_class adds a class {_IGNORED}, but {dataset.root} has one already; leave the setting out."
+        )
+    logger.warning("Ignored pixels are trained as a class of their own (ignored_as_class), as a published system does.")
+    return replace(dataset, legend=replace(legend, names=(*legend.names, _IGNORED), colors=(*legend.colors, (0, 0, 0))))
+
+
+def _network_settings(settings: TrainSettings, dataset: Dataset, *, bands: int) -> dict[str, Any]:
+    """Complete the recipe's `model` with the bands and classes of the data, the encoder and the fixed size.
+
+    Two classes on a background have one output and a threshold, unless the recipe asks for two.
+    """
+    model = dict(settings.model)
+    if settings.encoder is not None:
+        model.pop("encoder_name", None)
+        model["encoder"] = settings.encoder
+    if settings.encoder_weights is not None:
+        model["encoder_weights"] = settings.encoder_weights
+    if settings.reproduce.resize:
+        model |= {
+            "fixed_size": settings.reproduce.resize,
+            "fixed_size_nearest": settings.reproduce.resize_nearest,
+        }
+    legend = dataset.legend
+    classes = model.get("classes") or (1 if legend.is_binary else legend.num_classes)
     if classes not in (1, legend.num_classes) or (classes == 1 and not legend.is_binary):
         raise UsageError(
             f"The model has {classes} classes and {dataset.name} has {legend.num_classes} "
             f"({', '.join(legend.names)}); leave classes out of the recipe's model."
         )
-    return model_settings(settings, in_channels=bands, classes=classes)
+    return model_settings(model, in_channels=bands, classes=classes)
 
 
-def with_void(dataset: Dataset) -> Dataset:
-    """Ignored pixels as one more class: the network has an output for it, and no score counts it.
-
-    Raises `UsageError` when the dataset has a class of that name.
-    """
-    legend = dataset.legend
-    if _VOID in legend.names:
-        raise UsageError(f"void_class adds a class void, but {dataset.root} has one already; leave the setting out.")
-    logger.warning("Ignored pixels are trained as a class of their own (void_class), as a published system does.")
-    return replace(dataset, legend=replace(legend, names=(*legend.names, _VOID), colors=(*legend.colors, (0, 0, 0))))
-
-
-def class_weights_for(config: TrainSettings, shares: Mapping[str, float], dataset: Dataset) -> tuple[float, ...] | None:
-    """Weight of each class of a dataset in the loss, from the shares in training; None where the loss wants none."""
-    if not (config.class_weights or loss_needs_class_weights(config.loss)):
+def _class_weights(
+    settings: TrainSettings, fractions: Mapping[str, float], dataset: Dataset
+) -> tuple[float, ...] | None:
+    """Return the weight of each class in the loss, from the fractions in training; None where the loss wants none."""
+    if not (settings.class_weights or loss_needs_class_weights(settings.loss)):
         return None
-    return tuple(weights_from_fractions({name: shares.get(name, 0.0) for name in dataset.legend.names}).values())
+    return tuple(weights_from_fractions({name: fractions.get(name, 0.0) for name in dataset.legend.names}).values())
 
 
-_ARGS = "args.yaml"
-
-
-def train(
-    data: str | Path | None = None,
-    recipe: str | Path | None = None,
-    *,
-    resume: str | Path | None = None,
-    synthetic: bool = False,
-    **settings: Any,
-) -> dict[str, Any]:
-    """Train a model on a dataset.
-
-    `recipe` is the name of a recipe or a YAML file; `settings` are those of `overland.settings.TrainSettings` and win over
-    it. `resume` names the folder of a run that was cut off: it goes on after its last whole epoch, with the data and
-    settings that it was started with. `synthetic` marks made scenes, so that every score is called so.
-
-    Writes the run folder `<project>/<name>[N]` and returns its path, the path of the bundle and its validation
-    scores. Raises `DataError` when the data cannot be trained on, and `UsageError` for a setting that makes no sense.
-    """
-    started = time.monotonic()
-    if resume is not None:
-        run, data, config = _run_to_resume(resume, data, settings)
-    else:
-        if data is None:
-            raise UsageError("Name the dataset to train on: a folder or a dataset YAML, with --data.")
-        run, config = None, train_settings_from_source(recipe, settings)
-    dataset = dataset_from_path(data)
-    class_share = _check_classes(dataset)
-    learned = with_void(dataset) if config.void_class else dataset
-    statistics = scaling_for(config.normalize, band_statistics(dataset, "train", config.bands))
-    model = network_settings(config, learned, bands=len(statistics.mean))
-    run = run or _new_run(config, data, dataset, synthetic)
-    models = fit(
-        learned,
-        config,
-        model,
-        statistics,
-        run,
-        class_weights=class_weights_for(config, class_share, learned),
-        resume=resume is not None,
-    )
-    synthetic = synthetic or bool(load_yaml(run / _ARGS).get("synthetic"))
-    bundle = _bundle_of(config, learned, statistics, model, models["best"], class_share, synthetic)
-    best = _save_scored(bundle, models["best"], run, dataset)
-    last = dataclasses.replace(best, metrics={}, path=None)
-    save_bundle(
-        last,
-        run / "weights" / "last",
-        weights=models["last"].weights,
-        graph=models["last"].graph,
-        card=model_card(last),
-    )
-    write_training_figures(run)
-    logger.info("Trained in %s; the model is %s.", format_seconds(time.monotonic() - started), best.path)
-    return {
-        "run": str(run),
-        "model": str(best.path),
-        "seconds": round(time.monotonic() - started, 1),
-        "threshold": best.threshold,
-        "val": best.metrics["val"],
-        "notes": list(dataset.notes),
-    }
-
-
-def _run_to_resume(
-    resume: str | Path, data: str | Path | None, settings: Mapping[str, Any]
-) -> tuple[Path, str, TrainSettings]:
-    run = Path(resume)
-    if data is not None or settings:
-        raise UsageError("--resume goes on with the data and settings that the run was started with; give it alone.")
-    if not (run / _ARGS).is_file():
-        raise DataError(f"{run} is not the folder of a run: it has no {_ARGS}.")
-    values = load_yaml(run / _ARGS)
-    values.pop("synthetic", None)
-    return run, str(values.pop("data")), train_settings_from_mapping(values, str(run / _ARGS))
-
-
-def _new_run(config: TrainSettings, data: str | Path, dataset: Dataset, synthetic: bool) -> Path:
-    run = Path(config.project) / config.name
-    run = run if config.exist_ok else free_folder(run)
-    if run.is_dir() and any(run.iterdir()) and not (run / _ARGS).is_file():
-        # Parts of a run replace what is there under their names.
-        raise UsageError(f"{run} holds something that is no run, so it is not written to; choose another --name.")
-    run.mkdir(parents=True, exist_ok=True)
-    values = {"data": str(data), **({"synthetic": True} if synthetic else {}), **config.to_dict()}
-    (run / _ARGS).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-    _write_manifest(run / "splits.csv", dataset)
-    logger.info("The run is kept in %s; if it is cut off: overland train --resume %s", run, run)
-    return run
-
-
-def _write_manifest(path: Path, dataset: Dataset) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["split", "key", "group", "image", "target"])
-        for split, samples in dataset.splits.items():
-            writer.writerows([split, s.key, s.group, s.image, s.target or ""] for s in samples)
-
-
-def _check_classes(dataset: Dataset) -> dict[str, float]:
-    for note in dataset.notes:
-        logger.info("%s", note)
-    for split in ("train", "val"):
-        if not dataset.splits.get(split):
-            raise DataError(
-                f"{dataset.root} has no images in split {split!r}; its splits: {', '.join(dataset.splits)}."
-            )
-    shares = class_fractions(dataset, "train")
-    for split, found in (("train", shares), ("val", class_fractions(dataset, "val"))):
-        missing = [name for name, share in found.items() if share == 0]
-        if missing:
-            logger.warning(
-                "Split %s has no pixel of %s: it cannot be %s.",
-                split,
-                ", ".join(missing),
-                "learned" if split == "train" else "scored",
-            )
-    if sum(share > 0 for share in shares.values()) < 2:
-        present = next((name for name, share in shares.items() if share > 0), "ignored pixels")
-        raise DataError(
-            f"The training masks of {dataset.root} hold only {present}, so there is nothing to learn. "
-            "Look at them with `overland data check`."
-        )
-    logger.info("Classes in training: %s", ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
-    return shares
-
-
-def _bundle_of(
-    config: TrainSettings,
-    dataset: Dataset,
-    statistics: BandStatistics,
-    model: Mapping[str, Any],
-    trained: TrainedModel,
-    shares: Mapping[str, float],
-    synthetic: bool,
-) -> ModelBundle:
-    return ModelBundle(
-        legend=dataset.legend,
-        # Where the encoder's weights came from is a setting of the training; the bundle brings its own.
-        model={name: value for name, value in model.items() if name != "encoder_weights"},
-        bands=config.bands or tuple(range(1, len(statistics.mean) + 1)),
-        dtype=statistics.dtype,
-        mean=statistics.mean,
-        std=statistics.std,
-        chip_size=config.imgsz,
-        size_divisor=trained.size_divisor,
-        halo=config.imgsz // 4,  # until it is measured
-        activation="sigmoid" if model["classes"] == 1 else "softmax",
-        resolution_m=_resolution_m(dataset),
-        data={
-            "name": dataset.name,
-            "images": {split: len(samples) for split, samples in dataset.splits.items()},
-            "class_fractions": dict(shares),
-            "notes": list(dataset.notes),
-            "synthetic": synthetic,
-        },
-        training=config.to_dict(),
-        versions=_versions(),
-    )
-
-
-def _resolution_m(dataset: Dataset) -> float | None:
-    found = []
+def _bundle_of(prepared: PreparedTraining, fractions: Mapping[str, float], synthetic: bool) -> ModelBundle:
+    """Describe the model as a bundle; its halo is a quarter of a chip until it is measured."""
+    settings, dataset, statistics = prepared.settings, prepared.dataset, prepared.statistics
+    packages = ("torch", "lightning", "segmentation-models-pytorch", "numpy", "rasterio", "onnx")
+    resolutions = []
     for sample in dataset.splits["train"][:50]:
         with open_scene(sample.image) as scene:
             if scene.grid.resolution_m is not None:
-                found.append(scene.grid.resolution_m)
-    return round(median(found), 4) if found else None
+                resolutions.append(scene.grid.resolution_m)
+    return ModelBundle(
+        legend=dataset.legend,
+        # Where the encoder's weights came from is a setting of the training; the bundle brings its own.
+        model={name: value for name, value in prepared.model.items() if name != "encoder_weights"},
+        bands=settings.bands or tuple(range(1, len(statistics.mean) + 1)),
+        dtype=statistics.dtype,
+        mean=statistics.mean,
+        std=statistics.std,
+        chip_size=settings.imgsz,
+        size_divisor=prepared.size_divisor,
+        halo=settings.imgsz // 4,
+        activation="sigmoid" if prepared.model["classes"] == 1 else "softmax",
+        resolution_m=round(median(resolutions), 4) if resolutions else None,
+        data={
+            "name": dataset.name,
+            "images": {split: len(samples) for split, samples in dataset.splits.items()},
+            "class_fractions": dict(fractions),
+            "notes": list(dataset.notes),
+            "synthetic": synthetic,
+        },
+        training=settings.to_dict(),
+        versions={
+            "overland": __version__,
+            "python": platform.python_version(),
+            **{package: importlib.metadata.version(package) for package in packages},
+        },
+    )
 
 
 def _save_scored(bundle: ModelBundle, trained: TrainedModel, run: Path, dataset: Dataset) -> ModelBundle:
@@ -308,17 +445,11 @@ def _save_scored(bundle: ModelBundle, trained: TrainedModel, run: Path, dataset:
     output = run / "val"
     scores = evaluate_dataset(bundle, dataset, "val", output)
     if "best_threshold" in scores:
-        bundle = save(dataclasses.replace(bundle, threshold=scores["best_threshold"]["threshold"]))
+        bundle = save(replace(bundle, threshold=scores["best_threshold"]["threshold"]))
         scores = evaluate_dataset(bundle, dataset, "val", output)
     shutil.copy(output / "confusion_matrix.png", run / "confusion_matrix.png")
     # There are no pictures where no image has a score: no road in the truth and none in the prediction.
     if (output / "pictures.jpg").is_file():
         shutil.copy(output / "pictures.jpg", run / "val_batch0_pred.jpg")
     scores = {key: value for key, value in scores.items() if key not in ("model", "data", "output")}
-    return save(dataclasses.replace(bundle, metrics={"val": scores}))
-
-
-def _versions() -> dict[str, str]:
-    packages = ("torch", "lightning", "segmentation-models-pytorch", "numpy", "rasterio", "onnx")
-    found = {package: importlib.metadata.version(package) for package in packages}
-    return {"overland": __version__, "python": platform.python_version(), **found}
+    return save(replace(bundle, metrics={"val": scores}))

@@ -4,14 +4,14 @@ pytest.importorskip("torch")
 
 from overland.datasets.chips import BandStatistics
 from overland.errors import UsageError
-from overland.workflows.train import scaling_for
+from overland.workflows.train import _scaling
 
 RGB = BandStatistics((100.0, 110.0, 120.0), (10.0, 11.0, 12.0), "uint8")
 
 
 def test_each_choice_scales_a_known_pixel():
     def scaled(normalize, value, statistics=RGB):
-        scaling = scaling_for(normalize, statistics)
+        scaling = _scaling(normalize, statistics)
         return (value - scaling.mean[0]) / scaling.std[0]
 
     assert scaled("data", 120) == 2
@@ -23,6 +23,6 @@ def test_each_choice_scales_a_known_pixel():
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(UsageError, match="knows 3 bands; these images have 1"):
-        scaling_for("imagenet", BandStatistics((0.0,), (1.0,), "uint8"))
+        _scaling("imagenet", BandStatistics((0.0,), (1.0,), "uint8"))
     with pytest.raises(UsageError, match="float32"):
-        scaling_for("unit", BandStatistics((0.0,), (1.0,), "float32"))
+        _scaling("unit", BandStatistics((0.0,), (1.0,), "float32"))
