@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -36,9 +36,6 @@ from overland.training.run_folder import SETTINGS_FILE, RunRecord, read_run, wit
 from overland.training.settings import TrainSettings, train_settings_from_source
 from overland.version import __version__
 from overland.workflows.evaluate import evaluate_dataset
-
-if TYPE_CHECKING:
-    from torch import nn
 
 __all__ = ["TrainResult", "train"]
 
@@ -78,7 +75,7 @@ def train(
     recipe: str | Path | None = None,
     resume: str | Path | None = None,
     synthetic: bool = False,
-    model: str | Mapping[str, Any] | nn.Module | Callable[..., nn.Module] | None = None,
+    model: str | Mapping[str, Any] | Callable[..., Any] | None = None,
     encoder: str | None = None,
     encoder_weights: str | None = None,
     bands: tuple[int, ...] | None = None,
@@ -135,7 +132,7 @@ def train(
             its settings.
         synthetic: Mark the scenes as drawn by a program, so that every score is called so.
         model: Architecture and its options: PlainUnet, any of segmentation_models_pytorch, or a network of your own as
-            package.module:name.
+            package.module:name; in Python also any torch.nn.Module with logits out, or what makes one.
         encoder: Encoder in place of the recipe's, such as resnet101.
         encoder_weights: Weights that the encoder starts from: a file (.safetensors, .pth, .npz), a name such as
             imagenet, or none.
@@ -149,7 +146,8 @@ def train(
         minutes: Minutes of training after which the run ends, its schedule with it; 0 for no limit.
         batch: Chips in a batch.
         loss: Losses and their weights, summed: cross_entropy, dice, focal, tversky, focal_tversky, lovasz, cldice, or
-            one of your own as package.module:name.
+            one of your own as package.module:name; in Python also a function or class of logits (n, k, h, w) and ids
+            (n, h, w).
         class_weights: Weigh the cross entropy by the inverse square root of each class's fraction.
         optimizer: Optimiser; nag is sgd with Nesterov's momentum.
         lr: Highest learning rate.

@@ -1,0 +1,196 @@
+"""The folder of a training run: args.yaml (data and settings), splits.csv (which image was for what), results.csv.
+
+The split belongs to the run: images that are added to a folder later would move others from "train" to "val" if it were
+drawn again, and a model would be scored on what it has learned.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+
+from overland.datasets import Dataset
+from overland.errors import DataError
+from overland.output import write_table
+from overland.text import load_yaml
+from overland.training.settings import TrainSettings, train_settings_from_mapping
+
+__all__ = [
+    "SETTINGS_FILE",
+    "RunRecord",
+    "read_history",
+    "read_run",
+    "run_of_model",
+    "with_split_of_run",
+    "write_history",
+    "write_run",
+]
+
+SETTINGS_FILE = "args.yaml"
+UNSEEN = "unseen"
+_SPLITS = "splits.csv"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run was started with.
+
+    Args:
+        data: The dataset, an absolute path; "given:..." for one that was given as a Python object.
+        settings: Settings of the run.
+        synthetic: Whether its scenes are drawn, not photographed.
+    """
+
+    data: str
+    settings: TrainSettings
+    synthetic: bool = False
+
+
+def write_run(folder: Path, record: RunRecord, dataset: Dataset) -> None:
+    """Write args.yaml and splits.csv of a new run.
+
+    Args:
+        folder: Folder of the run, which is there.
+        record: What the run is started with.
+        dataset: Its images, in splits.
+    """
+    rows = [
+        {
+            "split": split,
+            "key": sample.key,
+            "group": sample.group,
+            "image": _place(sample.image, dataset.root),
+            "mask": "" if sample.mask is None else _place(sample.mask, dataset.root),
+        }
+        for split, samples in dataset.splits.items()
+        for sample in samples
+    ]
+    write_table(folder / _SPLITS, rows, ("split", "key", "group", "image", "mask"))
+    # Last, as it is what makes the folder one of a run.
+    values = {"data": record.data, **({"synthetic": True} if record.synthetic else {}), **record.settings.to_dict()}
+    (folder / SETTINGS_FILE).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+
+
+def read_run(folder: str | Path) -> RunRecord:
+    """Read what a run was started with.
+
+    Args:
+        folder: Folder of the run.
+
+    Raises:
+        DataError: It is no folder of a run.
+        UsageError: Its args.yaml holds settings that are not known.
+    """
+    path = Path(folder) / SETTINGS_FILE
+    if not path.is_file():
+        raise DataError(f"{folder} is not the folder of a run: it has no {SETTINGS_FILE}.")
+    values = load_yaml(path)
+    if not isinstance(values.get("data"), str):
+        raise DataError(f"{path} does not say which data the run was started with.")
+    settings = {name: value for name, value in values.items() if name not in ("data", "synthetic")}
+    return RunRecord(
+        values["data"], train_settings_from_mapping(settings, str(path)), synthetic=values.get("synthetic") is True
+    )
+
+
+def run_of_model(model: str | Path) -> Path | None:
+    """Return the folder of the run that a model lies in, None for a model outside of any.
+
+    Args:
+        model: A run folder, or a bundle in its folder `weights`.
+    """
+    path = Path(model).resolve()
+    for folder in (path, path.parent.parent):
+        if (folder / SETTINGS_FILE).is_file() and (folder / _SPLITS).is_file():
+            return folder
+    return None
+
+
+def with_split_of_run(dataset: Dataset, run: Path) -> Dataset:
+    """Put the images of a dataset into the splits that they had in a run.
+
+    Args:
+        dataset: The dataset that the run was trained on, perhaps with images added since.
+        run: Folder of the run.
+
+    Returns:
+        The dataset in the run's splits. Images that the run did not know are in the split "unseen". A dataset that
+        shares no image with the run comes back as it is.
+
+    Raises:
+        DataError: splits.csv cannot be read.
+    """
+    recorded = _read_splits(run / _SPLITS)
+    samples = [sample for split in dataset.splits.values() for sample in split]
+    places = {sample: _place(sample.image, dataset.root) for sample in samples}
+    if not any(place in recorded for place in places.values()):
+        return dataset
+    names = list(dict.fromkeys([*(name for name in recorded.values()), UNSEEN]))
+    splits = {
+        name: tuple(sample for sample in samples if recorded.get(places[sample], UNSEEN) == name) for name in names
+    }
+    if splits[UNSEEN]:
+        logger.warning(
+            "%d images of %s were added after the run %s was started; they are its split %r: neither trained on nor "
+            "scored as validation.",
+            len(splits[UNSEEN]),
+            dataset.root,
+            run,
+            UNSEEN,
+        )
+    missing = len(recorded) - sum(place in recorded for place in places.values())
+    if missing:
+        logger.warning("%d images of the run %s are no longer in %s.", missing, run, dataset.root)
+    return replace(dataset, splits={name: found for name, found in splits.items() if found})
+
+
+def read_history(path: str | Path) -> list[dict[str, float]]:
+    """Read the rows of a results.csv as numbers; none when there is no file yet.
+
+    Args:
+        path: The file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: float(value or "nan") for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def write_history(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
+    """Write the rows of a results.csv, whole or not at all.
+
+    Args:
+        path: The file to write.
+        rows: Numbers by column, an epoch each.
+    """
+    rows = [{**row, "epoch": int(row["epoch"])} for row in rows]
+    write_table(path, rows, list(rows[-1]) if rows else [])
+
+
+def _place(path: Path, root: Path) -> str:
+    """Return a file's path from the dataset's root, so that data and run may move; absolute where it lies elsewhere."""
+    try:
+        return path.resolve().relative_to(_folder(root)).as_posix()
+    except ValueError:
+        return path.resolve().as_posix()
+
+
+def _folder(root: Path) -> Path:
+    root = root.resolve()
+    return root.parent if root.is_file() else root
+
+
+def _read_splits(path: Path) -> dict[str, str]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return {row["image"]: row["split"] for row in csv.DictReader(file)}
+    except (OSError, KeyError, csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error!r}); it says which image the run used for what.") from error
