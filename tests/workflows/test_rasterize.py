@@ -11,9 +11,9 @@ from affine import Affine
 
 from drawn_roads import mask_from_lines
 from overland.errors import DataError, UsageError
-from overland.geo.projection import reprojected
+from overland.geo.measures import lengths_m, reprojected
 from overland.raster import Grid, open_scene, write_class_map
-from overland.vector import Layer, lengths_m, read_lines, write_features
+from overland.vector import Layer, read_lines, write_features
 from overland.workflows import rasterize as module
 from overland.workflows.rasterize import rasterize
 from overland.workflows.vectorize import vectorize
@@ -51,7 +51,7 @@ def test_a_line_is_as_wide_as_it_is_said_to_be(tmp_path, like):
     found = rasterize(roads, like, tmp_path / "m.tif", width_m=6, classes=["road"])
     mask, legend = mask_of(tmp_path / "m.tif")
     assert (mask[47:53] == 1).all()
-    assert mask.sum() == found["classes"]["road"]["pixels"] == 6 * 120
+    assert mask.sum() == found.classes["road"].pixels == 6 * 120
     assert legend.names == ("background", "road")
 
 
@@ -78,7 +78,7 @@ def test_polygons_by_attribute_and_the_higher_id_wins(tmp_path, like):
     assert legend.names == ("background", "forest", "water")
     assert (mask[10:50, 10:50] == 2).all()
     assert (mask == 1).sum() == 60 * 60 - 20 * 20
-    assert found["left_out"] == 1
+    assert found.left_out == 1
     assert mask[2, 2] == 0
 
 
@@ -95,7 +95,7 @@ def test_pixels_without_data_have_no_label(tmp_path):
     write_class_map(tmp_path / "like.tif", np.where(image[0] > 0, 1, 255).astype(np.uint8), grid, ROAD_LEGEND)
     land = write_layer(tmp_path / "l.gpkg", [on_grid(shapely.box(0, 0, 40, 40))])
     found = rasterize(land, tmp_path / "like.tif", tmp_path / "m.tif")
-    assert found["nodata_pixels"] == 400
+    assert found.nodata_pixels == 400
     assert (mask_of(tmp_path / "m.tif")[0][:, 30:] == 255).all()
     rasterize(land, tmp_path / "like.tif", tmp_path / "n.tif", nodata=False)
     assert (mask_of(tmp_path / "n.tif")[0] == 1).all()
@@ -105,7 +105,7 @@ def test_pixels_without_data_have_no_label(tmp_path):
 def test_windows_do_not_show(tmp_path, monkeypatch, crs):
     rng = np.random.default_rng(0)
     step = 1.0 if crs == "EPSG:32633" else 1e-5
-    grid = Grid(90, 110, Affine(step, 0, 15, 0, -step, 47), crs)
+    grid = Grid(height=90, width=110, transform=Affine(step, 0, 15, 0, -step, 47), crs=crs)
     like = write_image(tmp_path / "like.tif", np.full((1, 90, 110), 90, np.uint8), grid)
     lines = [shapely.LineString(rng.uniform(-20, 130, (3, 2)) * (step, -step) + (15, 47)) for _ in range(12)]
     roads = write_layer(tmp_path / "r.gpkg", lines, crs=crs, width_m=rng.uniform(1, 9, 12))
@@ -117,7 +117,7 @@ def test_windows_do_not_show(tmp_path, monkeypatch, crs):
 
 def test_in_degrees_a_width_is_in_metres_too(tmp_path):
     # At 60° north a degree of longitude is half as long as one of latitude.
-    grid = Grid(200, 200, Affine(2e-5, 0, 15, 0, -1e-5, 60), "EPSG:4326")
+    grid = Grid(height=200, width=200, transform=Affine(2e-5, 0, 15, 0, -1e-5, 60), crs="EPSG:4326")
     like = write_image(tmp_path / "like.tif", np.full((1, 200, 200), 9, np.uint8), grid)
     across = shapely.LineString([(14.9, 59.9995), (15.1, 59.9995)])
     down = shapely.LineString([(15.001, 59), (15.001, 61)])
@@ -178,10 +178,11 @@ def test_spacenet_roads_cover_their_length_times_their_width(tmp_path):
     size_m = 0.5
     step = size_m / 111_320
     width, height = (math.ceil(side / step) + 40 for side in (east - west, north - south))
-    grid = Grid(height, width, Affine(step, 0, west - 20 * step, 0, -step, north + 20 * step), "EPSG:4326")
+    transform = Affine(step, 0, west - 20 * step, 0, -step, north + 20 * step)
+    grid = Grid(height=height, width=width, transform=transform, crs="EPSG:4326")
     like = write_image(tmp_path / "like.tif", np.full((1, height, width), 9, np.uint8), grid)
     found = rasterize(path, like, tmp_path / "m.tif", width_m=6, classes=["road"])
     pixel_m2 = size_m**2 * math.cos(math.radians(north))
-    covered = found["classes"]["road"]["pixels"] * pixel_m2
+    covered = found.classes["road"].pixels * pixel_m2
     # Junctions are covered twice, ends stick out: the product is met to some per cent.
     assert covered == pytest.approx(lengths_m(lines, crs).sum() * 6, rel=0.08)

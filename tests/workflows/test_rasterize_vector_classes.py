@@ -19,7 +19,7 @@ def texts(*values):
 
 
 def test_without_a_field_all_is_one_class():
-    ids, legend = layer_classes(layer(), None, None)
+    ids, legend = layer_classes(layer())
     assert ids.tolist() == [1, 1]
     assert legend.names == ("background", "land")
     assert layer_classes(layer(), None, ["road"])[1].names == ("background", "road")
@@ -43,7 +43,7 @@ def test_a_background_among_the_classes_is_id_0():
 
 
 def test_without_names_the_alphabet_gives_the_order():
-    ids, legend = layer_classes(texts("water", "forest", "water"), "use", None)
+    ids, legend = layer_classes(texts("water", "forest", "water"), "use")
     assert ids.tolist() == [2, 1, 2]
     assert legend.names == ("background", "forest", "water")
 
@@ -79,9 +79,9 @@ def test_what_is_not_there_is_named(field, classes, message):
 
 def test_an_empty_field_is_refused():
     with pytest.raises(DataError, match="holds nothing"):
-        layer_classes(texts(None, ""), "use", None)
+        layer_classes(texts(None, ""), "use")
 
 
 def test_too_many_values_are_refused():
     with pytest.raises(DataError, match="300 values"):
-        layer_classes(texts(*(f"v{i}" for i in range(300))), "use", None)
+        layer_classes(texts(*(f"v{i}" for i in range(300))), "use")

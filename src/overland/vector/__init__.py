@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from overland.vector.formats import osmnx_graph
 from overland.vector.layer import Layer
+from overland.vector.place import geometries_on_grid
 from overland.vector.polygons import polygons_from_mask, regularized, simplified_coverage
 from overland.vector.read import read_layer, read_lines
 from overland.vector.roads import (
@@ -23,6 +24,7 @@ __all__ = [
     "RoadPixels",
     "RoadSettings",
     "check_vector_output",
+    "geometries_on_grid",
     "graph_to_map",
     "layers_from_graph",
     "osmnx_graph",

@@ -1,54 +1,170 @@
-"""Vector labels to a class map on the grid of a raster: how roads and polygons become training masks."""
+"""Rasterize vector labels to a class map on the grid of a raster: roads and polygons become training masks."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import shapely
 
 from overland.errors import DataError, UsageError
-from overland.geo.grid import iter_windows
-from overland.geo.measures import map_to_pixels
-from overland.geo.projection import buffered_m, reprojected
+from overland.geo.grid import Grid, Window, iter_windows
+from overland.geo.measures import buffered_m, map_to_pixels, pixels_to_map
 from overland.legend import IGNORE_INDEX, Legend, legend_from_names
+from overland.output import check_not_input
 from overland.progress import track
-from overland.raster import Grid, RasterWriter, Scene, Window, create_raster, open_scene
+from overland.raster import RasterWriter, Scene, create_raster, open_scene
 from overland.raster.features import burn_shapes
 from overland.raster.write import check_output
-from overland.vector import Layer, pixel_size_m, pixels_to_map, read_layer
+from overland.result import Result
+from overland.vector import Layer, geometries_on_grid, read_layer
+from overland.vector.layer import Column, Floats, Geometries, Ints
 
-__all__ = [
-    "LEFT_OUT",
-    "field_values",
-    "layer_classes",
-    "rasterize",
-]
+__all__ = ["LEFT_OUT", "BurnedClass", "RasterizeResult", "field_values", "layer_classes", "rasterize"]
 
-
-# Which class each feature of a layer is: from a field of it, or one class for all.
-
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
 LEFT_OUT = -1
+"""The id of features that belong to no class of the map."""
+
 _SHOWN = 8
+_WINDOW = 1024
+_BENDS = 16
+_MEGA = 1e6
+_POLYGON = int(shapely.GeometryType.POLYGON)
+# A road wider than this is a number in other units, or a slip: the widest square of the world has 0.5 km.
+_MAX_WIDTH_M = 10_000.0
 
-Ids = npt.NDArray[np.int64]
+
+@dataclass(frozen=True)
+class BurnedClass:
+    """One class of a rasterized layer.
+
+    Attributes:
+        features: Number of its features.
+        pixels: Number of its pixels.
+    """
+
+    features: int
+    pixels: int
 
 
-def layer_classes(layer: Layer, field: str | None, classes: Sequence[str] | None) -> tuple[Ids, Legend]:
-    """The class id of each feature (`LEFT_OUT` for those of no class), and the legend.
+@dataclass(frozen=True)
+class RasterizeResult(Result):
+    """A layer as a class map.
 
-    Without `field` all features are one class, called `classes[0]` or like the layer, on a background. With it,
-    `classes` are values of the field in the order of the ids; the background is 0 unless they begin with one. Without
-    `classes` whole numbers are ids as they are, and other values are classes in the order of the alphabet.
-    Raises `UsageError` for options that do not go together, `DataError` for a field that does not hold classes.
+    Attributes:
+        vector: The vector file.
+        like: The raster whose grid was taken.
+        output: The class map.
+        features: Number of features that were burned.
+        left_out: Number of features of no class.
+        pixels: Number of pixels of the class map.
+        nodata_pixels: Number of those that hold no data and are 255.
+        classes: Features and pixels of each class, by its name.
+    """
+
+    vector: Path
+    like: Path
+    output: Path
+    features: int
+    left_out: int
+    pixels: int
+    nodata_pixels: int
+    classes: Mapping[str, BurnedClass]
+
+
+def rasterize(
+    vector: str | Path,
+    like: str | Path,
+    output: str | Path,
+    *,
+    layer: str | None = None,
+    field: str | None = None,
+    classes: Sequence[str] = (),
+    width_m: float | None = None,
+    width_field: str | None = None,
+    all_touched: bool = False,
+    nodata: bool = True,
+    overwrite: bool = False,
+) -> RasterizeResult:
+    """Burn the features of VECTOR into OUTPUT, a class map on the grid of the raster LIKE.
+
+    So labels from OpenStreetMap, SpaceNet or a GIS become training masks. Polygons are burned as they are; lines and
+    points are widened to a width in metres on the ground, with round ends, whatever the CRS. Pixels that no feature
+    covers are 0, the background; where features overlap the higher id wins. A pixel belongs to a feature when its
+    centre does. The layer is held in memory, the raster is not.
+
+    Args:
+        vector: A vector file, in any CRS that leads to that of LIKE.
+        like: The raster whose size, transform and CRS the class map gets.
+        output: The class map to write: .tif or .png.
+        layer: Layer of VECTOR.  [default: the only one, or the first]
+        field: Field that says which class a feature is; without it all are one class.
+        classes: Values of the field that become the classes 1, 2, ..., others being left out; without a field the name
+            of the one class. The background is 0 unless they begin with it.  [default: whole numbers as they are, else
+            all values in the order of the alphabet]
+        width_m: Width of lines and points in metres.
+        width_field: Field with the width of each feature in metres; --width-m holds where a feature has none.
+        all_touched: Burn every pixel that is touched, not only those whose centre is in.
+        nodata: Write 255 (ignored) where LIKE holds no data.
+        overwrite: Replace OUTPUT if it exists.
+
+    Returns:
+        The class map in numbers.
+
+    Raises:
+        UsageError: Options or an output that make no sense, or an output that exists or is an input.
+        DataError: The layer, its classes or its widths cannot be used.
+    """
+    if width_m is not None and not 0 < width_m <= _MAX_WIDTH_M:
+        raise UsageError(f"A width must be more than 0 m and at most {_MAX_WIDTH_M:,.0f} m; got {width_m:g}.")
+    output = check_output(output, overwrite=overwrite)
+    check_not_input(output, [vector, like])
+    read = read_layer(vector, layer)
+    ids, legend = layer_classes(read, field, classes)
+    widths_m = _widths_m(read, width_m, width_field)
+    with open_scene(like) as scene:
+        features = _features(read, ids, widths_m, scene.grid)
+        with create_raster(output, scene.grid, nodata=IGNORE_INDEX, legend=legend, overwrite=overwrite) as writer:
+            pixels = _write_burned(writer, scene, features, all_touched=all_touched, nodata=nodata)
+    if not pixels[1:IGNORE_INDEX].any():
+        logger.warning("%s: nothing was burned. Do %s and %s show the same place?", output, vector, like)
+    return RasterizeResult(
+        vector=Path(vector),
+        like=Path(like),
+        output=output,
+        features=int((ids != LEFT_OUT).sum()),
+        left_out=int((ids == LEFT_OUT).sum()),
+        pixels=int(pixels.sum()),
+        nodata_pixels=int(pixels[IGNORE_INDEX]),
+        classes={
+            name: BurnedClass(int((ids == index).sum()), int(pixels[index])) for index, name in enumerate(legend.names)
+        },
+    )
+
+
+def layer_classes(layer: Layer, field: str | None = None, classes: Sequence[str] = ()) -> tuple[Ints, Legend]:
+    """Find the class of each feature of a layer.
+
+    Args:
+        layer: The layer, of n features.
+        field: The field that says which class a feature is. Without it all features are one class, called
+            `classes[0]` or like the layer, on a background.
+        classes: Values of the field in the order of the ids; the background is 0 unless they begin with one. Without
+            them whole numbers are ids as they are, and other values are classes in the order of the alphabet.
+
+    Returns:
+        The class id of each feature (n,), `LEFT_OUT` for those of no class, and the legend.
+
+    Raises:
+        UsageError: Several classes and no field that tells them apart.
+        DataError: The field does not exist, or does not hold classes.
     """
     if field is None:
         return _one_class(layer, classes)
@@ -61,21 +177,25 @@ def layer_classes(layer: Layer, field: str | None, classes: Sequence[str] | None
     return _numbered_classes(numbers, field) if numbers is not None else _found_classes(values, field)
 
 
-def field_values(layer: Layer, field: str) -> npt.NDArray[Any]:
-    """The values of a field. Raises `DataError` naming the fields there are."""
+def field_values(layer: Layer, field: str) -> Column:
+    """Return the values of a field of a layer (n,).
+
+    Raises:
+        DataError: There is no such field; the message lists those there are.
+    """
     if field not in layer.fields:
         raise DataError(f"Layer {layer.name} has no field {field!r}; it has {', '.join(layer.fields) or 'none'}.")
     return layer.fields[field]
 
 
-def _one_class(layer: Layer, classes: Sequence[str] | None) -> tuple[Ids, Legend]:
-    if classes is not None and len(classes) != 1:
+def _one_class(layer: Layer, classes: Sequence[str]) -> tuple[Ints, Legend]:
+    if len(classes) > 1:
         raise UsageError(f"{len(classes)} classes were named, and no field that tells them apart: add --field.")
     name = classes[0] if classes else layer.name
     return np.ones(len(layer), np.int64), legend_from_names(["background", name])
 
 
-def _named_classes(values: npt.NDArray[Any], field: str, classes: Sequence[str]) -> tuple[Ids, Legend]:
+def _named_classes(values: Column, field: str, classes: Sequence[str]) -> tuple[Ints, Legend]:
     legend = _on_background(classes)
     texts = _texts(values)
     id_of = {name: index for index, name in enumerate(legend.names)}
@@ -87,14 +207,14 @@ def _named_classes(values: npt.NDArray[Any], field: str, classes: Sequence[str])
     return ids, legend
 
 
-def _found_classes(values: npt.NDArray[Any], field: str) -> tuple[Ids, Legend]:
+def _found_classes(values: Column, field: str) -> tuple[Ints, Legend]:
     names = sorted({text for text in _texts(values) if text})
     if len(names) >= IGNORE_INDEX:
         raise DataError(f"{field} holds {len(names)} values, and a class map {IGNORE_INDEX} at most: name --classes.")
     return _named_classes(values, field, names)
 
 
-def _numbered_classes(numbers: npt.NDArray[np.float64], field: str) -> tuple[Ids, Legend]:
+def _numbered_classes(numbers: Floats, field: str) -> tuple[Ints, Legend]:
     known = numbers[np.isfinite(numbers)]
     if known.min() < 0 or known.max() >= IGNORE_INDEX:
         raise DataError(
@@ -110,7 +230,7 @@ def _on_background(classes: Sequence[str]) -> Legend:
     return named if named.background == 0 else legend_from_names(["background", *classes])
 
 
-def _whole_numbers(values: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
+def _whole_numbers(values: Column) -> Floats | None:
     if values.dtype.kind not in "iuf":
         return None
     numbers = values.astype(np.float64)
@@ -118,7 +238,7 @@ def _whole_numbers(values: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
     return numbers if np.array_equal(known, np.rint(known)) else None
 
 
-def _texts(values: npt.NDArray[Any]) -> list[str]:
+def _texts(values: Column) -> list[str]:
     numbers = _whole_numbers(values)
     if numbers is not None:
         return [str(int(number)) if np.isfinite(number) else "" for number in numbers]
@@ -131,75 +251,22 @@ def _some(texts: Sequence[str]) -> str:
     return ", ".join(text or "(empty)" for text in different[:_SHOWN]) + more
 
 
-_WINDOW = 1024
-_BENDS = 16
-_MEGA = 1e6
-_POLYGON = int(shapely.GeometryType.POLYGON)
-
-
-def rasterize(
-    vector: str | Path,
-    like: str | Path,
-    output: str | Path,
-    *,
-    layer: str | None = None,
-    field: str | None = None,
-    classes: Sequence[str] | None = None,
-    width_m: float | None = None,
-    width_field: str | None = None,
-    all_touched: bool = False,
-    nodata: bool = True,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Burn a vector layer into a class map on the grid of the raster `like`, and say what was burned.
-
-    Polygons are burned as they are. Lines and points are widened to `width_field` in metres, to `width_m` where the
-    field holds no width; ends are round. `field` and `classes` say which class a feature is, see
-    `workflows.vector_classes.layer_classes`. Where features overlap the higher id wins. Pixels that no feature covers
-    are 0; with `nodata` those where `like` holds no data are 255. A pixel belongs to a feature when its centre does,
-    or with `all_touched` any part of it. The CRS of the layer may differ from that of the raster.
-    The layer is held in memory, the raster is not. Raises `UsageError` for options and outputs that make no sense,
-    `DataError` for files that cannot be used.
-    """
-    if width_m is not None and not width_m > 0:
-        raise UsageError(f"A width must be more than 0 m; got {width_m:g}.")
-    output = check_output(output, overwrite=overwrite)
-    read = read_layer(vector, layer)
-    ids, legend = layer_classes(read, field, classes)
-    widths_m = _widths_m(read, width_m, width_field)
-    with open_scene(like) as scene:
-        features = _features(read, ids, widths_m, scene.grid)
-        with create_raster(output, scene.grid, nodata=IGNORE_INDEX, legend=legend, overwrite=overwrite) as writer:
-            pixels = _write_burned(writer, scene, features, all_touched=all_touched, nodata=nodata)
-    if not pixels[1:IGNORE_INDEX].any():
-        logger.warning("%s: nothing was burned. Do %s and %s show the same place?", output, vector, like)
-    return {
-        "vector": str(vector),
-        "like": str(like),
-        "output": str(output),
-        "features": int((ids != LEFT_OUT).sum()),
-        "left_out": int((ids == LEFT_OUT).sum()),
-        "pixels": int(pixels.sum()),
-        "nodata_pixels": int(pixels[IGNORE_INDEX]),
-        "classes": _found(legend, ids, pixels),
-    }
-
-
 @dataclass(frozen=True)
 class _Features:
-    """Single-part geometries in the CRS of the raster in the order in which they are burned."""
+    """Single-part geometries in the map coordinates of the raster, in the order in which they are burned."""
 
-    geometries: npt.NDArray[Any]
-    ids: npt.NDArray[np.int64]
-    radii_m: npt.NDArray[np.float64]
-    tree: Any
+    geometries: Geometries
+    ids: Ints
+    radii_m: Floats
+    tree: shapely.STRtree
 
 
-def _features(layer: Layer, ids: npt.NDArray[np.int64], widths_m: npt.NDArray[np.float64], grid: Grid) -> _Features:
+def _features(layer: Layer, ids: Ints, widths_m: Floats, grid: Grid) -> _Features:
     kept = np.flatnonzero(ids != LEFT_OUT)
     kept = kept[np.argsort(ids[kept], kind="stable")]
-    parts, part_of = shapely.get_parts(layer.geometries[kept], return_index=True)
-    parts = reprojected(np.asarray(parts, dtype=object), layer.crs, _crs(grid))
+    placed = geometries_on_grid(layer.geometries[kept], layer.crs, grid)
+    parts, part_of = shapely.get_parts(placed, return_index=True)
+    parts = np.asarray(parts, dtype=object)
     radii_m = np.where(shapely.get_type_id(parts) == _POLYGON, 0.0, widths_m[kept][part_of] / 2)
     without = np.unique(part_of[np.isnan(radii_m)])
     if len(without):
@@ -210,25 +277,34 @@ def _features(layer: Layer, ids: npt.NDArray[np.int64], widths_m: npt.NDArray[np
     return _Features(parts, ids[kept][part_of], radii_m, shapely.STRtree(parts))
 
 
-def _widths_m(layer: Layer, width_m: float | None, width_field: str | None) -> npt.NDArray[np.float64]:
+def _widths_m(layer: Layer, width_m: float | None, width_field: str | None) -> Floats:
     constant = math.nan if width_m is None else width_m
     if width_field is None:
         return np.full(len(layer), constant)
     widths = np.array([_number(value) for value in field_values(layer, width_field)], dtype=float)
+    if len(widths) and not np.isfinite(widths).any() and width_m is None:
+        raise DataError(
+            f"The field {width_field} holds no numbers, but {_some(_texts(field_values(layer, width_field)))}. Name a "
+            "field with widths in metres, or give --width-m."
+        )
+    too_wide = np.flatnonzero(np.isinf(widths) | (widths > _MAX_WIDTH_M))
+    if len(too_wide):
+        raise DataError(
+            f"The field {width_field} holds widths up to {np.nanmax(widths):g} m (feature {too_wide[0] + 1}); "
+            f"{_MAX_WIDTH_M:,.0f} m is the most."
+        )
     return np.where(widths > 0, widths, constant)
 
 
-def _number(value: Any) -> float:
+def _number(value: object) -> float:
     # OpenStreetMap keeps widths as text, often enough "4 m", "12'" or "narrow".
     try:
-        return float(value)
+        return float(value)  # type: ignore[arg-type] # anything may stand in a field
     except (TypeError, ValueError):
         return math.nan
 
 
-def _write_burned(
-    writer: RasterWriter, scene: Scene, features: _Features, *, all_touched: bool, nodata: bool
-) -> npt.NDArray[np.int64]:
+def _write_burned(writer: RasterWriter, scene: Scene, features: _Features, *, all_touched: bool, nodata: bool) -> Ints:
     """Burn window by window, and count how many pixels got each of the 256 values."""
     pixels = np.zeros(IGNORE_INDEX + 1, np.int64)
     with track("Burning", scene.height * scene.width / _MEGA, "Mpx") as advance:
@@ -243,30 +319,20 @@ def _write_burned(
 
 
 def _burned(features: _Features, grid: Grid, window: Window, all_touched: bool) -> npt.NDArray[np.uint8]:
-    halo = math.ceil(max(features.radii_m, default=0.0) / min(pixel_size_m(grid.cropped(window)))) + 2
-    reach, center = pixels_to_map(np.array([_outline(window.padded(halo)), _outline(window).centroid]), grid)
+    halo = math.ceil(max(features.radii_m, default=0.0) / min(grid.cropped(window).pixel_size)) + 2
+    reach, center = pixels_to_map(np.array([_box(window.padded(halo)), _box(window).centroid]), grid)
     near = np.sort(features.tree.query(reach, predicate="intersects"))
     shapes, radii_m = features.geometries[near], features.radii_m[near]
     wide = radii_m > 0
-    # Cut first: a motorway through the whole scene is widened here only.
-    cut = shapely.intersection(shapes[wide], reach)
-    # And bent: what is straight in degrees is not where the buffer is made.
-    cut = shapely.segmentize(cut, reach.length / _BENDS)
-    shapes[wide] = buffered_m(cut, radii_m[wide], _crs(grid), (center.x, center.y))
+    if wide.any():
+        # Cut first: a motorway through the whole scene is widened here only.
+        cut = shapely.intersection(shapes[wide], reach)
+        # And bent: what is straight in degrees is not where the buffer is made.
+        cut = shapely.segmentize(cut, reach.length / _BENDS)
+        shapes[wide] = buffered_m(cut, radii_m[wide], grid.map_crs, (center.x, center.y))
     filled = ~shapely.is_empty(shapes)
     return burn_shapes(map_to_pixels(shapes[filled], grid), features.ids[near][filled], window, all_touched=all_touched)
 
 
-def _outline(window: Window) -> Any:
+def _box(window: Window) -> shapely.Polygon:
     return shapely.box(window.col_off, window.row_off, window.col_end, window.row_end)
-
-
-def _crs(grid: Grid) -> str | None:
-    return grid.crs if grid.is_georeferenced else None
-
-
-def _found(legend: Legend, ids: npt.NDArray[np.int64], pixels: npt.NDArray[np.int64]) -> dict[str, dict[str, int]]:
-    return {
-        name: {"features": int((ids == index).sum()), "pixels": int(pixels[index])}
-        for index, name in enumerate(legend.names)
-    }

@@ -275,7 +275,7 @@ def _distances_to_rim(road: BitMask, rows: Ints, cols: Ints, pixel_size_m: tuple
         start, end = max(0, rows[unknown[0]] - halo), min(height, rows[unknown[-1]] + halo + 1)
         # Only the pixels just off the road can be nearest: a small tree instead of a distance transform of the block.
         rows_of_road = road.rows(start, end)
-        rim = np.argwhere(ndimage.binary_dilation(rows_of_road, _SIDES_AND_CORNERS) & ~rows_of_road)
+        rim = np.argwhere(ndimage.binary_dilation(rows_of_road, np.ones((3, 3), dtype=bool)) & ~rows_of_road)
         if len(rim):
             tree = KDTree((rim + np.array([start, 0])) * size)
             distances[unknown], _ = tree.query(np.column_stack([rows[unknown], cols[unknown]]) * size)

@@ -1,0 +1,119 @@
+"""Vectors brought to the grid of a raster: longitudes go round, so that 190 and -170 degrees are one place."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+
+from overland.geo.crs import ground_of, horizontal_crs
+from overland.geo.grid import Grid
+from overland.geo.measures import reprojected
+from overland.vector.layer import Floats, Geometries, Ints
+
+__all__ = ["geometries_on_grid", "turn_of", "unwrapped"]
+
+# A straight edge in degrees is a curve in most projections; longer ones than this get vertices between.
+_LONGEST_EDGE_DEGREES = 0.5
+_AREAL = 2
+
+
+def geometries_on_grid(geometries: Geometries, crs: str | None, grid: Grid) -> Geometries:
+    """Bring geometries to the map coordinates of a raster.
+
+    On a raster in longitude and latitude, which may be counted from 0 to 360 or run over the antimeridian, each part of
+    a geometry is moved by whole turns to where the raster is; a part that is there in two turns is there twice.
+
+    Args:
+        geometries: Geometries (n,) in their CRS.
+        crs: Their CRS; None where they are in the units of the raster.
+        grid: The grid of the raster.
+
+    Returns:
+        Geometries (n,) in the map coordinates of the grid.
+
+    Raises:
+        DataError: Only one of both has a CRS, no way leads from one to the other, or a vertex has no place there.
+    """
+    target = grid.map_crs
+    is_geographic = crs is not None and bool(horizontal_crs(crs).is_geographic)
+    if is_geographic and target is not None and not grid.is_geographic:
+        geometries = shapely.segmentize(geometries, _LONGEST_EDGE_DEGREES / 360 * turn_of(str(crs)))
+    moved = reprojected(geometries, crs, target)
+    if target is None or not grid.is_geographic or not len(moved):
+        return moved
+    turn = turn_of(target)
+    # In degrees an edge of a polygon that spans half the Earth is meant so (RFC 7946, 3.1.9); one of a road is not.
+    moved = unwrapped(moved, turn, polygons=not is_geographic)
+    return _turned(moved, turn, grid.bounds[0], grid.bounds[2])
+
+
+def turn_of(crs: str) -> float:
+    """Return a whole turn in the units of a geographic CRS: 360 degrees, 400 grads."""
+    return 360.0 / ground_of(crs).degrees_per_unit
+
+
+def unwrapped(geometries: Geometries, turn: float = 360.0, *, polygons: bool = True) -> Geometries:
+    """Move vertices by whole turns, so that no edge of a part is longer than half a turn.
+
+    Args:
+        geometries: Geometries (n,) whose x are longitudes.
+        turn: A whole turn in their units.
+        polygons: Do so with polygons, too, and not only with lines.
+
+    Returns:
+        Geometries (n,); their longitudes may go beyond half a turn.
+    """
+    parts, owner = shapely.get_parts(geometries, return_index=True)
+    xy, part = shapely.get_coordinates(parts, return_index=True)
+    jumps = (np.abs(np.diff(xy[:, 0])) > turn / 2) & (part[1:] == part[:-1])
+    wide = np.unique(part[1:][jumps])
+    if not polygons:
+        wide = wide[shapely.get_dimensions(parts[wide]) < _AREAL]
+    if not len(wide):
+        return geometries
+
+    def without_jumps(at: Floats) -> Floats:
+        return np.column_stack([np.unwrap(at[:, 0], period=turn), at[:, 1]])
+
+    for index in wide.tolist():
+        parts[index] = shapely.transform(parts[index], without_jumps)
+    return _grouped(parts, owner, geometries)
+
+
+def _turned(geometries: Geometries, turn: float, west: float, east: float) -> Geometries:
+    """Move parts by whole turns to between two longitudes; those that are never there stay."""
+    left, _, right, _ = shapely.bounds(geometries).T
+    if (
+        (left >= min(west, -turn / 2)) & (right <= max(east, turn / 2))
+    ).all() and -turn / 2 <= west <= east <= turn / 2:
+        return geometries
+    parts, owner = shapely.get_parts(geometries, return_index=True)
+    left, _, right, _ = shapely.bounds(parts).T
+    found, owners, placed = [], [], np.zeros(len(parts), dtype=bool)
+    for number in range(-3, 4):
+        meets = np.flatnonzero((left + number * turn < east) & (right + number * turn > west))
+        shift = np.array([number * turn, 0.0])
+        found.append(shapely.transform(parts[meets], lambda xy, shift=shift: xy + shift))
+        owners.append(owner[meets])
+        placed[meets] = True
+    found.append(parts[~placed])
+    owners.append(owner[~placed])
+    return _grouped(np.concatenate(found), np.concatenate(owners), geometries)
+
+
+def _grouped(parts: Geometries, owner: Ints, geometries: Geometries) -> Geometries:
+    """Put parts together again as the geometries that they are of."""
+    order = np.argsort(owner, kind="stable")
+    parts, owner = parts[order], owner[order]
+    counts = np.bincount(owner, minlength=len(geometries))
+    result = geometries.copy()
+    single = counts == 1
+    starts = np.cumsum(counts) - counts
+    result[single] = parts[starts[single]]
+    for index in np.flatnonzero(counts > 1).tolist():
+        members = parts[starts[index] : starts[index] + counts[index]]
+        make = {0: shapely.multipoints, 1: shapely.multilinestrings, 2: shapely.multipolygons}
+        dimensions = set(shapely.get_dimensions(members).tolist())
+        alike = len(dimensions) == 1
+        result[index] = (make[dimensions.pop()] if alike else shapely.geometrycollections)(members)
+    return result
