@@ -25,6 +25,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _MOST_VALUES = 1_000_000
+_OTHERWISE = "must hold settings as `name: value` lines"
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -78,8 +79,8 @@ def read_text(path: str | Path, *, refusal: type[OverlandError] = DataError) -> 
 class _Loader(yaml.SafeLoader):
     """Plain YAML 1.2 values, and no key twice.
 
-    PyYAML follows YAML 1.1, in which no and on are false and true, 12:30 is 750, 010 is 8 and 1e-3 is text, and it keeps
-    the last of two equal keys without a word.
+    PyYAML follows YAML 1.1, in which no and on are false and true, 12:30 is 750, 010 is 8 and 1e-3 is text, and it
+    keeps the last of two equal keys without a word.
     """
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as PyYAML declares it
@@ -116,12 +117,15 @@ for _kind, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), list(_first))
 
 
-def load_yaml(path: str | Path, *, refusal: type[OverlandError] = UsageError) -> dict[str, Any]:
+def load_yaml(
+    path: str | Path, *, refusal: type[OverlandError] = UsageError, otherwise: str = _OTHERWISE
+) -> dict[str, Any]:
     """Read a YAML file that holds a mapping.
 
     Args:
         path: The file.
         refusal: The error to raise when it cannot be read.
+        otherwise: The message's end where it holds no mapping.
 
     Returns:
         The mapping.
@@ -129,16 +133,19 @@ def load_yaml(path: str | Path, *, refusal: type[OverlandError] = UsageError) ->
     Raises:
         OverlandError: The file does not exist, or is refused by `parse_yaml`.
     """
-    return parse_yaml(read_text(path, refusal=refusal), str(path), refusal=refusal)
+    return parse_yaml(read_text(path, refusal=refusal), str(path), refusal=refusal, otherwise=otherwise)
 
 
-def parse_yaml(text: str, where: str, *, refusal: type[OverlandError] = UsageError) -> dict[str, Any]:
+def parse_yaml(
+    text: str, where: str, *, refusal: type[OverlandError] = UsageError, otherwise: str = _OTHERWISE
+) -> dict[str, Any]:
     """Read YAML text that holds a mapping, by the rules of YAML 1.2: yes, no, on and off are words.
 
     Args:
         text: The YAML.
         where: Its origin, named in an error.
         refusal: The error to raise.
+        otherwise: The message's end where the text holds no mapping.
 
     Returns:
         The mapping.
@@ -148,7 +155,7 @@ def parse_yaml(text: str, where: str, *, refusal: type[OverlandError] = UsageErr
             more than a million values.
     """
     try:
-        values = yaml.load(text, _Loader)  # noqa: S506 - a safe loader of our own
+        values = yaml.load(text, _Loader)
         is_small = _is_small(values)
     except RecursionError:
         raise refusal(f"{where} is not valid YAML (it is nested too deeply).") from None
@@ -157,7 +164,7 @@ def parse_yaml(text: str, where: str, *, refusal: type[OverlandError] = UsageErr
     if not is_small:
         raise refusal(f"{where} unfolds to more than {_MOST_VALUES} values; a file of settings holds a few.")
     if not isinstance(values, dict):
-        raise refusal(f"{where} must hold settings as `name: value` lines.")
+        raise refusal(f"{where} {otherwise}.")
     return values
 
 

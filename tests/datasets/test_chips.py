@@ -5,7 +5,7 @@ from scenes import ROAD_LEGEND, utm_grid, write_image, write_road_dataset
 
 pytest.importorskip("cv2")
 
-from overland.datasets import chips, dataset_from_path
+from overland.datasets import chips, read_dataset
 from overland.datasets.augment import Augmentation
 from overland.datasets.chips import ChipCutter, ChipSettings, band_statistics, validation_windows
 from overland.errors import DataError
@@ -14,7 +14,7 @@ from overland.raster import write_class_map
 
 @pytest.fixture
 def dataset(tmp_path):
-    return dataset_from_path(write_road_dataset(tmp_path, side=96))
+    return read_dataset(write_road_dataset(tmp_path, side=96))
 
 
 def cutter(dataset, **options):
@@ -70,7 +70,7 @@ def test_statistics_leave_nodata_out_and_keep_a_constant_band_finite(tmp_path):
         (tmp_path / "masks").mkdir(exist_ok=True)
         mask = (np.arange(256).reshape(16, 16) % 2).astype(np.uint8)
         write_class_map(tmp_path / "masks" / f"{name}.tif", mask, grid, ROAD_LEGEND)
-    statistics = band_statistics(dataset_from_path(tmp_path), "train")
+    statistics = band_statistics(read_dataset(tmp_path), "train")
     assert statistics.mean == (500, 7)
     assert statistics.std == (500, 1)
     assert statistics.dtype == "uint16"
@@ -107,7 +107,7 @@ def test_a_pixel_without_data_enters_as_the_mean(tmp_path):
         write_image(tmp_path / "images" / f"{name}.tif", image, utm_grid(32, 32))
         (tmp_path / "masks").mkdir(exist_ok=True)
         write_class_map(tmp_path / "masks" / f"{name}.tif", mask, utm_grid(32, 32), ROAD_LEGEND)
-    chip, target = cutter(dataset_from_path(tmp_path), size=32).cut(0, 0)
+    chip, target = cutter(read_dataset(tmp_path), size=32).cut(0, 0)
     assert np.isfinite(chip).all()
     np.testing.assert_allclose(chip[0, :8], 0, atol=1e-6)
     assert (target[:8] == 255).all()

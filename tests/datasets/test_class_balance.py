@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from made_sets import make_mask, save, write_set
-from overland.datasets import class_fractions, dataset_from_path, missing_classes
+from overland.datasets import class_fractions, read_dataset, missing_classes
 from overland.datasets.class_balance import weights_from_fractions
 from overland.errors import UsageError
 
@@ -16,23 +16,23 @@ def test_shares_are_of_labelled_pixels(tmp_path: Path) -> None:
     mask[:, 16:] = 255
     for index in range(4):
         save(tmp_path / f"masks/train/img-{index}.png", mask)
-    dataset = dataset_from_path(tmp_path)
+    dataset = read_dataset(tmp_path)
     assert class_fractions(dataset, "train") == {"background": 0.5, "road": 0.5}
     assert class_fractions(dataset, "val") == {"background": 0.75, "road": 0.25}
 
 
 def test_a_class_that_does_not_occur_is_named(tmp_path: Path) -> None:
-    dataset = dataset_from_path(write_set(tmp_path, "names: [background, road, water]"))
+    dataset = read_dataset(write_set(tmp_path, "names: [background, road, water]"))
     assert missing_classes(dataset, "train") == ["water"]
 
 
 def test_nothing_is_missing_where_all_occur(tmp_path: Path) -> None:
-    assert missing_classes(dataset_from_path(write_set(tmp_path)), "val") == []
+    assert missing_classes(read_dataset(write_set(tmp_path)), "val") == []
 
 
 def test_a_split_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no split 'test'; it has train, val"):
-        class_fractions(dataset_from_path(write_set(tmp_path)), "test")
+        class_fractions(read_dataset(write_set(tmp_path)), "test")
 
 
 def test_weights_are_inverse_square_roots_with_the_mean_1() -> None:

@@ -1,18 +1,32 @@
-"""Augmentation that moves image and mask together: one affine warp and one colour matrix for each chip."""
+"""Augmentation that moves image and labels together: one affine warp and one colour matrix for each chip.
+
+An augmentation of your own is given to `ol.train(augment=...)`, which calls it on each chip after these two.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from overland.datasets.masks import Labels, Pixels
 from overland.errors import import_extra
+from overland.geo.grid import Window
 from overland.legend import IGNORE_INDEX
 
-__all__ = ["Augmentation", "chip_matrix", "color_matrix", "cut_chip", "fixed_chip_matrix", "resize_pair"]
+__all__ = [
+    "Augmentation",
+    "chip_matrix",
+    "color_matrix",
+    "cut_chip",
+    "fixed_chip_matrix",
+    "resize_pair",
+]
+
+Matrix = npt.NDArray[np.float64]
+"""An affine matrix (2, 3) from chip pixels (x, y) to image pixels."""
 
 _BANDS_A_WARP = 4  # OpenCV's border handling takes at most four channels at once.
 
@@ -21,8 +35,12 @@ _BANDS_A_WARP = 4  # OpenCV's border handling takes at most four channels at onc
 class Augmentation:
     """How far chips may differ from the image they are cut from; the defaults change nothing.
 
-    `rotate` is the largest angle in degrees, `scale` the largest factor of size (1 for none), `color` the strength of
-    changes of brightness, contrast and saturation (0 for none).
+    Attributes:
+        fliplr: Mirror left to right, half of the time.
+        flipud: Mirror upside down, half of the time.
+        rotate: Largest angle in degrees.
+        scale: Largest factor of size; 1 for none.
+        color: Strength of changes of brightness, contrast and saturation; 0 for none.
     """
 
     fliplr: bool = False
@@ -34,42 +52,71 @@ class Augmentation:
 
 def chip_matrix(
     rng: np.random.Generator, augmentation: Augmentation, height: int, width: int, chip_size: int
-) -> npt.NDArray[np.float64]:
-    """Draw where a chip lies in an image of a size: a matrix (2, 3) from chip pixels (x, y) to image pixels.
+) -> Matrix:
+    """Draw where a chip lies in an image.
 
     The centre is drawn so that an upright chip stays inside the image where the image is large enough.
+
+    Args:
+        rng: The chip's random generator.
+        augmentation: The limits of turning, scaling and mirroring.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        chip_size: Side of the chip in pixels.
+
+    Returns:
+        A matrix (2, 3) from chip pixels (x, y) to image pixels.
     """
     linear, zoom = _draw_linear(rng, augmentation)
     center = np.array([_draw_center(rng, side, chip_size / zoom) for side in (width, height)])
     return _matrix_around(center, linear, chip_size)
 
 
-def fixed_chip_matrix(
-    rng: np.random.Generator, augmentation: Augmentation, row_off: int, col_off: int, height: int, width: int
-) -> npt.NDArray[np.float64]:
-    """As `chip_matrix`, for a square chip on a window: only its turn, size and mirroring are drawn."""
+def fixed_chip_matrix(rng: np.random.Generator, augmentation: Augmentation, window: Window) -> Matrix:
+    """Draw how a square chip is turned, scaled and mirrored on a fixed window of an image.
+
+    Args:
+        rng: The chip's random generator.
+        augmentation: The limits of turning, scaling and mirroring.
+        window: The window, a square.
+
+    Returns:
+        A matrix (2, 3) from chip pixels (x, y) to image pixels.
+    """
     linear, _ = _draw_linear(rng, augmentation)
-    center = np.array([col_off + (width - 1) / 2, row_off + (height - 1) / 2])
-    return _matrix_around(center, linear, height)
+    center = np.array([window.col_off + (window.width - 1) / 2, window.row_off + (window.height - 1) / 2])
+    return _matrix_around(center, linear, window.height)
 
 
 def cut_chip(
-    image: npt.NDArray[Any],
-    labels: npt.NDArray[np.uint8],
-    matrix: npt.NDArray[np.float64],
+    image: Pixels,
+    labels: Labels,
+    matrix: Matrix,
     chip_size: int,
     *,
     pad: bool = False,
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Cut a chip out of an image (height, width, bands) and its labels (height, width) by a `chip_matrix`.
+) -> tuple[Pixels, Labels]:
+    """Cut a chip out of an image and its labels.
 
     The image is interpolated, ids never are; beyond the border both are mirrored, or with `pad` the image is zero and
-    without a label. Returns (chip_size, chip_size, bands) and (chip_size, chip_size).
-    Raises `MissingExtraError` without OpenCV.
+    without a label.
+
+    Args:
+        image: The image (height, width, bands).
+        labels: Its class ids (height, width).
+        matrix: A matrix of `chip_matrix`.
+        chip_size: Side of the chip in pixels.
+        pad: Fill with zeros without a label beyond the border.
+
+    Returns:
+        The chip (chip_size, chip_size, bands) and its labels (chip_size, chip_size).
+
+    Raises:
+        MissingExtraError: OpenCV is not installed.
     """
     cv2 = import_extra("cv2", "train", "Augmentation")
 
-    def warp(pixels: npt.NDArray[Any], interpolation: int, beyond: int = 0) -> npt.NDArray[Any]:
+    def warp(pixels: Pixels, interpolation: int, beyond: int = 0) -> Pixels:
         border = cv2.BORDER_CONSTANT if pad else cv2.BORDER_REFLECT_101
         flags, size = interpolation | cv2.WARP_INVERSE_MAP, (chip_size, chip_size)
         return np.asarray(
@@ -85,13 +132,21 @@ def cut_chip(
     return chip, warp(labels, cv2.INTER_NEAREST, IGNORE_INDEX)
 
 
-def resize_pair(
-    image: npt.NDArray[Any], labels: npt.NDArray[np.uint8], side: int, *, nearest: bool
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Resize an image (height, width, bands) and its labels (height, width) to a square, whatever their shape.
+def resize_pair(image: Pixels, labels: Labels, side: int, *, nearest: bool) -> tuple[Pixels, Labels]:
+    """Resize an image and its labels to a square, whatever their shape.
 
-    The image bilinearly without a filter against aliasing, or by its nearest pixels; ids always by the nearest. Raises
-    `MissingExtraError` without OpenCV.
+    Args:
+        image: The image (height, width, bands).
+        labels: Its class ids (height, width).
+        side: Side of the square in pixels.
+        nearest: Take the image's nearest pixels instead of bilinear ones (without a filter against aliasing); ids are
+            always the nearest.
+
+    Returns:
+        The image (side, side, bands) and its labels (side, side).
+
+    Raises:
+        MissingExtraError: OpenCV is not installed.
     """
     cv2 = import_extra("cv2", "train", "Resizing")
     bands = [
@@ -106,10 +161,18 @@ def resize_pair(
 def color_matrix(
     rng: np.random.Generator, strength: float, bands: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Draw a change of colour for scaled pixels: a matrix (bands, bands) and an offset (bands,).
+    """Draw a change of colour for scaled pixels.
 
     Contrast and saturation change by a factor of up to 1 +- `strength`, brightness by up to `strength` standard
     deviations for all bands together and a fifth of it for each.
+
+    Args:
+        rng: The chip's random generator.
+        strength: Strength of the change, from 0.
+        bands: Number of bands.
+
+    Returns:
+        A matrix (bands, bands) and an offset (bands,).
     """
     contrast, saturation = rng.uniform(1 - strength, 1 + strength, size=2)
     grey = np.full((bands, bands), 1 / bands)
@@ -118,7 +181,7 @@ def color_matrix(
     return matrix.astype(np.float32), offset.astype(np.float32)
 
 
-def _draw_linear(rng: np.random.Generator, augmentation: Augmentation) -> tuple[npt.NDArray[np.float64], float]:
+def _draw_linear(rng: np.random.Generator, augmentation: Augmentation) -> tuple[Matrix, float]:
     angle = math.radians(rng.uniform(-augmentation.rotate, augmentation.rotate))
     zoom = math.exp(rng.uniform(-1, 1) * math.log(augmentation.scale))
     signs = [-1.0 if allowed and rng.random() < 0.5 else 1.0 for allowed in (augmentation.fliplr, augmentation.flipud)]
@@ -126,9 +189,7 @@ def _draw_linear(rng: np.random.Generator, augmentation: Augmentation) -> tuple[
     return turn @ np.diag(signs) / zoom, zoom
 
 
-def _matrix_around(
-    center: npt.NDArray[np.float64], linear: npt.NDArray[np.float64], chip_size: int
-) -> npt.NDArray[np.float64]:
+def _matrix_around(center: Matrix, linear: Matrix, chip_size: int) -> Matrix:
     return np.column_stack([linear, center - linear @ np.full(2, (chip_size - 1) / 2)])
 
 

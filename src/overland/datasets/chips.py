@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,15 +19,13 @@ from overland.datasets.augment import (
     resize_pair,
 )
 from overland.datasets.dataset import Dataset, Sample, read_sample
+from overland.datasets.masks import Labels, Pixels, undeclared_fill
 from overland.errors import DataError
 from overland.geo.grid import iter_windows
 from overland.legend import IGNORE_INDEX
 from overland.raster import Window, open_scene
 
 __all__ = ["BandStatistics", "ChipCutter", "ChipSettings", "band_statistics", "sample_sizes", "validation_windows"]
-
-Pixels = npt.NDArray[Any]
-Labels = npt.NDArray[np.uint8]
 
 _CACHE_BYTES = 2 << 30
 _WHOLE_IMAGE_PIXELS = 32_000_000  # Larger images are read window by window.
@@ -38,7 +35,13 @@ _LEAST_LABELLED = 0.1
 
 @dataclass(frozen=True)
 class BandStatistics:
-    """Mean and standard deviation of each band in the scene's own units, and the pixel type."""
+    """Statistics of the bands of a set.
+
+    Attributes:
+        mean: Mean of each band in the scene's own units.
+        std: Standard deviation of each band; 1 for a constant band.
+        dtype: Type of the pixels.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -49,9 +52,16 @@ class BandStatistics:
 class ChipSettings:
     """How chips are taken from images.
 
-    Drawn anywhere at native resolution by default. With `grid` they lie side by side, padded with zeros that have no
-    label beyond the edges; those whose fraction of foreground is below `min_foreground`, or that hold one value only, are
-    left out. With `fixed_size` every image is first resized to a square of that side, by its `nearest` pixels where told.
+    Attributes:
+        size: Side of a chip in pixels.
+        augmentation: The limits of the augmentation.
+        bands: Bands to read, counted from 1; None for all but alpha.
+        seed: Seed of the chips.
+        grid: False draws chips anywhere at native resolution. True lays them side by side, padded with zeros that have
+            no label beyond the edges; chips of one value everywhere are left out.
+        min_foreground: Fraction of foreground below which a chip of the grid is left out.
+        fixed_size: Side of the square that every image is resized to first; 0 for none.
+        nearest: Resize to the fixed size by the nearest pixels.
     """
 
     size: int
@@ -66,16 +76,25 @@ class ChipSettings:
 
 @dataclass(frozen=True)
 class _ChipPlace:
-    """One chip of an epoch: its image, and its place where that is fixed."""
+    """One chip of an epoch: its sample, and its window where that is fixed."""
 
     sample: Sample
     window: Window | None = None
 
 
 class ChipCutter:
-    """Cuts the chips of a split; chip `index` of epoch `epoch` is always the same for a seed.
+    """Cuts the chips of a split; a chip depends on the seed, the epoch and its index alone.
 
     An epoch has as many chips as are needed to cover the images once, each image in proportion to its area.
+
+    Args:
+        dataset: The dataset.
+        split: The split.
+        settings: How chips are taken.
+        statistics: Mean and standard deviation by which pixels are scaled.
+
+    Raises:
+        DataError: The split has no labelled image, or no chip of the grid is worth keeping.
     """
 
     def __init__(self, dataset: Dataset, split: str, settings: ChipSettings, statistics: BandStatistics) -> None:
@@ -95,7 +114,15 @@ class ChipCutter:
         return len(self._places)
 
     def cut(self, epoch: int, index: int) -> tuple[npt.NDArray[np.float32], Labels]:
-        """One chip: scaled pixels (bands, size, size) and ids (size, size)."""
+        """Cut one chip.
+
+        Args:
+            epoch: The epoch, from 0.
+            index: The chip in that epoch, from 0.
+
+        Returns:
+            Scaled pixels (bands, size, size) and class ids (size, size).
+        """
         order = np.random.default_rng([self._settings.seed, epoch]).permutation(len(self._places))
         place = self._places[order[index]]
         rng = np.random.default_rng([self._settings.seed, epoch, index])
@@ -132,8 +159,7 @@ class ChipCutter:
         size, sample = self._settings.size, place.sample
         height, width = self._sizes[sample]
         if place.window is not None:
-            area = (place.window.row_off, place.window.col_off, size, size)
-            matrix = fixed_chip_matrix(rng, self._settings.augmentation, *area)
+            matrix = fixed_chip_matrix(rng, self._settings.augmentation, replace(place.window, width=size, height=size))
         else:
             matrix = chip_matrix(rng, self._settings.augmentation, height, width, size)
         if height * width <= _WHOLE_IMAGE_PIXELS:
@@ -167,7 +193,18 @@ class ChipCutter:
 
 
 def sample_sizes(dataset: Dataset, split: str) -> dict[Sample, tuple[int, int]]:
-    """Height and width of each labelled image of a split. Raises `DataError` when the split has none."""
+    """Read the sizes of the labelled images of a split.
+
+    Args:
+        dataset: The dataset.
+        split: The split.
+
+    Returns:
+        Height and width of each image.
+
+    Raises:
+        DataError: The split has no labelled image.
+    """
     samples = [sample for sample in dataset.splits.get(split, ()) if sample.mask is not None]
     if not samples:
         raise DataError(
@@ -181,7 +218,19 @@ def sample_sizes(dataset: Dataset, split: str) -> dict[Sample, tuple[int, int]]:
 
 
 def validation_windows(dataset: Dataset, split: str, size: int) -> list[tuple[Sample, Window]]:
-    """Windows of at most `size` x `size` that cover each labelled image of a split once."""
+    """Plan windows that cover each labelled image of a split once.
+
+    Args:
+        dataset: The dataset.
+        split: The split.
+        size: Largest side of a window in pixels.
+
+    Returns:
+        Each sample with a window.
+
+    Raises:
+        DataError: The split has no labelled image.
+    """
     return [
         (sample, window)
         for sample, (height, width) in sample_sizes(dataset, split).items()
@@ -192,9 +241,20 @@ def validation_windows(dataset: Dataset, split: str, size: int) -> list[tuple[Sa
 def band_statistics(
     dataset: Dataset, split: str, bands: Sequence[int] | None = None, *, most_images: int = 100
 ) -> BandStatistics:
-    """Mean and standard deviation of each band over the valid pixels of evenly chosen images of a split.
+    """Measure the bands over the valid pixels of evenly chosen images of a split.
 
-    Raises `DataError` when images differ in their number of bands or pixel type, or when none holds data.
+    Args:
+        dataset: The dataset.
+        split: The split.
+        bands: Bands to read, counted from 1; all but alpha by default.
+        most_images: Number of images that are read at most.
+
+    Returns:
+        The statistics.
+
+    Raises:
+        DataError: Images differ in their number of bands or pixel type, none holds data, or one is filled with a
+            number that no file declares.
     """
     samples = list(sample_sizes(dataset, split))
     chosen = samples[:: max(1, math.ceil(len(samples) / most_images))]
@@ -205,6 +265,12 @@ def band_statistics(
         kinds.setdefault((image.shape[0], str(image.dtype)), sample)
         if len(kinds) > 1:
             raise DataError(_mixed_kinds_message(kinds))
+        fill = undeclared_fill(image, valid)
+        if fill is not None:
+            raise DataError(
+                f"{sample.image} holds {fill:g} in all bands, far from all other values: a fill value that the file "
+                f"does not declare. Declare it, such as with `gdal_edit.py -a_nodata {fill:g} FILE`."
+            )
         pixels = image[:, valid].astype(np.float64)
         count += pixels.shape[1]
         total = total + pixels.sum(axis=1) if total.size else pixels.sum(axis=1)

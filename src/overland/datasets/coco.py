@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,6 +15,7 @@ from skimage.draw import polygon
 
 from overland.errors import DataError
 from overland.legend import IGNORE_INDEX, Legend, legend_from_names
+from overland.text import check_name, read_text
 
 __all__ = [
     "CocoFile",
@@ -25,30 +26,80 @@ __all__ = [
 ]
 
 
-# COCO segmentations to pixels: polygons, run lengths, and run lengths packed into a string.
-
 Mask = npt.NDArray[np.bool_]
+
+_BACKGROUND = "background"
+
+
+@dataclass(frozen=True)
+class CocoImage:
+    """An image of a COCO file.
+
+    Attributes:
+        file_name: Its name there, below the folder of images.
+        height: Height in pixels.
+        width: Width in pixels.
+        annotations: Its annotations in the order of the file.
+    """
+
+    file_name: PurePosixPath
+    height: int
+    width: int
+    annotations: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class CocoFile:
+    """The content of a COCO file.
+
+    Attributes:
+        path: The file.
+        images: Its images.
+        legend: The classes; class 0 is the background.
+        ids: The class id of each category id.
+    """
+
+    path: Path
+    images: tuple[CocoImage, ...]
+    legend: Legend
+    ids: Mapping[int, int]
 
 
 def mask_from_segmentation(segmentation: Any, height: int, width: int) -> Mask:
-    """The pixels (height, width) of a COCO segmentation.
+    """Draw a COCO segmentation.
 
     A list holds polygons [x, y, x, y, ...] in pixels, with the corner of the image at 0, 0: a pixel belongs to them
     when its centre does. {"size": [h, w], "counts": ...} holds run lengths, column by column, the first of zeros; as
-    a list, or as the string of pycocotools. Raises `DataError` for anything else.
-    Source: the data format of cocodataset.org and maskApi.c.
+    a list, or as the string of pycocotools. Source: the data format of cocodataset.org and maskApi.c.
+
+    Args:
+        segmentation: The value of an annotation's key.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+
+    Returns:
+        True for the pixels of the shape (height, width).
+
+    Raises:
+        DataError: It is anything else, or empty.
     """
-    if isinstance(segmentation, list):
+    if isinstance(segmentation, list) and segmentation:
         return _from_polygons(segmentation, height, width)
     if isinstance(segmentation, dict) and {"size", "counts"} <= set(segmentation):
         counts = segmentation["counts"]
         runs = _unpacked(counts) if isinstance(counts, str) else counts
         return _from_runs(runs, segmentation["size"], height, width)
-    raise DataError(f"a segmentation is a list of polygons or has size and counts; got {str(segmentation)[:60]!r}")
+    raise DataError(
+        f"a segmentation is a list of polygons or has size and counts, and boxes alone are no masks; got "
+        f"{str(segmentation)[:60]!r}"
+    )
 
 
 def _from_polygons(polygons: list[Any], height: int, width: int) -> Mask:
     mask = np.zeros((height, width), bool)
+    if all(isinstance(point, list) and len(point) == 2 for point in polygons):
+        # One polygon as pairs [x, y], which labelme writes.
+        polygons = [[coordinate for point in polygons for coordinate in point]]
     for points in polygons:
         try:
             xy = np.asarray(points, np.float64).reshape(-1, 2)
@@ -56,6 +107,8 @@ def _from_polygons(polygons: list[Any], height: int, width: int) -> Mask:
             raise DataError(f"a polygon is a list x, y, x, y, ...; got {str(points)[:60]}") from None
         if not np.isfinite(xy).all():
             raise DataError("a polygon has a coordinate that is no number")
+        if len(xy) < 3:
+            raise DataError(f"a polygon has three points at least; got {str(points)[:60]}")
         # skimage puts the centre of the first pixel at 0, 0.
         mask[polygon(xy[:, 1] - 0.5, xy[:, 0] - 0.5, (height, width))] = True
     return mask
@@ -84,42 +137,30 @@ def _unpacked(text: str) -> list[int]:
     return runs
 
 
-_BACKGROUND = "background"
-
-
-@dataclass(frozen=True)
-class CocoImage:
-    """An image of a COCO file: its name there, its size, and its annotations in the order of the file."""
-
-    file_name: PurePosixPath
-    height: int
-    width: int
-    annotations: tuple[Mapping[str, Any], ...]
-
-
-@dataclass(frozen=True)
-class CocoFile:
-    """The images of a COCO file, the legend, and the class id of each category id; class 0 is the background."""
-
-    path: Path
-    images: tuple[CocoImage, ...]
-    legend: Legend
-    ids: Mapping[int, int]
-
-
 def read_coco(path: str | Path) -> CocoFile:
-    """Read a COCO instances file. Categories become classes 1, 2, ... in the order of their ids.
+    """Read a COCO instances file.
 
-    A category named background is class 0 itself. Raises `DataError` for a file that is none, that has no category or
-    no image, and for file names that lead out of the folder of images.
+    Categories become classes 1, 2, ... in the order of their ids; one named background is class 0 itself.
+
+    Args:
+        path: The file, JSON.
+
+    Returns:
+        Its content.
+
+    Raises:
+        DataError: The file is none, has no category or no image, gives one id to two images or categories, or names
+            files that lie outside the folder of images.
     """
     path = Path(path)
     values = _read(path)
     try:
-        legend, ids = _classes(values["categories"])
+        _refuse_repeated(path, "categories", [int(item["id"]) for item in values["categories"]])
+        legend, ids = _classes(path, values["categories"])
         by_image: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
         for annotation in values["annotations"]:
             by_image[annotation["image_id"]].append(annotation)
+        _refuse_repeated(path, "images", [item["id"] for item in values["images"]])
         images = tuple(_image(item, by_image.pop(item["id"], [])) for item in values["images"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path} is no COCO instances file ({error!r}).") from error
@@ -132,9 +173,17 @@ def read_coco(path: str | Path) -> CocoFile:
 
 
 def draw_mask(coco: CocoFile, image: CocoImage) -> npt.NDArray[np.uint8]:
-    """The ids (height, width) of an image: later annotations lie over earlier ones, crowds are ignored.
+    """Draw the annotations of an image: later ones lie over earlier ones, crowds are ignored.
 
-    Raises `DataError` for a shape that cannot be read.
+    Args:
+        coco: The file.
+        image: An image of it.
+
+    Returns:
+        Class ids (height, width).
+
+    Raises:
+        DataError: A shape cannot be read.
     """
     mask = np.zeros((image.height, image.width), np.uint8)
     for annotation in image.annotations:
@@ -157,8 +206,8 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(f"{path} does not exist; name a COCO file such as instances_train.json.")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        values = json.loads(read_text(path))
+    except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"{path} is not valid JSON ({error}).") from error
     values = values if isinstance(values, dict) else {}
     missing = [key for key in ("images", "annotations", "categories") if key not in values]
@@ -167,8 +216,17 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
-def _classes(categories: list[Mapping[str, Any]]) -> tuple[Legend, dict[int, int]]:
-    by_id = {int(item["id"]): str(item["name"]) for item in categories}
+def _refuse_repeated(path: Path, kind: str, ids: list[Any]) -> None:
+    repeated = [value for value, count in Counter(ids).items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"{path} gives the id {repeated[0]} to several {kind}, so it is open which of them an annotation means. "
+            "Files that were merged have to be numbered anew."
+        )
+
+
+def _classes(path: Path, categories: list[Mapping[str, Any]]) -> tuple[Legend, dict[int, int]]:
+    by_id = {int(item["id"]): check_name(item["name"], str(path)) for item in categories}
     named = [key for key in sorted(by_id) if by_id[key].lower() != _BACKGROUND]
     ids = dict.fromkeys(by_id, 0) | {key: index for index, key in enumerate(named, 1)}
     return legend_from_names([_BACKGROUND, *(by_id[key] for key in named)]), ids
@@ -183,7 +241,7 @@ def _check_names(path: Path, images: tuple[CocoImage, ...]) -> None:
     stems: set[PurePosixPath] = set()
     for image in images:
         name = image.file_name
-        if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
+        if name.is_absolute() or ".." in name.parts or not name.parts or ":" in name.parts[0]:
             raise DataError(f"{path} names the image {name}; names lie below the folder of images.")
         if name.with_suffix("") in stems:
             raise DataError(f"{path} lists two images named {name.with_suffix('')}; their masks would have one name.")

@@ -1,18 +1,18 @@
-"""A dataset: samples in splits, what their masks mean, and how one of them is read."""
+"""A dataset: samples in splits, the meaning of their masks, and the reader of one sample.
+
+The YAML that describes a dataset of our own making (chips, drawn masks) is written here too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import yaml
 
 from overland.datasets.label_mapping import LabelMapping
-from overland.datasets.masks import RawMask, read_mask
+from overland.datasets.masks import Labels, Pixels, RawMask, Valid, read_mask
 from overland.errors import DataError
 from overland.geo.grid import Window
 from overland.legend import IGNORE_INDEX, Legend
@@ -27,13 +27,18 @@ __all__ = [
     "write_description",
 ]
 
+DESCRIBED_SPLITS = ("train", "val", "test")
+
 
 @dataclass(frozen=True)
 class Sample:
     """An image and its mask.
 
-    `key` is unique in the dataset, such as "train/img-12". `group` is the scene or drive that the image comes from,
-    which must not be in two splits. `mask` is None for an image without labels.
+    Attributes:
+        key: Name of the sample, unique in its dataset, such as "train/img-12".
+        image: The image file.
+        mask: The mask file; None for an image without labels.
+        group: The scene or drive that the image comes from, which must not be in two splits.
     """
 
     key: str
@@ -44,10 +49,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples in splits, with the legend of their classes and the label_mapping that reads their masks.
+    """Samples in splits, the legend of their classes and the mapping that reads their masks.
 
-    `notes` say in one line each what was decided and not declared; a workflow logs them before its first step.
-    `names_declared` is False where no class names were found and the legend's are made up.
+    Attributes:
+        name: Name for people.
+        root: The folder that the files lie in.
+        legend: The classes.
+        label_mapping: The class id of each value or colour in the masks.
+        splits: The samples of each split: train, val and, where there are any, test and unlabelled.
+        notes: One line on each thing that was decided and not declared; a verb logs them before its first step.
+        names_declared: False where no class names were found and the legend's are made up.
     """
 
     name: str
@@ -61,13 +72,21 @@ class Dataset:
 
 def read_sample(
     dataset: Dataset, sample: Sample, bands: Sequence[int] | None = None, window: Window | None = None
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+) -> tuple[Pixels, Labels, Valid]:
     """Read an image and its labels.
 
-    Returns the image (bands, height, width) in the file's type, the labels (height, width) with class ids and 255
-    where there is no label or no image data, and the boolean array (height, width) of where the image holds data.
-    `bands` are counted from 1; all but an alpha band without it. `window` reads a part only. Raises `DataError` when
-    the sample has no mask, when the sizes differ or when the mask holds values that are no classes.
+    Args:
+        dataset: The dataset of the sample.
+        sample: The sample.
+        bands: Bands to read, counted from 1; all but an alpha band by default.
+        window: The part to read; all of it by default.
+
+    Returns:
+        The image (bands, height, width) in the file's type; the labels (height, width): class ids, and 255 where there
+        is no label or no image data; and the boolean array (height, width) of where the image holds data.
+
+    Raises:
+        DataError: The sample has no mask, the sizes differ, or the mask holds values that are no classes.
     """
     mask = _read_mask(sample, window)
     with open_scene(sample.image, expand_palette=True) as scene:
@@ -83,10 +102,19 @@ def read_sample(
     return image, labels, valid
 
 
-def read_labels(dataset: Dataset, sample: Sample, window: Window | None = None) -> npt.NDArray[np.uint8]:
-    """Read the class ids (height, width) of a sample, 255 where there is no label.
+def read_labels(dataset: Dataset, sample: Sample, window: Window | None = None) -> Labels:
+    """Read the labels of a sample without its image.
 
-    Raises `DataError` when the sample has no mask and when the mask holds values that are no classes.
+    Args:
+        dataset: The dataset of the sample.
+        sample: The sample.
+        window: The part to read; all of it by default.
+
+    Returns:
+        Class ids (height, width), 255 where there is no label.
+
+    Raises:
+        DataError: The sample has no mask, or the mask holds values that are no classes.
     """
     return dataset.label_mapping.ids_from_mask(_read_mask(sample, window))
 
@@ -97,15 +125,14 @@ def _read_mask(sample: Sample, window: Window | None) -> RawMask:
     return read_mask(sample.mask, window)
 
 
-# The YAML of a dataset that we write ourselves: images/ and masks/ with ids, read back as they are.
-
-DESCRIBED_SPLITS = ("train", "val", "test")
-
-
 def write_description(folder: Path, legend: Legend, splits: Iterable[str], *, names_declared: bool = True) -> None:
-    """Write data.yaml for images in `images/SPLIT` and masks of ids in `masks/SPLIT`, 255 for no label.
+    """Write data.yaml for images in images/SPLIT and masks of class ids in masks/SPLIT, with 255 for no label.
 
-    Where no names were declared, a comment beside ours says so.
+    Args:
+        folder: The folder of the dataset.
+        legend: The classes.
+        splits: The splits that the folder holds.
+        names_declared: False adds a comment that the class names are made up.
     """
     # Declared, although values are ids: masks that happen to hold 0 and 255 alone are then not open to a guess.
     values = {index: index for index in range(legend.num_classes)}
@@ -116,10 +143,8 @@ def write_description(folder: Path, legend: Legend, splits: Iterable[str], *, na
     }
     lines = ["path: .", *(f"{split}: images/{split}" for split in splits), "masks_dir: masks"]
     lines += [] if names_declared else ["# The set declared no names; write the true ones here."]
-    lines += [f"{name}: {_flow(table)}" for name, table in tables.items()]
+    for name, table in tables.items():
+        # Each table on one line, as people write it.
+        text = yaml.safe_dump(table, default_flow_style=True, width=10_000, sort_keys=False, allow_unicode=True)
+        lines.append(f"{name}: {text.strip()}")
     (folder / "data.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _flow(table: object) -> str:
-    # On one line, as people write it.
-    return yaml.safe_dump(table, default_flow_style=True, width=10_000, sort_keys=False, allow_unicode=True).strip()

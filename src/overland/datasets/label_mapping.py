@@ -1,4 +1,4 @@
-"""The label label_mapping: from the values or colours in a mask file to class ids."""
+"""The label mapping: from the values or colours in a mask file to class ids, and back."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from itertools import product
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from overland.datasets.masks import RawMask, color_codes, unique_values
+from overland.datasets.masks import Labels, Pixels, RawMask, color_codes, unique_values
 from overland.errors import DataError
 from overland.legend import IGNORE_INDEX, Color
 
@@ -26,20 +25,21 @@ __all__ = [
 BINARIZE_AT = 128
 _COLOR_TOLERANCE = 24
 
-Ids = npt.NDArray[np.uint8]
-
 
 @dataclass(frozen=True)
 class LabelMapping:
     """How the masks of a dataset are read, decided once for all of them.
 
-    ids        the values are class ids
-    mapping    `mapping` gives the id of each value; 255 is an id's value when it is listed, else "no label"
-    threshold  `mapping` gives the id of 0 and of 255; values from 128 on count as 255, those below as 0
-    colors     `colors` gives the id of each colour: compared after binarising each channel at 128 when all of them
-               are made of 0 and 255, else by the nearest colour within a tolerance
-
     255 among the ids, and the nodata value that a file declares, mean "no label".
+
+    Attributes:
+        kind: `ids`: the values are class ids. `mapping`: `mapping` gives the id of each value; 255 is "no label" unless
+            it is listed. `threshold`: `mapping` gives the id of 0 and of 255; values from 128 on count as 255, those
+            below as 0. `colors`: `colors` gives the id of each colour, compared after binarising each channel at 128
+            when all of them are made of 0 and 255, else by the nearest colour within a tolerance.
+        num_classes: Number of classes.
+        mapping: The class id of each value; 255 for "no label".
+        colors: Each colour with its class id.
     """
 
     kind: Literal["ids", "mapping", "threshold", "colors"]
@@ -47,8 +47,18 @@ class LabelMapping:
     mapping: Mapping[int, int] = field(default_factory=dict)
     colors: tuple[tuple[Color, int], ...] = ()
 
-    def ids_from_mask(self, mask: RawMask) -> Ids:
-        """Class ids (height, width) of a mask. Raises `DataError` for a value or a colour that is no class."""
+    def ids_from_mask(self, mask: RawMask) -> Labels:
+        """Return the class ids of a mask.
+
+        Args:
+            mask: The mask as stored.
+
+        Returns:
+            Class ids (height, width), 255 where there is no label.
+
+        Raises:
+            DataError: The mask holds a value or a colour that is no class.
+        """
         if self.kind == "colors":
             return _ids_from_colors(mask, self.colors)
         if mask.has_colors:
@@ -59,7 +69,11 @@ class LabelMapping:
         return _ids_from_values(mask, self._id_from_value)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return plain values for JSON.
+
+        Returns:
+            The kind, the mapping of values, and each colour with its id.
+        """
         return {
             "kind": self.kind,
             "mapping": {str(value): index for value, index in self.mapping.items()},
@@ -76,12 +90,19 @@ class LabelMapping:
 
 
 def label_mapping_line(mapping: Mapping[int, int]) -> str:
-    """The line of a dataset YAML that declares a mapping of values to ids."""
+    """Return the line of a dataset YAML that declares a mapping.
+
+    Args:
+        mapping: The class id of each value; 255 becomes ignore_label.
+
+    Returns:
+        Such as "label_mapping: {0: 0, 255: 1}".
+    """
     items = (f"{value}: {'ignore_label' if index == IGNORE_INDEX else index}" for value, index in mapping.items())
     return f"label_mapping: {{{', '.join(items)}}}"
 
 
-def _ids_from_values(mask: RawMask, id_from_value: Callable[[int], int | None]) -> Ids:
+def _ids_from_values(mask: RawMask, id_from_value: Callable[[int], int | None]) -> Labels:
     band = mask.pixels[0]
     values = unique_values(band)
     ids = [id_from_value(value) for value in values.tolist()]
@@ -103,7 +124,7 @@ def _ids_from_values(mask: RawMask, id_from_value: Callable[[int], int | None]) 
     return np.asarray(table[band])
 
 
-def _ids_from_colors(mask: RawMask, colors: tuple[tuple[Color, int], ...]) -> Ids:
+def _ids_from_colors(mask: RawMask, colors: tuple[tuple[Color, int], ...]) -> Labels:
     if all(channel in (0, 255) for color, _ in colors for channel in color):
         return _ids_from_binary_colors(mask, dict(colors))
     codes = color_codes(mask.rgb())
@@ -116,7 +137,7 @@ def _ids_from_colors(mask: RawMask, colors: tuple[tuple[Color, int], ...]) -> Id
     return np.asarray(ids[np.searchsorted(found, codes)])
 
 
-def _ids_from_binary_colors(mask: RawMask, colors: Mapping[Color, int]) -> Ids:
+def _ids_from_binary_colors(mask: RawMask, colors: Mapping[Color, int]) -> Labels:
     red, green, blue = (mask.rgb() >= BINARIZE_AT).astype(np.uint8)
     corner = red * 4 + green * 2 + blue
     corners: list[Color] = [(255 * r, 255 * g, 255 * b) for r, g, b in product((0, 1), repeat=3)]
@@ -135,17 +156,24 @@ def _refuse_colors(mask: RawMask, unknown: list[list[int]]) -> None:
         )
 
 
-# Class ids back to what a dataset's own masks hold: its values, or its colours.
-
 Code = int | Color
 Codes = dict[int, tuple[int, ...]]
 
 
 def codes_of_ids(label_mapping: LabelMapping) -> Codes:
-    """What each id is written as: one value, or red, green, blue; ids that the masks cannot hold are not there.
+    """Return what each class id is written as in a dataset's own masks.
 
     255 becomes what means "no label", the lowest value that is not negative where there are several, such as
-    Cityscapes' 0. Raises `DataError` when a class has several, so that it is open which of them to write.
+    Cityscapes' 0.
+
+    Args:
+        label_mapping: The mapping that reads the masks.
+
+    Returns:
+        One value, or red, green and blue, of each id; ids that the masks cannot hold are not there.
+
+    Raises:
+        DataError: A class is read from several values, so that it is open which of them to write.
     """
     by_id: dict[int, list[Code]] = {}
     for code, index in _pairs(label_mapping):
@@ -163,11 +191,18 @@ def codes_of_ids(label_mapping: LabelMapping) -> Codes:
     return {index: code if isinstance(code, tuple) else (code,) for index, code in chosen.items()}
 
 
-def mask_from_ids(label_mapping: LabelMapping, ids: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    """The mask (bands, height, width) that `label_mapping` reads as these ids (height, width): one band, or three of colours.
+def mask_from_ids(label_mapping: LabelMapping, ids: Labels) -> Pixels:
+    """Return the mask that a label mapping reads as the ids given.
 
-    The type is the smallest that holds all values of the dataset. Raises `DataError` for an id that its masks cannot
-    hold.
+    Args:
+        label_mapping: The mapping.
+        ids: Class ids (height, width).
+
+    Returns:
+        The mask (bands, height, width): one band, or three of colours, in the smallest type that holds all values.
+
+    Raises:
+        DataError: The masks of the dataset cannot hold one of the ids.
     """
     codes = codes_of_ids(label_mapping)
     missing = np.setdiff1d(np.flatnonzero(np.bincount(ids.ravel(), minlength=256)), list(codes))
@@ -201,10 +236,11 @@ def _dtype(codes: Codes) -> type[np.generic]:
 
 
 def _no_code(label_mapping: LabelMapping, index: int) -> str:
-    what = "colour" if label_mapping.kind == "colors" else "value"
+    code = "colour" if label_mapping.kind == "colors" else "value"
     if index == IGNORE_INDEX:
         return (
-            f"The map has pixels without a class, and the dataset has no {what} for them. "
+            f"The map has pixels without a class, and the dataset has no {code} for them. "
             "Give them a class first; they are where the scene has no data."
         )
-    return f"The map has the class {index}, and the dataset has {label_mapping.num_classes} classes: 0 to {label_mapping.num_classes - 1}."
+    count = label_mapping.num_classes
+    return f"The map has the class {index}, and the dataset has {count} classes: 0 to {count - 1}."

@@ -1,4 +1,8 @@
-"""Which mapping reads the masks of a dataset: what is declared, and what the masks hold where nothing is."""
+"""The choice of the label mapping that reads a dataset's masks: by what is declared, else by the values they hold.
+
+Ids come first: small whole numbers are class ids, with 255 for "no label". Masks are black and white only where their
+values cluster at 0 and at 255.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,8 @@ _MOST_UNNAMED = 64
 _LOW_BELOW, _HIGH_FROM = 64, 192
 _MOST_BETWEEN = 0.25
 _FEW_VALUES = 8
+# The most frequent dark value lies this near to 0, the most frequent bright one this near to 255.
+_AT_END = 8
 _SAVE_LOSSLESS = (
     "Save masks as PNG or GeoTIFF, as `overland data chips` does: JPEG grinds them a little more each time."
 )
@@ -31,9 +37,14 @@ _SAVE_LOSSLESS = (
 
 @dataclass(frozen=True)
 class LabelMappingChoice:
-    """A legend and a mapping, with `notes` on what was decided by rule and `issues` on what was found on the way.
+    """A legend and the label mapping of its masks.
 
-    `names_declared` is False where the class names are ours, for want of any.
+    Attributes:
+        legend: The classes.
+        label_mapping: How the masks are read.
+        notes: Lines on what was decided by rule.
+        issues: Issues found on the way.
+        names_declared: False where the class names are ours, for want of any.
     """
 
     legend: Legend
@@ -45,7 +56,7 @@ class LabelMappingChoice:
 
 @dataclass(frozen=True)
 class _Survey:
-    """What a sample of the masks holds. `colors` is empty where every mask is grey; `values` leaves out nodata."""
+    """Values and colours of a sample of the masks; no `colors` where every mask is grey, no nodata in `values`."""
 
     masks: int
     values: Counter[int]
@@ -70,8 +81,18 @@ def label_mapping_from_masks(
 ) -> LabelMappingChoice:
     """Decide how masks are read, from what is declared and from a sample of them spread over all.
 
-    `label_mapping` gives the id of each value in the files, `colors` the id of each colour; 255 means "no label".
-    Raises `DataError` for masks that can be read in more than one way, with the YAML lines that settle it.
+    Args:
+        paths: The masks.
+        legend: The classes; None where none are declared.
+        label_mapping: The class id of each value in the files, 255 for "no label"; None where nothing is declared.
+        colors: Each colour with its class id; None where nothing is declared.
+
+    Returns:
+        The choice.
+
+    Raises:
+        DataError: There are no masks, or they can be read in more than one way; the message has the YAML lines that
+            settle it.
     """
     if not paths:
         raise DataError("No image of the dataset has a mask, so there is nothing to learn from or to compare with.")
@@ -132,7 +153,7 @@ def _choice_of_colors(legend: Legend, survey: _Survey, colors: Sequence[tuple[Co
 
 
 def _noise_fraction(survey: _Survey) -> float:
-    """Fraction of pixels whose colour, or grey value, is not made of 0 and 255."""
+    """Return the fraction of pixels whose colour, or grey value, is not made of 0 and 255."""
     if survey.colors:
         noise = sum(count for color, count in survey.colors.items() if not _is_pure(color))
         return noise / survey.colors.total()
@@ -148,10 +169,10 @@ def _choice_of_mapping(legend: Legend, survey: _Survey, mapping: Mapping[int, in
     # A lone 1 is an id in a mask of another coding, no noise.
     is_noise = bool(unmapped - {1}) and _is_two_tone(survey.values)
     if is_noise and set(mapping) == {0, 255}:
-        mapping = LabelMapping("threshold", legend.num_classes, mapping=dict(mapping))
-        note = _threshold_note(legend, mapping, survey)
+        threshold = LabelMapping("threshold", legend.num_classes, mapping=dict(mapping))
+        note = _threshold_note(legend, threshold, survey)
         return LabelMappingChoice(
-            legend, mapping, (note,), (Issue("warning", "mask-noise", f"{note} {_SAVE_LOSSLESS}"),)
+            legend, threshold, (note,), (Issue("warning", "mask-noise", f"{note} {_SAVE_LOSSLESS}"),)
         )
     return LabelMappingChoice(legend, LabelMapping("mapping", legend.num_classes, mapping=dict(mapping)))
 
@@ -171,7 +192,7 @@ def _choice_of_values(legend: Legend, survey: _Survey) -> LabelMappingChoice:
     advice = f"As ids they would be 'no label' or no class at all. To settle it, add to the dataset YAML: {line}"
     if code == "mask-noise":
         advice += "; better still, save the masks again as PNG or GeoTIFF, binarised at 128."
-    return LabelMappingChoice(legend, mapping, (note,), (Issue("error", code, f"{note} {advice}"),))
+    return LabelMappingChoice(legend, mapping, (note,), (Issue("warning", code, f"{note} {advice}"),))
 
 
 def _are_ids(values: Counter[int], num_classes: int) -> bool:
@@ -179,12 +200,18 @@ def _are_ids(values: Counter[int], num_classes: int) -> bool:
 
 
 def _is_two_tone(values: Counter[int]) -> bool:
-    """Whether grey values are black and white with some noise, and not three shades of something."""
-    low = sum(count for value, count in values.items() if 0 <= value < _LOW_BELOW)
-    high = sum(count for value, count in values.items() if _HIGH_FROM <= value <= 255)
-    between = values.total() - low - high
+    """Tell whether grey values are black and white with some noise, and not ids or three shades of something."""
+    low = {value: count for value, count in values.items() if 0 <= value < _LOW_BELOW}
+    high = {value: count for value, count in values.items() if _HIGH_FROM <= value <= 255}
+    if not low or not high:
+        return False
+    dark, bright = sum(low.values()), sum(high.values())
+    between = values.total() - dark - bright
+    # Small numbers with a lone 255 are ids with "no label": noise would lie below 255 as well as above 0.
+    are_ids = len(low) > 1 and set(high) == {255} and between == 0
     has_third_shade = between > 0 and len(values) <= _FEW_VALUES
-    return low > 0 and high > 0 and between <= _MOST_BETWEEN * min(low, high) and not has_third_shade
+    at_ends = max(low, key=low.__getitem__) <= _AT_END and max(high, key=high.__getitem__) >= 255 - _AT_END
+    return at_ends and not are_ids and not has_third_shade and between <= _MOST_BETWEEN * min(dark, bright)
 
 
 def _threshold_note(legend: Legend, mapping: LabelMapping, survey: _Survey) -> str:
@@ -202,13 +229,24 @@ def _ambiguous(legend: Legend, survey: _Survey) -> str:
 
 
 def _settling_lines(legend: Legend, values: Counter[int]) -> str:
+    """Return the advice that settles the values; it drops no value but those that people use for "no label"."""
     if len(values) > _LISTED:
         return (
             "That many values are what JPEG or resizing makes of a mask. "
             f"Export the masks again as PNG or GeoTIFF, with the values 0 to {legend.num_classes - 1}."
         )
-    common = sorted(value for value, _ in values.most_common(legend.num_classes))
-    mapping = {value: common.index(value) if value in common else IGNORE_INDEX for value in sorted(values)}
+    classes = sorted(values)
+    if len(classes) > legend.num_classes:
+        classes = [value for value in classes if value >= 0]
+    if len(classes) > legend.num_classes:
+        classes = [value for value in classes if value != IGNORE_INDEX]
+    if len(classes) > legend.num_classes:
+        known = ", ".join(f"{value}: {value if value < legend.num_classes else '...'}" for value in classes)
+        return (
+            f"There are {len(classes)} values for {legend.num_classes} classes: name the missing classes, or say in "
+            f"the dataset YAML which class each value is (ignore_label for none): label_mapping: {{{known}}}"
+        )
+    mapping = {value: classes.index(value) if value in classes else IGNORE_INDEX for value in sorted(values)}
     condition = "the order of the values is that of the classes"
     if legend.num_classes == 2 and legend.background == 1:
         mapping = {value: 1 - index if index < 2 else index for value, index in mapping.items()}
@@ -219,14 +257,24 @@ def _settling_lines(legend: Legend, values: Counter[int]) -> str:
 def _undeclared_colors(survey: _Survey, legend: Legend | None) -> str:
     common = survey.colors.most_common(_LISTED)
     listed = ", ".join(f"{list(color)} ({count / survey.colors.total():.1%})" for color, count in common)
-    more = f" and {len(survey.colors) - len(common)} more" if len(survey.colors) > len(common) else ""
-    shown = common[: legend.num_classes] if legend else common
-    palette = ", ".join(f"{index}: {list(color)}" for index, (color, _) in enumerate(shown))
-    names = "" if legend else " and names: {0: ..., 1: ...}"
-    return (
-        f"Masks hold colours and no colours are declared: {listed}{more}. "
-        f"Add to the dataset YAML, in the order of the classes: palette: {{{palette}}}{names}"
-    )
+    rest = len(survey.colors) - len(common)
+    listed += f" and {rest} more" if rest > 0 else ""
+    # In the order of their values, which is that of the ids where a band of them was saved as red.
+    colors = sorted(color for color, _ in common)
+    hint = ""
+    if all(green == blue == 0 for _, green, blue in colors) and max(red for red, _, _ in colors) < _MOST_UNNAMED:
+        hint = " Red alone seems to hold ids: save that band as the mask, or declare the colours."
+    if legend and len(colors) > legend.num_classes:
+        palette = ", ".join(f"...: {list(color)}" for color in colors)
+        advice = (
+            f"Say in the dataset YAML which of the {legend.num_classes} classes each colour is, or ignore_label: "
+            f"palette: {{{palette}}}"
+        )
+    else:
+        palette = ", ".join(f"{index}: {list(color)}" for index, color in enumerate(colors))
+        names = "" if legend else " and names: {0: ..., 1: ...}"
+        advice = f"If the order is that of the classes, add to the dataset YAML: palette: {{{palette}}}{names}"
+    return f"Masks hold colours and no colours are declared: {listed}.{hint} {advice}"
 
 
 def _legend_of_file(path: Path) -> Legend | None:

@@ -1,4 +1,7 @@
-"""Mask files as they are stored: their pixels, their palette, and which values and colours they hold."""
+"""Mask files as they are stored: their pixels, their palette, and the values and colours that they hold.
+
+The fill of an image (nodata, or the black, white or far-off number that stands for it) is found here too.
+"""
 
 from __future__ import annotations
 
@@ -16,30 +19,50 @@ from overland.legend import Color
 from overland.raster.read import open_scene
 
 __all__ = [
+    "Labels",
+    "Pixels",
     "RawMask",
+    "Valid",
     "color_codes",
     "color_counts",
     "empty_fraction",
     "is_constant",
     "read_mask",
+    "undeclared_fill",
     "unique_values",
     "value_counts",
 ]
 
+Pixels = npt.NDArray[Any]
+"""An image (bands, height, width) or, where said so, (height, width, bands), in the type of its file."""
+Labels = npt.NDArray[np.uint8]
+"""Class ids (height, width); 255 is no label."""
+Valid = npt.NDArray[np.bool_]
+"""True where an image holds data (height, width)."""
 
 _NAN_AS = -32768
+# Numbers that programs write where there are no data. They are believed where they lie half the other values' range
+# away, and any number where it is a hundred times as large as all others.
+_FILLS = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -2147483648.0, 9999.0, 99999.0)
+_FILL_DISTANCE, _FILL_RATIO = 0.5, 100.0
+_LEAST_FILL = 0.001  # Fraction of the pixels.
 
 
 @dataclass(frozen=True)
 class RawMask:
-    """A mask as stored: whole numbers (bands, height, width) and the palette by which they are shown, if any.
+    """A mask as stored.
 
-    A grey mask saved as red, green, blue has one band here. `nodata` is the value that the file declares to mean
-    "no label".
+    Attributes:
+        path: The file.
+        pixels: Whole numbers (bands, height, width); a grey mask saved as red, green, blue has one band here.
+        palette: The colour of each value, where the file has a palette.
+        nodata: The value that the file declares to mean "no label".
+        grid: Size and place of the whole file.
+        driver: GDAL's name of the format.
     """
 
     path: Path
-    pixels: npt.NDArray[Any]
+    pixels: Pixels
     palette: dict[int, Color] | None
     nodata: int | None
     grid: Grid
@@ -47,11 +70,15 @@ class RawMask:
 
     @property
     def has_colors(self) -> bool:
-        """Whether the pixels are colours, so that one band alone does not tell the class."""
+        """True where the pixels are colours, so that one band alone does not tell the class."""
         return len(self.pixels) >= 3
 
-    def rgb(self) -> npt.NDArray[Any]:
-        """The pixels as the colours (3, height, width) in which they are shown."""
+    def rgb(self) -> Pixels:
+        """Return the colours in which the pixels are shown.
+
+        Returns:
+            Red, green and blue (3, height, width).
+        """
         if self.palette is not None:
             table = np.zeros((max(256, max(self.palette) + 1), 3), np.uint8)
             for value, color in self.palette.items():
@@ -61,7 +88,18 @@ class RawMask:
 
 
 def read_mask(path: str | Path, window: Window | None = None) -> RawMask:
-    """Read a mask file, or a window of it. Raises `DataError` when it cannot be read or holds fractions."""
+    """Read a mask file.
+
+    Args:
+        path: The file.
+        window: The part to read; all of it by default.
+
+    Returns:
+        The mask as stored.
+
+    Raises:
+        DataError: The file cannot be read, or holds fractions.
+    """
     path = Path(path)
     with open_scene(path) as scene:
         pixels, _ = scene.read(window)
@@ -74,44 +112,13 @@ def read_mask(path: str | Path, window: Window | None = None) -> RawMask:
     return RawMask(path, pixels, palette, None if nodata is None else int(nodata), grid, driver)
 
 
-def unique_values(band: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """The values of an array of whole numbers, sorted."""
-    if band.dtype == np.uint8:
-        return np.flatnonzero(np.bincount(band.ravel(), minlength=256))
-    return np.unique(band).astype(np.int64)
-
-
-def value_counts(mask: RawMask) -> Counter[int]:
-    """How many pixels of the first band hold each value."""
-    if mask.pixels.dtype == np.uint8:
-        counts = np.bincount(mask.pixels[0].ravel(), minlength=256)
-        return Counter({int(value): int(counts[value]) for value in np.flatnonzero(counts)})
-    values, counts = np.unique(mask.pixels[0], return_counts=True)
-    return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-
-
-def color_codes(rgb: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
-    """Each colour (3, height, width) as one number, 0xRRGGBB."""
-    red, green, blue = rgb.astype(np.uint32)
-    return np.asarray((red << 16) | (green << 8) | blue, dtype=np.uint32)
-
-
-def color_counts(mask: RawMask) -> Counter[Color]:
-    """How many pixels have each colour."""
-    codes, counts = np.unique(color_codes(mask.rgb()), return_counts=True)
-    colors = [(code >> 16 & 255, code >> 8 & 255, code & 255) for code in codes.tolist()]
-    return Counter(dict(zip(colors, counts.tolist(), strict=True)))
-
-
-def _whole_numbers(
-    path: Path, pixels: npt.NDArray[Any], nodata: float | None
-) -> tuple[npt.NDArray[np.int32], float | None]:
+def _whole_numbers(path: Path, pixels: Pixels, nodata: float | None) -> tuple[npt.NDArray[np.int32], float | None]:
     empty = ~np.isfinite(pixels)
     known = np.where(empty, 0, pixels)
     if (known != np.rint(known)).any() or np.abs(known).max() > np.iinfo(np.int32).max:
         raise DataError(
             f"{path} holds fractions or values beyond 32 bits, so it is no mask of classes. "
-            "Are these scores? Decide the class of each pixel first and save whole numbers."
+            "Are these probabilities? Decide the class of each pixel first and save whole numbers."
         )
     whole = known.astype(np.int32)
     if not empty.any():
@@ -123,13 +130,72 @@ def _whole_numbers(
     return whole, _NAN_AS
 
 
-# How much of an image holds nothing: nodata, or the black or white that stands for it.
+def unique_values(band: Pixels) -> npt.NDArray[np.int64]:
+    """Return the values that an array of whole numbers holds.
+
+    Args:
+        band: Whole numbers of any shape.
+
+    Returns:
+        The values, sorted.
+    """
+    if band.dtype == np.uint8:
+        return np.flatnonzero(np.bincount(band.ravel(), minlength=256))
+    return np.unique(band).astype(np.int64)
 
 
-def empty_fraction(pixels: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> float:
-    """Fraction of pixels that are nodata, or black or white in all bands, whichever of the two is the fill.
+def value_counts(mask: RawMask) -> Counter[int]:
+    """Count the pixels of the first band by their value.
 
-    `pixels` (bands, height, width), `valid` (height, width).
+    Args:
+        mask: A mask.
+
+    Returns:
+        The number of pixels of each value that occurs.
+    """
+    if mask.pixels.dtype == np.uint8:
+        counts = np.bincount(mask.pixels[0].ravel(), minlength=256)
+        return Counter({int(value): int(counts[value]) for value in np.flatnonzero(counts)})
+    values, counts = np.unique(mask.pixels[0], return_counts=True)
+    return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+
+
+def color_codes(rgb: Pixels) -> npt.NDArray[np.uint32]:
+    """Return each colour as one number.
+
+    Args:
+        rgb: Colours (3, height, width).
+
+    Returns:
+        Numbers 0xRRGGBB (height, width).
+    """
+    red, green, blue = rgb.astype(np.uint32)
+    return np.asarray((red << 16) | (green << 8) | blue, dtype=np.uint32)
+
+
+def color_counts(mask: RawMask) -> Counter[Color]:
+    """Count the pixels by their colour.
+
+    Args:
+        mask: A mask.
+
+    Returns:
+        The number of pixels of each colour that occurs.
+    """
+    codes, counts = np.unique(color_codes(mask.rgb()), return_counts=True)
+    colors = [(code >> 16 & 255, code >> 8 & 255, code & 255) for code in codes.tolist()]
+    return Counter(dict(zip(colors, counts.tolist(), strict=True)))
+
+
+def empty_fraction(pixels: Pixels, valid: Valid) -> float:
+    """Return the fraction of pixels that are nodata, or black or white in all bands, whichever of the two is the fill.
+
+    Args:
+        pixels: An image (bands, height, width).
+        valid: Where it holds data (height, width).
+
+    Returns:
+        A fraction from 0 to 1.
     """
     top = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1.0
     black = ~valid | (pixels == 0).all(axis=0)
@@ -137,6 +203,41 @@ def empty_fraction(pixels: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> fl
     return max(float(black.mean()), float(white.mean()))
 
 
-def is_constant(pixels: npt.NDArray[Any]) -> bool:
-    """Whether each band holds one value everywhere."""
+def is_constant(pixels: Pixels) -> bool:
+    """Tell whether each band holds one value everywhere.
+
+    Args:
+        pixels: An image (bands, height, width).
+
+    Returns:
+        True where it does.
+    """
     return bool((pixels == pixels[:, :1, :1]).all())
+
+
+def undeclared_fill(pixels: Pixels, valid: Valid) -> float | None:
+    """Find a number such as -9999 that stands for "no data" and is not declared as such.
+
+    It is the lowest or highest value, the same in all bands, of a signed or floating type, and far from all others:
+    such a number is no measurement, and a mean that takes it in is worthless.
+
+    Args:
+        pixels: An image (bands, height, width).
+        valid: Where it holds data (height, width).
+
+    Returns:
+        The number; None where there is none.
+    """
+    if pixels.dtype.kind not in "fi" or not valid.any():
+        return None
+    for extreme in (np.min, np.max):
+        found = extreme(pixels[0][valid])
+        is_fill = (pixels == found).all(axis=0) & valid
+        rest = pixels[:, valid & ~is_fill]
+        if not is_fill.any() or rest.size == 0 or is_fill.sum() < _LEAST_FILL * valid.sum():
+            continue
+        value, low, high = float(found), float(rest.min()), float(rest.max())
+        is_far = min(abs(value - low), abs(value - high)) > _FILL_DISTANCE * (high - low)
+        if (value in _FILLS and is_far) or abs(value) > _FILL_RATIO * max(abs(low), abs(high), 1.0):
+            return value
+    return None

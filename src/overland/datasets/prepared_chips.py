@@ -1,4 +1,8 @@
-"""The chips of an image, cut one after the other, and whether each is worth keeping."""
+"""Prepared chips: where the chips of an image lie, which are worth keeping, and the folder that they are written to.
+
+Chips lie side by side or overlap. The folder is one that any tool reads: images/, masks/, data.yaml, and manifest.csv
+with a line on each chip, kept or dropped.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,24 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from overland.datasets.dataset import Dataset, Sample, read_sample
-from overland.datasets.masks import empty_fraction, is_constant
+from overland.datasets.masks import Labels, Pixels, Valid, empty_fraction, is_constant
 from overland.errors import UsageError
 from overland.legend import IGNORE_INDEX
 from overland.raster import Grid, Window, create_raster, open_scene
+from overland.text import csv_cell
 
 __all__ = [
     "PADS",
     "Chip",
     "ChipRules",
-    "ChipStore",
     "ChipStatus",
+    "ChipStore",
     "Pad",
     "SceneFacts",
     "iter_chips",
@@ -32,21 +37,26 @@ __all__ = [
 ]
 
 
-# Where the chips of an image lie: side by side or overlapping, and what happens at its edges.
-
 Pad = Literal["zero", "reflect", "none"]
 PADS: tuple[Pad, ...] = ("zero", "reflect", "none")
+_LARGEST = 16_384
 
 
 @dataclass(frozen=True)
 class ChipRules:
     """How chips are cut and which are kept.
 
-    `chip_size` and `overlap` are pixels. `pad` says what fills a chip beyond the image's edge: zeros, the image
-    mirrored, or nothing: the last chip of a row is then moved back inside. `min_foreground` is the least fraction of
-    labelled pixels of a training chip that belong to a class other than the background. `drop_blank` leaves out chips
-    of which half or more is nodata, black or white, or that hold one value. Raises `UsageError` for a size that makes
-    no sense.
+    Attributes:
+        chip_size: Side of a chip in pixels.
+        overlap: Pixels that neighbours share.
+        pad: What fills a chip beyond the image's edge: zeros, the image mirrored, or nothing: the last chip of a row is
+            then moved back inside.
+        min_foreground: Least fraction of the labelled pixels of a training chip that belong to a class other than the
+            background; None keeps all.
+        drop_blank: Leave out chips of which half or more is nodata, black or white, or that hold one value.
+
+    Raises:
+        UsageError: A size or a fraction makes no sense.
     """
 
     chip_size: int
@@ -64,14 +74,23 @@ class ChipRules:
             )
         if self.pad not in PADS:
             raise UsageError(f"pad is {self.pad!r}; choose one of {', '.join(PADS)}.")
+        if self.chip_size > _LARGEST:
+            raise UsageError(f"chip_size is {self.chip_size}; {_LARGEST} is the largest.")
         if self.min_foreground is not None and not 0 <= self.min_foreground <= 1:
             raise UsageError(f"min_foreground is {self.min_foreground}; a fraction lies between 0 and 1, such as 0.01.")
 
 
 def plan_chips(height: int, width: int, rules: ChipRules) -> list[list[Window]]:
-    """The windows of an image's chips, row by row; they may reach beyond its lower and right edge.
+    """Plan the windows of an image's chips.
 
-    With pad "none" none does, and an image smaller than a chip is one chip of its own size.
+    Args:
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        rules: How chips are cut.
+
+    Returns:
+        Windows row by row. They may reach beyond the lower and right edge; with pad "none" none does, and an image
+        smaller than a chip is one chip of its own size.
     """
     rows, cols = (_spans(length, rules) for length in (height, width))
     return [[Window(col_off=left, row_off=top, width=wide, height=tall) for left, wide in cols] for top, tall in rows]
@@ -90,15 +109,19 @@ def _spans(length: int, rules: ChipRules) -> list[tuple[int, int]]:
 _WHOLE_IMAGE_PIXELS = 32_000_000  # Larger images are read one row of chips after the other.
 _MOST_EMPTY = 0.5
 
-Pixels = npt.NDArray[Any]
-Ids = npt.NDArray[np.uint8]
 Sides = tuple[tuple[int, int], tuple[int, int]]
 ChipStatus = Literal["kept", "blank", "unlabelled", "little foreground"]
 
 
 @dataclass(frozen=True)
 class SceneFacts:
-    """What of an image goes along to its chips; `nodata` is None for a palette, whose colours are what is kept."""
+    """What of an image's header goes along to its chips.
+
+    Attributes:
+        grid: Size and place.
+        nodata: The value that means "no data"; None for a palette, whose colours are what is kept.
+        descriptions: The names of the bands; empty where they have none.
+    """
 
     grid: Grid
     nodata: float | None
@@ -107,16 +130,23 @@ class SceneFacts:
 
 @dataclass(frozen=True)
 class Chip:
-    """A chip: image (bands, height, width), ids (height, width), where it lies, and what is to become of it.
+    """A chip, and what is to become of it.
 
-    `window` may reach beyond the image, `inside` is the part of it that does not. Shares are of the part inside;
-    that of the foreground is of its labelled pixels, None without a background.
+    Attributes:
+        window: Its place in the image; it may reach beyond.
+        inside: The part of the window that lies in the image.
+        image: Pixels (bands, height, width).
+        labels: Class ids (height, width).
+        status: Whether it is kept, or why it is dropped.
+        empty_fraction: Fraction of the part inside that is nodata, black or white.
+        labelled_fraction: Fraction of the part inside that has a label.
+        foreground_fraction: Fraction of the labelled pixels that is not background; None without a background.
     """
 
     window: Window
     inside: Window
     image: Pixels
-    labels: Ids
+    labels: Labels
     status: ChipStatus
     empty_fraction: float
     labelled_fraction: float
@@ -124,7 +154,17 @@ class Chip:
 
 
 def scene_facts(sample: Sample) -> SceneFacts:
-    """Read the header of a sample's image."""
+    """Read the header of a sample's image.
+
+    Args:
+        sample: The sample.
+
+    Returns:
+        Its facts.
+
+    Raises:
+        DataError: The image cannot be opened.
+    """
     with open_scene(sample.image) as scene:
         named = all(scene.descriptions) and scene.palette is None
         descriptions = tuple(scene.descriptions[band - 1] or "" for band in scene.data_bands) if named else ()
@@ -137,7 +177,19 @@ def iter_chips(
     """Cut all chips of a sample, those that are to be dropped too.
 
     Beyond the image and where it has no data the ids are 255; pixels without data are the file's nodata, NaN or 0.
-    The least fraction of foreground is asked of training chips alone: scores on chosen chips would flatter.
+
+    Args:
+        dataset: The dataset.
+        sample: The sample.
+        facts: The facts of its image.
+        rules: How chips are cut and which are kept.
+        for_training: True asks for the least fraction of foreground; scores on chosen chips would flatter.
+
+    Yields:
+        The chips, row by row.
+
+    Raises:
+        DataError: The image or its mask cannot be read.
     """
     whole = facts.grid.window
     is_small = whole.height * whole.width <= _WHOLE_IMAGE_PIXELS
@@ -165,8 +217,8 @@ class _RowBuffer:
     window: Window
     whole: Window
     image: Pixels
-    labels: Ids
-    valid: npt.NDArray[np.bool_]
+    labels: Labels
+    valid: Valid
     filling: float
 
 
@@ -197,14 +249,14 @@ def _chip(dataset: Dataset, buffer: _RowBuffer, window: Window, rules: ChipRules
     )
 
 
-def _foreground_fraction(labels: Ids, labelled: npt.NDArray[np.bool_], background: int | None) -> float | None:
+def _foreground_fraction(labels: Labels, labelled: Valid, background: int | None) -> float | None:
     if background is None:
         return None
     return float((labelled & (labels != background)).sum() / max(int(labelled.sum()), 1))
 
 
 def _status(
-    rules: ChipRules, empty: float, labelled: npt.NDArray[np.bool_], foreground: float | None, *, for_training: bool
+    rules: ChipRules, empty: float, labelled: Valid, foreground: float | None, *, for_training: bool
 ) -> ChipStatus:
     if rules.drop_blank and empty >= _MOST_EMPTY:
         return "blank"
@@ -231,8 +283,6 @@ def _reflected(start: int, end: int, length: int) -> npt.NDArray[np.intp]:
     return np.minimum(places, period - places)
 
 
-# A folder of chips that any tool reads: images/, masks/, data.yaml, and manifest.csv on each chip kept or dropped.
-
 _COLUMNS = (
     *("split", "chip", "status", "scene", "group", "image", "row_off", "col_off", "height", "width"),
     *("labelled_fraction", "foreground_fraction", "empty_fraction"),
@@ -241,11 +291,16 @@ _PNG_TYPES = ("uint8", "uint16")
 
 
 class ChipStore:
-    """Takes the chips of a dataset, one after the other, into a folder that is there already.
+    """Writes the chips of a dataset, one after the other, to a folder that is there already.
 
     A chip is a PNG where that holds all there is, else a GeoTIFF with its place on the ground; its mask has the same
-    name and form. `manifest` is an open text file; each chip becomes a line of it, with its place in the image and why
-    it was dropped if it was.
+    name and format.
+
+    Args:
+        folder: The folder.
+        dataset: The dataset of the chips.
+        manifest: An open text file; each chip becomes a line of it, with its place in the image and why it was dropped
+            if it was.
     """
 
     def __init__(self, folder: Path, dataset: Dataset, manifest: IO[str]) -> None:
@@ -255,7 +310,17 @@ class ChipStore:
         self._table.writerow(_COLUMNS)
 
     def add(self, split: str, sample: Sample, facts: SceneFacts, chip: Chip) -> None:
-        """Write a chip that is kept, and the line of any. Raises `UsageError` for a chip of the same name."""
+        """Write a chip that is kept, and the line of any.
+
+        Args:
+            split: The split.
+            sample: The sample that the chip is cut from.
+            facts: The facts of its image.
+            chip: The chip.
+
+        Raises:
+            UsageError: There is a chip of the same name already.
+        """
         scene = sample.key.partition("/")[2] or sample.key
         name = f"{scene}_{chip.window.row_off}_{chip.window.col_off}{_suffix(facts, chip)}" if _is_kept(chip) else ""
         if name:
@@ -279,7 +344,8 @@ class ChipStore:
         foreground = None if chip.foreground_fraction is None else round(chip.foreground_fraction, 6)
         where = (inside.row_off, inside.col_off, inside.height, inside.width)
         fractions = (round(chip.labelled_fraction, 6), foreground, round(chip.empty_fraction, 6))
-        self._table.writerow((split, name, chip.status, scene, sample.group, image.as_posix(), *where, *fractions))
+        texts = map(csv_cell, (split, name, chip.status, scene, sample.group, image.as_posix()))
+        self._table.writerow((*texts, *where, *fractions))
 
 
 def _is_kept(chip: Chip) -> bool:

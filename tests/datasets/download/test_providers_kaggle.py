@@ -20,7 +20,7 @@ from download_made import (
     md5_of,
     zip_of,
 )
-from overland.datasets import dataset_from_path
+from overland.datasets import read_dataset
 from overland.datasets.download.providers import SETTINGS_PAGE, download_kaggle
 from overland.errors import AccessError, MissingExtraError, ResourceError
 
@@ -46,7 +46,7 @@ def test_the_newest_version_arrives_and_is_read(stub: Stub, tmp_path: Path, capf
     files, version = download_kaggle(SLUG, tmp_path / "part")
     assert version == "3"
     assert (tmp_path / "part") in files.parents
-    dataset = dataset_from_path(files)
+    dataset = read_dataset(files)
     assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 4, "val": 1, "unlabelled": 2}
     assert capfd.readouterr().out == ""
     assert not list((tmp_path / "part").rglob("*.archive"))

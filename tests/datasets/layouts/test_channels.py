@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from made_sets import make_image, make_mask, save
-from overland.datasets import dataset_from_path, read_sample
+from overland.datasets import read_dataset, read_sample
 from overland.datasets.layouts.channels import layout_from_channels
 from overland.errors import DataError
 
@@ -28,7 +28,7 @@ def values(*levels: int) -> np.ndarray:
 
 
 def ids_of(root: Path) -> list[int]:
-    dataset = dataset_from_path(root)
+    dataset = read_dataset(root)
     assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 3, "val": 2}
     return read_sample(dataset, dataset.splits["val"][0])[1][0, ::8].tolist()
 
@@ -54,7 +54,7 @@ def test_a_map_may_give_255_to_a_class(tmp_path: Path) -> None:
 
 def test_0_and_255_without_a_label_map_are_two_classes_and_said(tmp_path: Path) -> None:
     # As published every road pixel was ignored, and the run learned nothing: mIOU 0.5 in all 100 epochs.
-    dataset = dataset_from_path(write_channels(tmp_path, make_mask(high=255)))
+    dataset = read_dataset(write_channels(tmp_path, make_mask(high=255)))
     assert dataset.legend.is_binary
     assert any("from 128 on is foreground" in note for note in dataset.notes)
     assert not dataset.names_declared
@@ -62,9 +62,9 @@ def test_0_and_255_without_a_label_map_are_two_classes_and_said(tmp_path: Path) 
 
 def test_class_names_beside_the_channels(tmp_path: Path) -> None:
     root = write_channels(tmp_path, values(0, 1), {"map": {"0": 0, "1": 1}})
-    assert not dataset_from_path(root).names_declared
+    assert not read_dataset(root).names_declared
     (root / "class_names.json").write_text('{"0": "background", "1": "road"}')
-    dataset = dataset_from_path(root)
+    dataset = read_dataset(root)
     assert dataset.legend.names == ("background", "road")
     assert dataset.names_declared
 
@@ -83,17 +83,17 @@ def test_class_names_beside_the_channels(tmp_path: Path) -> None:
 def test_a_label_map_that_is_wrong_is_said(tmp_path: Path, label_map: object, message: str) -> None:
     write_channels(tmp_path, values(0, 3), label_map)
     with pytest.raises(DataError, match=message):
-        dataset_from_path(tmp_path)
+        read_dataset(tmp_path)
 
 
 def test_maps_of_the_channels_must_agree(tmp_path: Path) -> None:
     write_channels(tmp_path, values(0, 3), {"scale": "3"})
     (tmp_path / "label_map/validation_label_map.json").write_text('{"scale": "1"}')
     with pytest.raises(DataError, match="different classes"):
-        dataset_from_path(tmp_path)
+        read_dataset(tmp_path)
     (tmp_path / "label_map/train_label_map.json").unlink()
     with pytest.raises(DataError, match=r"train_label_map\.json is not"):
-        dataset_from_path(tmp_path)
+        read_dataset(tmp_path)
 
 
 def test_none_without_annotations(tmp_path: Path) -> None:

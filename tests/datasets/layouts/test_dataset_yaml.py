@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from made_sets import make_image, make_mask, save, write_set
-from overland.datasets import dataset_from_path, read_sample
+from overland.datasets import read_dataset, read_sample
 from overland.errors import DataError
 
 
@@ -20,29 +20,29 @@ FULL = "path: .\ntrain: images/train\nval: images/val\nmasks_dir: masks\n"
 
 @pytest.mark.parametrize("names", ["names: [background, road]", "names: {0: background, 1: road}"])
 def test_names_are_a_list_or_a_table(tmp_path: Path, names: str) -> None:
-    dataset = dataset_from_path(write_set(tmp_path, names))
+    dataset = read_dataset(write_set(tmp_path, names))
     assert dataset.legend.names == ("background", "road")
 
 
 def test_the_yaml_itself_may_be_named(tmp_path: Path) -> None:
     write_set(tmp_path)
-    assert dataset_from_path(tmp_path / "data.yaml").splits.keys() == {"train", "val"}
+    assert read_dataset(tmp_path / "data.yaml").splits.keys() == {"train", "val"}
 
 
 def test_the_path_may_name_the_folder_of_the_yaml(tmp_path: Path) -> None:
     text = FULL.replace("path: .", "path: roads") + "names: [background, road]"
-    assert len(dataset_from_path(yaml_with(tmp_path / "roads", text)).splits["train"]) == 4
+    assert len(read_dataset(yaml_with(tmp_path / "roads", text)).splits["train"]) == 4
 
 
 def test_valid_is_val_and_other_keys_of_ultralytics_do_nothing(tmp_path: Path) -> None:
     text = FULL.replace("val:", "valid:") + "names: [background, road]\nnc: 2\nchannels: 3\n"
-    dataset = dataset_from_path(yaml_with(tmp_path, text + f"download: touch {tmp_path}/ran\n"))
+    dataset = read_dataset(yaml_with(tmp_path, text + f"download: touch {tmp_path}/ran\n"))
     assert len(dataset.splits["val"]) == 2
     assert not (tmp_path / "ran").exists()
 
 
 def test_label_mapping_with_ignore_label(tmp_path: Path) -> None:
-    dataset = dataset_from_path(
+    dataset = read_dataset(
         write_set(tmp_path, "names: [background, road]\nlabel_mapping: {0: 1, 9: ignore_label, -1: 255}", high=9)
     )
     target = read_sample(dataset, dataset.splits["train"][0])[1]
@@ -58,7 +58,7 @@ def test_a_palette_reads_colour_masks(tmp_path: Path, key: str) -> None:
         pixels[:] = 128, 64, 128
         pixels[:, 8:16] = 10, 10, 200
         save(path, pixels)
-    dataset = dataset_from_path(tmp_path)
+    dataset = read_dataset(tmp_path)
     assert dataset.legend.colors == ((128, 64, 128), (10, 10, 200))
     assert (read_sample(dataset, dataset.splits["train"][0])[1] == make_mask()).all()
 
@@ -67,7 +67,7 @@ def test_a_list_of_images_is_a_source(tmp_path: Path) -> None:
     text = FULL.replace("train: images/train", "train: some.txt") + "names: [background, road]"
     yaml_with(tmp_path, text)
     (tmp_path / "some.txt").write_text("images/train/img-3.png\n./images/train/img-1.png\n")
-    assert [sample.key for sample in dataset_from_path(tmp_path).splits["train"]] == ["train/img-3", "train/img-1"]
+    assert [sample.key for sample in read_dataset(tmp_path).splits["train"]] == ["train/img-3", "train/img-1"]
 
 
 def test_several_folders_are_a_source_with_keys_that_differ(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_several_folders_are_a_source_with_keys_that_differ(tmp_path: Path) -> N
         save(tmp_path / f"masks/{folder}/1.png", make_mask())
     text = FULL.replace("train: images/train", "train: [images/a, images/b]") + "names: [background, road]"
     (tmp_path / "data.yaml").write_text(text)
-    assert [sample.key for sample in dataset_from_path(tmp_path).splits["train"]] == ["train/a/1", "train/b/1"]
+    assert [sample.key for sample in read_dataset(tmp_path).splits["train"]] == ["train/a/1", "train/b/1"]
 
 
 @pytest.mark.parametrize(
@@ -104,11 +104,11 @@ def test_several_folders_are_a_source_with_keys_that_differ(tmp_path: Path) -> N
 )
 def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        dataset_from_path(yaml_with(tmp_path, text))
+        read_dataset(yaml_with(tmp_path, text))
 
 
 def test_two_descriptions_in_one_folder_are_refused(tmp_path: Path) -> None:
     write_set(tmp_path)
     (tmp_path / "dataset.yaml").write_text(FULL)
     with pytest.raises(DataError, match=r"data.yaml and dataset.yaml; name the one"):
-        dataset_from_path(tmp_path)
+        read_dataset(tmp_path)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from made_sets import make_image, make_mask, save, write_set
-from overland.datasets import dataset_from_path
+from overland.datasets import read_dataset
 from overland.datasets.layouts.folders import layout_from_folders
 
 
@@ -11,7 +11,7 @@ def test_flat_folders_are_split_with_a_note(tmp_path: Path) -> None:
     for index in range(10):
         save(tmp_path / f"images/{index:02}.jpg", make_image(index))
         save(tmp_path / f"masks/{index:02}.png", make_mask())
-    dataset = dataset_from_path(tmp_path)
+    dataset = read_dataset(tmp_path)
     assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 8, "val": 2}
     assert dataset.legend.names == ("background", "foreground")
     assert [note.split(":")[0] for note in dataset.notes] == [
@@ -22,7 +22,7 @@ def test_flat_folders_are_split_with_a_note(tmp_path: Path) -> None:
 
 def test_splits_below_images_and_masks(tmp_path: Path) -> None:
     write_set(tmp_path, None)
-    assert {split: len(samples) for split, samples in dataset_from_path(tmp_path).splits.items()} == {
+    assert {split: len(samples) for split, samples in read_dataset(tmp_path).splits.items()} == {
         "train": 4,
         "val": 2,
     }
@@ -38,7 +38,7 @@ def test_images_and_masks_below_splits_and_the_yaml_that_says_so(tmp_path: Path)
     lines = ("path: .", "train: train/images", "val: validation/images", "masks_dir: labels")
     assert layout.yaml_lines == lines
     (tmp_path / "data.yaml").write_text("\n".join([*lines, "names: [background, road]"]))
-    assert dataset_from_path(tmp_path).legend.names[1] == "road"
+    assert read_dataset(tmp_path).legend.names[1] == "road"
 
 
 def test_none_without_both_folders(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from affine import Affine
 
 from made_sets import make_image, make_mask
-from overland.datasets import dataset_from_path, read_sample
+from overland.datasets import read_dataset, read_sample
 from overland.datasets.layouts.folders import layout_from_scenes
 from overland.geo.grid import Grid
 from overland.legend import legend_from_names
@@ -32,7 +32,7 @@ def test_labels_beside_scenes(tmp_path: Path, ending: str) -> None:
     for seed in range(3):
         write_scene(tmp_path / f"scene{seed}.tif", seed, ending)
     write_scene(tmp_path / "bare.tif", 9, None)
-    dataset = dataset_from_path(tmp_path)
+    dataset = read_dataset(tmp_path)
     assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 2, "val": 1}
     assert "1 scene without labels" in dataset.notes[0]
     target = read_sample(dataset, dataset.splits["val"][0])[1]
@@ -43,7 +43,7 @@ def test_labels_beside_scenes(tmp_path: Path, ending: str) -> None:
 def test_splits_below_the_folder(tmp_path: Path) -> None:
     write_scene(tmp_path / "train/a.tif", 0, "_labels")
     write_scene(tmp_path / "valid/b.tif", 1, "_labels")
-    assert {split: s[0].key for split, s in dataset_from_path(tmp_path).splits.items()} == {
+    assert {split: s[0].key for split, s in read_dataset(tmp_path).splits.items()} == {
         "train": "train/a",
         "val": "val/b",
     }
@@ -53,7 +53,7 @@ def test_class_names_in_the_label_file_are_used(tmp_path: Path) -> None:
     write_scene(tmp_path / "a.tif", 0, None)
     legend = legend_from_names(["other", "road"], [(1, 2, 3), (4, 5, 6)])
     write_class_map(tmp_path / "a_labels.tif", make_mask(), GRID, legend)
-    dataset = dataset_from_path(tmp_path)
+    dataset = read_dataset(tmp_path)
     assert dataset.legend == legend
 
 

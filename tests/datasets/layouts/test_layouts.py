@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from made_sets import make_image, make_mask, real_data, save, write_set
-from overland.datasets import dataset_from_path, read_sample
+from overland.datasets import read_dataset, read_sample
 from overland.errors import DataError
 
 
@@ -13,32 +13,32 @@ def test_nothing_known_lists_what_was_looked_for_and_what_is_there(tmp_path: Pat
     save(tmp_path / "photo.png", make_image(0))
     (tmp_path / "more").mkdir()
     with pytest.raises(DataError, match=r"images/ with masks/.*Found more/, photo.png\."):
-        dataset_from_path(tmp_path)
+        read_dataset(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "photo.png"])
 def test_what_is_no_dataset_is_refused(tmp_path: Path, name: str) -> None:
     save(tmp_path / "photo.png", make_image(0))
     with pytest.raises(DataError, match=name):
-        dataset_from_path(tmp_path / name)
+        read_dataset(tmp_path / name)
 
 
 def test_a_missing_mask_keeps_the_dataset_from_being_used(tmp_path: Path) -> None:
     write_set(tmp_path)
     (tmp_path / "masks/train/img-2.png").unlink()
     with pytest.raises(DataError, match=r"1 of 4 images in train without a mask: train/img-2.png"):
-        dataset_from_path(tmp_path)
+        read_dataset(tmp_path)
 
 
 def test_the_rule_for_0_and_255_is_in_the_notes(tmp_path: Path) -> None:
-    dataset = dataset_from_path(write_set(tmp_path, high=255))
+    dataset = read_dataset(write_set(tmp_path, high=255))
     assert len(dataset.notes) == 1
     assert "from 128 on is road" in dataset.notes[0]
     assert set(read_sample(dataset, dataset.splits["val"][0])[1].ravel()) == {0, 1}
 
 
 def test_a_split_is_drawn_where_none_is_given(tmp_path: Path) -> None:
-    dataset = dataset_from_path(write_set(tmp_path, train=10, val=0), val_fraction=0.3, seed=5)
+    dataset = read_dataset(write_set(tmp_path, train=10, val=0), val_fraction=0.3, seed=5)
     assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 7, "val": 3}
     assert "seed 5 into 7 train and 3 val" in dataset.notes[0]
 
@@ -48,7 +48,7 @@ def test_masks_are_sampled_evenly_so_that_empty_ones_do_not_decide(tmp_path: Pat
     write_set(tmp_path, high=255)
     for index in range(2):
         save(tmp_path / f"masks/train/img-{index + low}.png", make_mask(high=0))
-    assert dataset_from_path(tmp_path).label_mapping.kind == "threshold"
+    assert read_dataset(tmp_path).label_mapping.kind == "threshold"
 
 
 @pytest.mark.real
@@ -66,7 +66,7 @@ def test_masks_are_sampled_evenly_so_that_empty_ones_do_not_decide(tmp_path: Pat
     ],
 )
 def test_real_sets_are_read(name: str, counts: dict[str, int], kind: str) -> None:
-    dataset = dataset_from_path(real_data() / name)
+    dataset = read_dataset(real_data() / name)
     assert {split: len(samples) for split, samples in dataset.splits.items()} == counts
     assert dataset.label_mapping.kind == kind
     image, target, _ = read_sample(dataset, dataset.splits["val"][0])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from made_sets import make_image, save
-from overland.datasets import dataset_from_path, read_sample
+from overland.datasets import read_dataset, read_sample
 from overland.datasets.layouts.published import layout_from_camvid
 
 
@@ -14,7 +14,7 @@ def test_eleven_classes_void_ignored_and_drives_as_groups(tmp_path: Path) -> Non
         for name in names:
             save(tmp_path / split / f"{name}.png", make_image(0, (4, 6)))
             save(tmp_path / f"{split}annot" / f"{name}.png", np.arange(24, dtype=np.uint8).reshape(4, 6) % 12)
-    dataset = dataset_from_path(tmp_path)
+    dataset = read_dataset(tmp_path)
     assert dataset.legend.num_classes == 11
     assert dataset.legend.names[10] == "bicyclist"
     assert [sample.group for sample in dataset.splits["train"]] == ["0001TP", "0006R0"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from made_sets import make_image, save
-from overland.datasets import dataset_from_path, read_sample
+from overland.datasets import read_dataset, read_sample
 from overland.datasets.layouts.published import layout_from_cityscapes
 from overland.errors import DataError
 
@@ -23,19 +23,19 @@ def write_cityscapes(root: Path, ending: str, values: list[int]) -> Path:
     ("ending", "values"), [("labelIds", [7, 8, 0, 29, 33, 255]), ("labelTrainIds", [0, 1, 255, 255, 18, 255])]
 )
 def test_nineteen_classes_and_the_rest_ignored(tmp_path: Path, ending: str, values: list[int]) -> None:
-    dataset = dataset_from_path(write_cityscapes(tmp_path, ending, values))
+    dataset = read_dataset(write_cityscapes(tmp_path, ending, values))
     assert dataset.legend.num_classes == 19
     sample = dataset.splits["train"][0]
     assert (sample.key, sample.group) == ("train/aachen_000000_000019", "aachen")
     assert read_sample(dataset, sample)[1].tolist() == [[0, 1, 255, 255, 18, 255]]
-    assert dataset.splits["test"][0].target is None
+    assert dataset.splits["test"][0].mask is None
 
 
 def test_a_missing_annotation_is_named(tmp_path: Path) -> None:
     write_cityscapes(tmp_path, "labelIds", [7])
     next((tmp_path / "gtFine/val").rglob("*.png")).unlink()
     with pytest.raises(DataError, match="1 of 2 images without a mask: ulm/ulm_000000_000019"):
-        dataset_from_path(tmp_path)
+        read_dataset(tmp_path)
 
 
 def test_none_without_both_folders(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from made_sets import make_image, make_mask, save
-from overland.datasets import dataset_from_path, read_sample
+from overland.datasets import read_dataset, read_sample
 from overland.errors import DataError
 
 ROAD = "name,r,g,b\nroad, 255, 255, 255\nbackground, 0, 0, 0\n"
@@ -29,7 +29,7 @@ def write_deepglobe(root: Path, classes: str, mask: np.ndarray, labelled: int = 
 def test_roads_are_class_1_and_rows_without_mask_unlabelled(tmp_path: Path) -> None:
     mask = np.repeat(make_mask(high=255)[:, :, None], 3, axis=2)
     mask[0, 8:16] = 130
-    dataset = dataset_from_path(write_deepglobe(tmp_path, ROAD, mask))
+    dataset = read_dataset(write_deepglobe(tmp_path, ROAD, mask))
     assert dataset.legend.names == ("background", "road")
     assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 4, "val": 1, "unlabelled": 1}
     assert np.array_equal(read_sample(dataset, dataset.splits["train"][0])[1], make_mask())
@@ -39,7 +39,7 @@ def test_land_cover_keeps_the_order_of_the_table_and_ignores_unknown(tmp_path: P
     mask = np.zeros((24, 32, 3), np.uint8)
     mask[:8] = 10, 240, 255
     mask[8:16] = 0, 0, 200
-    dataset = dataset_from_path(write_deepglobe(tmp_path, LAND, mask))
+    dataset = read_dataset(write_deepglobe(tmp_path, LAND, mask))
     assert dataset.legend.names == ("urban_land", "water")
     assert dataset.legend.colors == ((0, 255, 255), (0, 0, 255))
     target = read_sample(dataset, dataset.splits["train"][0])[1]
@@ -62,4 +62,4 @@ def test_a_table_that_is_wrong_is_said(tmp_path: Path, file: str, text: str | No
     if text is not None:
         (tmp_path / file).write_text(text)
     with pytest.raises(DataError, match=message):
-        dataset_from_path(tmp_path)
+        read_dataset(tmp_path)

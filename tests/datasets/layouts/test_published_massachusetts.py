@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from made_sets import make_image, make_mask, real_data, save
-from overland.datasets import dataset_from_path, read_sample
+from overland.datasets import read_dataset, read_sample
 from overland.datasets.layouts.published import layout_from_massachusetts
 from overland.raster import read_image
 
@@ -35,7 +35,7 @@ def write_kaggle(root: Path, *, forms: tuple[str, ...] = ("tiff", "png")) -> Pat
 
 
 def check(root: Path) -> None:
-    dataset = dataset_from_path(root)
+    dataset = read_dataset(root)
     assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 2, "val": 1, "test": 1}
     assert dataset.legend.names == ("background", "road")
     sample = dataset.splits["train"][0]
@@ -65,7 +65,7 @@ def test_buildings_have_the_names_and_colours_of_their_table(tmp_path: Path) -> 
     for path in (tmp_path / "png").glob("*_labels/*"):
         save(path, red)
     (tmp_path / "label_class_dict.csv").write_text("name,r,g,b\nbackground,0,0,0\nbuilding,255,0,0\n")
-    dataset = dataset_from_path(tmp_path)
+    dataset = read_dataset(tmp_path)
     assert dataset.legend.names == ("background", "building")
     assert np.array_equal(read_sample(dataset, dataset.splits["val"][0])[1], make_mask())
 
@@ -74,7 +74,7 @@ def test_folders_with_labels_that_declare_nothing_may_be_anybodys(tmp_path: Path
     for split in ("train", "val"):
         save(tmp_path / split / "a.png", make_image(0))
         save(tmp_path / f"{split}_labels" / "a.png", make_mask(high=2))
-    dataset = dataset_from_path(tmp_path)
+    dataset = read_dataset(tmp_path)
     assert dataset.legend.names == ("class 0", "class 1", "class 2")
     assert not dataset.names_declared
 
@@ -93,7 +93,7 @@ def test_a_real_tile_of_full_size_in_the_published_folders(tmp_path: Path) -> No
         save(tmp_path / split / "map" / "17728720_15.tif", np.where(labels == 1, 255, 0).astype(np.uint8))
         (tmp_path / split / "sat").mkdir()
         (tmp_path / split / "sat" / "17728720_15.tiff").write_bytes(tile.read_bytes())
-    dataset = dataset_from_path(tmp_path)
+    dataset = read_dataset(tmp_path)
     image, target, valid = read_sample(dataset, dataset.splits["val"][0])
     assert image.shape == (3, 1500, 1500)
     assert np.array_equal(target[valid] == 1, labels[valid] == 1)

@@ -19,7 +19,14 @@ _MOST_OFF_PX = 0.5
 
 
 def check_faults(records: Sequence[Record]) -> list[Issue]:
-    """Files that cannot be read and masks that cannot be decoded: one issue for each kind, with the first message."""
+    """Report files that cannot be read and masks that cannot be decoded.
+
+    Args:
+        records: The survey.
+
+    Returns:
+        One issue for each kind, with the first message.
+    """
     faults: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for record in records:
         for code, message, path in record.faults:
@@ -32,7 +39,14 @@ def check_faults(records: Sequence[Record]) -> list[Issue]:
 
 
 def check_sizes(records: Sequence[Record]) -> list[Issue]:
-    """Images and masks of different size; pairs whose masks would fit each other's images are named as swapped."""
+    """Report images and masks of different size; pairs whose masks fit each other's images are named as swapped.
+
+    Args:
+        records: The survey.
+
+    Returns:
+        An issue for each pair of files, or of swapped pairs.
+    """
     wrong = [record for record in records if record.image and record.mask and _size(record.image) != _size(record.mask)]
     issues = []
     while wrong:
@@ -44,15 +58,24 @@ def check_sizes(records: Sequence[Record]) -> list[Issue]:
     return issues
 
 
-def check_kinds(records: Sequence[Record]) -> list[Issue]:
-    """Images that differ from the others in bands or pixel type, so that one model cannot take all of them."""
+def check_kinds(records: Sequence[Record], bands: Sequence[int] | None = None) -> list[Issue]:
+    """Report images that differ from the others in bands or pixel type, so that one model cannot take all of them.
+
+    Args:
+        records: The survey.
+        bands: The bands that are read, counted from 1; the number of bands may then differ.
+
+    Returns:
+        One issue or none.
+    """
     kinds: dict[tuple[int, str], list[Path]] = defaultdict(list)
     for record in records:
         if record.image:
-            kinds[record.image.bands, record.image.dtype].append(record.sample.image)
+            count = record.image.bands if bands is None else len(bands)
+            kinds[count, record.image.dtype].append(record.sample.image)
     if len(kinds) < 2:
         return []
-    found = "; ".join(f"{len(paths)} have {bands} bands of {dtype}" for (bands, dtype), paths in kinds.items())
+    found = "; ".join(f"{len(paths)} have {count} bands of {dtype}" for (count, dtype), paths in kinds.items())
     odd = tuple(kinds[min(kinds, key=lambda kind: len(kinds[kind]))])
     message = (
         f"Images differ in bands or pixel type: {found}. Odd ones: {named_files(odd)}. "
@@ -62,7 +85,14 @@ def check_kinds(records: Sequence[Record]) -> list[Issue]:
 
 
 def check_imagery(records: Sequence[Record]) -> list[Issue]:
-    """Images that are blank, or without data over half of their area."""
+    """Report images that are blank, without data over half of their area, or filled with an undeclared number.
+
+    Args:
+        records: The survey.
+
+    Returns:
+        One issue for each of the three kinds at most.
+    """
     blank = [r.sample.image for r in records if r.image and (r.image.is_constant or r.image.empty_fraction == 1)]
     part = [
         r.sample.image
@@ -81,11 +111,27 @@ def check_imagery(records: Sequence[Record]) -> list[Issue]:
             f"{named_files(part)}. Their labels there teach nothing true: declare nodata, or set those labels to 255."
         )
         issues.append(Issue("warning", "empty-imagery", message, tuple(part)))
+    filled = [(r.image.fill, r.sample.image) for r in records if r.image and r.image.fill is not None]
+    if filled:
+        paths = tuple(path for _, path in filled)
+        message = (
+            f"{count_of(paths, 'image')} with pixels of {filled[0][0]:g} in all bands, far from all others: "
+            f"{named_files(paths)}. It is a fill value that no file declares; declare it, such as with "
+            f"`gdal_edit.py -a_nodata {filled[0][0]:g} FILE`."
+        )
+        issues.append(Issue("error", "undeclared-fill", message, paths))
     return issues
 
 
 def check_ground(records: Sequence[Record]) -> list[Issue]:
-    """Georeferenced masks whose CRS or extent is not that of their image."""
+    """Report georeferenced masks whose CRS, extent or direction of rows is not that of their image.
+
+    Args:
+        records: The survey.
+
+    Returns:
+        One issue for each kind.
+    """
     issues: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for record in records:
         if not record.image or not record.mask:
@@ -109,10 +155,12 @@ def check_ground(records: Sequence[Record]) -> list[Issue]:
 
 
 def _misplaced(image: Grid, mask: Grid) -> tuple[str, str] | None:
-    if CRS.from_user_input(image.crs) != CRS.from_user_input(mask.crs):
+    if image.crs != mask.crs and CRS.from_user_input(image.crs) != CRS.from_user_input(mask.crs):
         return "crs-differs", f"the mask is in {mask.crs}, the image in {image.crs}."
     pixel = max(abs(image.transform.a), abs(image.transform.b), 1e-12)
     off = max(abs(a - b) for a, b in zip(image.bounds, mask.bounds, strict=True)) / pixel
+    if image.transform.e * mask.transform.e < 0:
+        return "extent-differs", "its rows run the other way, so it lies upside down on the image (south up)."
     if off <= _MOST_OFF_PX:
         return None
     left, bottom, right, top = image.bounds

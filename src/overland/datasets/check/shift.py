@@ -1,29 +1,36 @@
-"""Labels that lie beside what they mean: the best offset between mask borders and image edges."""
+"""Labels that are shifted against the images: the best offset between mask borders and image edges.
+
+Edges and borders are correlated block by block for every offset up to 24 pixels; a peak of the mean is believed where
+it is high, has no rival, and stays in its place when the blocks are resampled.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
 from overland.datasets.issue import Issue
+from overland.datasets.masks import Labels, Pixels, Valid
 from overland.legend import IGNORE_INDEX
 
-__all__ = ["Offset", "check_shift", "correlations", "estimate_offset"]
+__all__ = ["Lags", "Offset", "check_shift", "correlations", "estimate_offset"]
 
-Array = npt.NDArray[np.float32]
+Lags = npt.NDArray[np.float32]
+"""Correlations (49, 49) by offset, with offset zero in the middle."""
+Plane = npt.NDArray[np.float32]
 
 _RADIUS = 24
 _BLOCK = 512
 _MOST_BLOCKS = 3
 _PEAK_HALF_WIDTH = 4
 _RESAMPLES = 24
-# Measured on road, land-cover and street sets: true peaks, shifted or not, reach 6 to 15 deviations, noise 2.5 to 5.
+# Measured on road, land-cover and street sets: true peaks, shifted or not, reach 6 to 15 and
+# noise 2.5 to 5 standard deviations.
 _MIN_BLOCKS = 4
 _MIN_STRENGTH = 5.5
 _MAX_RIVAL = 0.7
@@ -34,11 +41,14 @@ _MIN_PX = 2.0
 
 @dataclass(frozen=True)
 class Offset:
-    """How far the labels lie to the right of and below what they mean, in pixels.
+    """How far the labels lie to the right of and below what they mean.
 
-    `strength` is the height of the correlation's peak in its standard deviations, `agreement` the fraction of resampled
-    sets of images that have the peak in the same place. `is_sure` says whether both, and the lack of a rival peak,
-    are enough to believe it.
+    Attributes:
+        right: Pixels to the right.
+        down: Pixels down.
+        strength: Height of the correlation's peak in its standard deviations.
+        agreement: Fraction of the resampled sets of images that have the peak in the same place.
+        is_sure: True where both, and the lack of a rival peak, are enough to believe it.
     """
 
     right: int
@@ -53,11 +63,16 @@ class Offset:
         return float(np.hypot(self.right, self.down))
 
 
-def correlations(image: npt.NDArray[Any], labels: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_]) -> list[Array]:
+def correlations(image: Pixels, labels: Labels, valid: Valid) -> list[Lags]:
     """Correlate image edges with mask borders for every offset up to 24 pixels, block by block.
 
-    `image` is (bands, height, width), `labels` and `valid` (height, width). Each result is (49, 49) with offset zero
-    in the middle; blocks without a border give none.
+    Args:
+        image: An image (bands, height, width).
+        labels: Its class ids (height, width).
+        valid: Where it holds data (height, width).
+
+    Returns:
+        The correlations of each block that has a border and an edge.
     """
     results = []
     for rows, cols in _blocks(*labels.shape):
@@ -69,8 +84,15 @@ def correlations(image: npt.NDArray[Any], labels: npt.NDArray[np.uint8], valid: 
     return results
 
 
-def estimate_offset(evidence: Sequence[Array]) -> Offset | None:
-    """Find the offset at which labels fit the images best, from the correlations of all blocks; None without any."""
+def estimate_offset(evidence: Sequence[Lags]) -> Offset | None:
+    """Find the offset at which labels fit the images best.
+
+    Args:
+        evidence: The correlations of all blocks.
+
+    Returns:
+        The offset; None where there are too few blocks to tell.
+    """
     if len(evidence) < _MIN_BLOCKS:
         return None
     stack = np.stack(evidence)
@@ -93,17 +115,24 @@ def estimate_offset(evidence: Sequence[Array]) -> Offset | None:
 
 
 def check_shift(offset: Offset | None) -> list[Issue]:
-    """Report labels that lie 2 pixels or more beside the image, where the evidence is sure."""
+    """Report labels that lie 2 pixels or more off the image, where the evidence is sure.
+
+    Args:
+        offset: The offset found.
+
+    Returns:
+        One issue or none.
+    """
     if offset is None or not offset.is_sure or offset.pixels < _MIN_PX:
         return []
     across = f"{abs(offset.right)} px to the {'right' if offset.right > 0 else 'left'}"
     along = f"{abs(offset.down)} px {'down' if offset.down > 0 else 'up'}"
     message = (
         f"Labels are shifted against the images by ({offset.right}, {offset.down}) pixels: {across}, {along} "
-        f"(peak of {offset.strength:.1f} deviations, {offset.agreement:.0%} of the resampled images agree). "
+        f"(peak of {offset.strength:.1f} standard deviations, {offset.agreement:.0%} of the resampled images agree). "
         f"Move the masks by ({-offset.right}, {-offset.down}), or look for another registration of one of the two."
     )
-    return [Issue("error", "shifted-labels", message)]
+    return [Issue("warning", "shifted-labels", message)]
 
 
 def _blocks(height: int, width: int) -> list[tuple[slice, slice]]:
@@ -117,7 +146,7 @@ def _central_slices(size: int) -> list[slice]:
     return [slice(start + index * block, start + (index + 1) * block) for index in range(count)]
 
 
-def _borders(labels: npt.NDArray[np.uint8]) -> Array:
+def _borders(labels: Labels) -> Plane:
     borders = np.zeros(labels.shape, np.float32)
     for first, second in (
         ((slice(1, None), slice(None)), (slice(None, -1), slice(None))),
@@ -131,14 +160,14 @@ def _borders(labels: npt.NDArray[np.uint8]) -> Array:
     return np.minimum(borders, np.float32(1))
 
 
-def _edges(grey: Array, valid: npt.NDArray[np.bool_]) -> Array:
+def _edges(grey: Plane, valid: Valid) -> Plane:
     along_rows, along_cols = np.gradient(ndimage.gaussian_filter(np.where(valid, grey, 0), 1.0))
     edges = np.hypot(along_rows, along_cols) * valid
     # A few very bright edges (roofs, cars) would otherwise outvote all others.
     return np.asarray(np.minimum(edges, np.percentile(edges, 98)), dtype=np.float32)
 
 
-def _correlation(edges: Array, borders: Array) -> Array:
+def _correlation(edges: Plane, borders: Plane) -> Lags:
     shape = [fft.next_fast_len(size + _RADIUS, real=True) for size in edges.shape]
     spectrum = fft.rfft2(edges - edges.mean(), shape) * np.conj(fft.rfft2(borders - borders.mean(), shape))
     # Half-way to phase correlation: flatter spectra make the peak narrow, full whitening would drown it in noise.
@@ -148,19 +177,19 @@ def _correlation(edges: Array, borders: Array) -> Array:
     return np.asarray(lags / max(float(np.abs(lags).max()), 1e-12), dtype=np.float32)
 
 
-def _argmax(lags: Array) -> tuple[int, int]:
+def _argmax(lags: Lags) -> tuple[int, int]:
     row, col = np.unravel_index(int(lags.argmax()), lags.shape)
     return int(row), int(col)
 
 
-def _rival(lags: Array, peak: tuple[int, int]) -> float:
+def _rival(lags: Lags, peak: tuple[int, int]) -> float:
     far = lags.copy()
     rows, cols = (slice(max(0, at - _PEAK_HALF_WIDTH), at + _PEAK_HALF_WIDTH + 1) for at in peak)
     far[rows, cols] = -np.inf
     return float(far.max())
 
 
-def _agreement(stack: Array, peak: tuple[int, int]) -> float:
+def _agreement(stack: Lags, peak: tuple[int, int]) -> float:
     rng = np.random.default_rng(0)
     draws = (stack[rng.integers(len(stack), size=len(stack))].mean(axis=0) for _ in range(_RESAMPLES))
     near = [np.hypot(*np.subtract(_argmax(draw), peak)) <= 1.5 for draw in draws]

@@ -16,26 +16,51 @@ _LISTED = 5
 
 
 def check_duplicates(records: Sequence[Record]) -> list[Issue]:
-    """Images with the same pixels, in two splits (an error) or in one; blank images are not compared."""
+    """Report images with the same pixels, in two splits or in one; blank images are not compared.
+
+    Args:
+        records: The survey.
+
+    Returns:
+        Up to two issues.
+    """
     same: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        if record.image and not record.image.is_constant:
+        if record.image and record.image.digest and not record.image.is_constant:
             same[record.image.digest].append(record)
     repeated = [group for group in same.values() if len(group) > 1]
     across = [group for group in repeated if len({record.split for record in group}) > 1]
     within = [group for group in repeated if group not in across]
-    issues = []
-    if across:
-        text = "the score on one split is then partly that of images learned by heart. Keep each in one split."
-        issues.append(_duplicates("error", "duplicate-across-splits", "in two splits", across, text))
-    if within:
-        text = "they count twice. Keep one of each."
-        issues.append(_duplicates("warning", "duplicate-image", "twice in one split", within, text))
-    return issues
+    return [
+        Issue(
+            "warning",
+            code,
+            f"{count_of(groups, 'image')} {where}, pixel for pixel "
+            f"({' = '.join(record.sample.key for record in groups[0])}): {effect}",
+            tuple(record.sample.image for group in groups for record in group),
+        )
+        for code, where, groups, effect in (
+            (
+                "duplicate-across-splits",
+                "in two splits",
+                across,
+                "the score on one split is then partly that of images learned by heart. Keep each in one split.",
+            ),
+            ("duplicate-image", "twice in one split", within, "they count twice. Keep one of each."),
+        )
+        if groups
+    ]
 
 
 def check_groups(splits: Mapping[str, Sequence[Record]]) -> list[Issue]:
-    """Scenes or drives of which images are in two splits."""
+    """Report scenes or drives of which images are in two splits.
+
+    Args:
+        splits: The survey of each split.
+
+    Returns:
+        One issue or none.
+    """
     where: dict[str, set[str]] = defaultdict(set)
     for split, records in splits.items():
         for record in records:
@@ -55,7 +80,14 @@ def check_groups(splits: Mapping[str, Sequence[Record]]) -> list[Issue]:
 
 
 def check_overlaps(records: Sequence[Record]) -> list[Issue]:
-    """Georeferenced images of different splits that show the same ground."""
+    """Report georeferenced images of different splits that show the same ground.
+
+    Args:
+        records: The survey.
+
+    Returns:
+        One issue or none.
+    """
     placed = [record for record in records if record.image and record.image.grid.is_georeferenced]
     pairs = []
     for crs in sorted({record.image.grid.crs or "" for record in placed if record.image}):
@@ -81,14 +113,3 @@ def _overlapping(records: Sequence[Record]) -> list[tuple[Record, Record]]:
         others = index + 1 + np.flatnonzero(meets & (splits[index + 1 :] != splits[index]))
         pairs += [(records[index], records[int(other)]) for other in others]
     return pairs
-
-
-def _duplicates(severity: str, code: str, where: str, groups: list[list[Record]], text: str) -> Issue:
-    files = tuple(record.sample.image for group in groups for record in group)
-    first = " = ".join(record.sample.key for record in groups[0])
-    return Issue(
-        "error" if severity == "error" else "warning",
-        code,
-        f"{count_of(groups, 'image')} {where}, pixel for pixel ({first}): {text}",
-        files,
-    )

@@ -1,4 +1,7 @@
-"""The survey: every image and mask of a dataset is read once, and what the checks need is kept."""
+"""The survey: every image and mask of a dataset is read once, and what the checks need is kept.
+
+Before a training only headers are read, and the values of some masks: that is quick, and finds what would end it.
+"""
 
 from __future__ import annotations
 
@@ -7,69 +10,115 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from overland.datasets.check.shift import correlations
+from overland.datasets.check.shift import Lags, correlations
 from overland.datasets.class_balance import class_counts
 from overland.datasets.dataset import Sample
 from overland.datasets.label_mapping import LabelMapping
-from overland.datasets.masks import RawMask, empty_fraction, is_constant, read_mask, value_counts
+from overland.datasets.masks import (
+    Labels,
+    Pixels,
+    RawMask,
+    Valid,
+    empty_fraction,
+    is_constant,
+    read_mask,
+    undeclared_fill,
+    value_counts,
+)
 from overland.errors import DataError
 from overland.geo.grid import Grid
 from overland.legend import IGNORE_INDEX
 from overland.progress import track
 from overland.raster.read import open_scene
 
-__all__ = ["ImageFacts", "MaskFacts", "Record", "survey"]
+__all__ = ["ImageFacts", "MaskFacts", "Record", "survey", "survey_headers"]
 
 _MOST_CORRELATED = 160
+_MOST_HEADERS = 2000
+_MOST_MASKS = 200
 
-Pixels = npt.NDArray[Any]
-Valid = npt.NDArray[np.bool_]
 Fault = tuple[str, str, Path]
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is kept of an image; `empty_fraction` is the fraction of its pixels that are nodata, or all black or white."""
+    """Facts of an image.
+
+    Attributes:
+        grid: Size and place.
+        bands: Number of bands, without an alpha band.
+        dtype: Type of the pixels.
+        digest: Hash of the pixels; empty where only the header was read, as are the fields that follow.
+        empty_fraction: Fraction of the pixels that are nodata, or all black or white.
+        is_constant: True where each band holds one value.
+        fill: A number such as -9999 that stands for "no data" and is not declared.
+    """
 
     grid: Grid
     bands: int
     dtype: str
-    digest: str
-    empty_fraction: float
-    is_constant: bool
+    digest: str = ""
+    empty_fraction: float = 0.0
+    is_constant: bool = False
+    fill: float | None = None
 
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """What is kept of a mask; `values` is empty for a colour mask, `counts` None where it could not be decoded."""
+    """Facts of a mask.
+
+    Attributes:
+        grid: Size and place.
+        driver: GDAL's name of the format.
+        nodata: The value that the file declares to mean "no label".
+        values: Number of pixels of each value; empty for a mask of colours, and where only the header was read.
+        counts: Number of pixels of each class; None where the mask was not decoded.
+        ignored: Number of pixels without a label.
+    """
 
     grid: Grid
     driver: str
-    nodata: int | None
-    values: Counter[int]
-    counts: npt.NDArray[np.int64] | None
-    ignored: int
+    nodata: float | None
+    values: Counter[int] = field(default_factory=Counter)
+    counts: npt.NDArray[np.int64] | None = None
+    ignored: int = 0
 
 
 @dataclass(frozen=True)
 class Record:
-    """One sample as surveyed; `faults` are the errors met: an issue's code, the message and the file."""
+    """One sample as surveyed.
+
+    Attributes:
+        split: The split of the sample.
+        sample: The sample.
+        image: Facts of the image; None where it could not be read.
+        mask: Facts of the mask; None where there is none, or it could not be read.
+        faults: The errors met: the code of an issue, the message and the file.
+        lags: For some samples, the correlations of image edges with mask borders.
+    """
 
     split: str
     sample: Sample
     image: ImageFacts | None
     mask: MaskFacts | None
     faults: tuple[Fault, ...] = ()
-    evidence: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    lags: list[Lags] = field(default_factory=list)
 
 
 def survey(samples: Iterable[tuple[str, Sample]], label_mapping: LabelMapping | None) -> list[Record]:
-    """Read each (split, sample) once; masks are decoded where there is a label_mapping."""
+    """Read every image and mask once.
+
+    Args:
+        samples: Each split and sample.
+        label_mapping: The mapping that decodes the masks; they are not decoded without one.
+
+    Returns:
+        A record of each sample.
+    """
     tasks = list(samples)
     # Evenly spread, so that every part of the set has a say in whether the labels are shifted.
     step = max(1, -(-len(tasks) // _MOST_CORRELATED))
@@ -81,58 +130,85 @@ def survey(samples: Iterable[tuple[str, Sample]], label_mapping: LabelMapping | 
     return records
 
 
+def survey_headers(samples: Iterable[tuple[str, Sample]], label_mapping: LabelMapping) -> list[Record]:
+    """Read the headers of images and masks, and the values of some masks, evenly spread over all.
+
+    Args:
+        samples: Each split and sample; of more than 2,000 that many are looked at.
+        label_mapping: The mapping that decodes the masks.
+
+    Returns:
+        A record of each sample looked at, with the values of 200 masks at most.
+    """
+    tasks = list(samples)
+    tasks = tasks[:: max(1, -(-len(tasks) // _MOST_HEADERS))]
+    step = max(1, -(-len(tasks) // _MOST_MASKS))
+    records = []
+    for index, (split, sample) in enumerate(tasks):
+        faults: list[Fault] = []
+        image = mask = None
+        try:
+            with open_scene(sample.image, expand_palette=True) as scene:
+                image = ImageFacts(scene.grid, len(scene.data_bands), scene.dtype)
+        except DataError as error:
+            faults.append(("unreadable-file", str(error), sample.image))
+        if sample.mask is not None and index % step == 0:
+            mask, _ = _read_mask(sample.mask, label_mapping, faults)
+        elif sample.mask is not None:
+            try:
+                with open_scene(sample.mask) as scene:
+                    mask = MaskFacts(scene.grid, scene.driver, scene.nodata)
+            except DataError as error:
+                faults.append(("unreadable-file", str(error), sample.mask))
+        records.append(Record(split, sample, image, mask, tuple(faults)))
+    return records
+
+
 def _record(split: str, sample: Sample, label_mapping: LabelMapping | None, *, is_correlated: bool) -> Record:
     faults: list[Fault] = []
     image = mask = facts = ids = None
-    evidence: list[npt.NDArray[np.float32]] = []
+    lags: list[Lags] = []
     try:
         image, valid, facts = _read_image(sample)
     except DataError as error:
         faults.append(("unreadable-file", str(error), sample.image))
     if sample.mask is not None and sample.mask.is_file():
-        try:
-            raw = read_mask(sample.mask)
-            ids = _decoded(raw, label_mapping, faults)
-            mask = _mask_facts(raw, ids, label_mapping)
-        except DataError as error:
-            faults.append(("unreadable-file", str(error), sample.mask))
+        mask, ids = _read_mask(sample.mask, label_mapping, faults)
     if is_correlated and image is not None and ids is not None and image.shape[1:] == ids.shape:
-        evidence = correlations(image, ids, valid)
-    return Record(split, sample, facts, mask, tuple(faults), evidence)
+        lags = correlations(image, ids, valid)
+    return Record(split, sample, facts, mask, tuple(faults), lags)
 
 
 def _read_image(sample: Sample) -> tuple[Pixels, Valid, ImageFacts]:
     with open_scene(sample.image, expand_palette=True) as scene:
         pixels, valid = scene.read()
-        facts = ImageFacts(
-            grid=scene.grid,
-            bands=len(pixels),
-            dtype=scene.dtype,
-            digest=_digest(pixels),
-            empty_fraction=empty_fraction(pixels, valid),
-            is_constant=is_constant(pixels),
-        )
-    return pixels, valid, facts
+        grid, dtype = scene.grid, scene.dtype
+    header = f"{pixels.shape} {pixels.dtype}".encode()[:64]
+    digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, key=header, digest_size=16).hexdigest()
+    fill = undeclared_fill(pixels, valid)
+    if fill is not None:
+        # The edge of the fill is no edge on the ground.
+        valid = valid & (pixels != fill).any(axis=0)
+    empty, constant = empty_fraction(pixels, valid), is_constant(pixels)
+    return pixels, valid, ImageFacts(grid, len(pixels), dtype, digest, empty, constant, fill)
 
 
-def _digest(pixels: Pixels) -> str:
-    header = f"{pixels.shape} {pixels.dtype}".encode()
-    return hashlib.blake2b(np.ascontiguousarray(pixels).data, key=header[:64], digest_size=16).hexdigest()
-
-
-def _decoded(raw: RawMask, label_mapping: LabelMapping | None, faults: list[Fault]) -> npt.NDArray[np.uint8] | None:
-    if label_mapping is None:
-        return None
+def _read_mask(
+    path: Path, label_mapping: LabelMapping | None, faults: list[Fault]
+) -> tuple[MaskFacts | None, Labels | None]:
     try:
-        return label_mapping.ids_from_mask(raw)
+        raw: RawMask = read_mask(path)
     except DataError as error:
-        faults.append(("unknown-value", str(error), raw.path))
-        return None
-
-
-def _mask_facts(raw: RawMask, ids: npt.NDArray[np.uint8] | None, label_mapping: LabelMapping | None) -> MaskFacts:
+        faults.append(("unreadable-file", str(error), path))
+        return None, None
     values = Counter[int]() if raw.has_colors else value_counts(raw)
+    try:
+        ids = label_mapping.ids_from_mask(raw) if label_mapping else None
+    except DataError as error:
+        faults.append(("unknown-value", str(error), path))
+        ids = None
     if ids is None or label_mapping is None:
-        return MaskFacts(raw.grid, raw.driver, raw.nodata, values, None, 0)
+        return MaskFacts(raw.grid, raw.driver, raw.nodata, values), None
     ignored = int((ids == IGNORE_INDEX).sum())
-    return MaskFacts(raw.grid, raw.driver, raw.nodata, values, class_counts(ids, label_mapping.num_classes), ignored)
+    counts = class_counts(ids, label_mapping.num_classes)
+    return MaskFacts(raw.grid, raw.driver, raw.nodata, values, counts, ignored), ids

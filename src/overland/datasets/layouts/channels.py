@@ -1,4 +1,9 @@
-"""The label map of the managed cloud trainer: which value in a mask is which class."""
+"""The four channels of the managed cloud trainer, with its label map.
+
+`train/` and `train_annotation/`, `validation/` and `validation_annotation/`, and `label_map/train_label_map.json`,
+which says which value in a mask is which class. Source: Amazon SageMaker, Semantic Segmentation Algorithm, input and
+output interface.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ from overland.datasets.layouts.layout import Layout, paired_folders
 from overland.datasets.masks import read_mask, unique_values
 from overland.errors import DataError
 from overland.legend import IGNORE_INDEX, Legend, legend_from_names
+from overland.text import check_name, read_text
 
 __all__ = [
     "CHANNELS",
@@ -24,16 +30,30 @@ __all__ = [
 ]
 
 
+CHANNELS = {"train": "train", "val": "validation"}
+LABEL_MAPS = "label_map"
+# Ours, next to the channels: the trainer knows classes by number alone.
+CLASS_NAMES = "class_names.json"
+
 _SAMPLED = 48
 _MOST_UNMAPPED = 200
 _BINARY_NAMES = ("background", "foreground")
 
 
 def label_mapping_from_file(path: Path, masks: Sequence[Path]) -> dict[int, int]:
-    """The id of each value from a label map: {"scale": "3"}, or {"map": {"<id>": <value>}}.
+    """Read the class id of each value from a label map: {"scale": "3"}, or {"map": {"<id>": <value>}}.
 
-    With a scale an id is the value divided by it, rounded down; the values are those of `masks`, of which 48 spread
-    over all are read. 255 is ignored unless a map lists it. Raises `DataError` for anything else.
+    With a scale an id is the value divided by it, rounded down. 255 is ignored unless a map lists it.
+
+    Args:
+        path: The label map.
+        masks: The masks whose values a scale divides; 48 of them, spread over all, are read.
+
+    Returns:
+        The class id of each value, 255 for ignored.
+
+    Raises:
+        DataError: The file is no label map, or gives a class that cannot be.
     """
     declared = _read_object(path)
     if set(declared) == {"map"} and isinstance(declared["map"], dict):
@@ -51,22 +71,43 @@ def label_mapping_from_file(path: Path, masks: Sequence[Path]) -> dict[int, int]
 
 
 def legend_from_ids(mapping: Mapping[int, int]) -> Legend:
-    """A legend with made-up names for the ids of a mapping."""
+    """Make a legend with made-up names for the ids of a mapping.
+
+    Args:
+        mapping: The class id of each value.
+
+    Returns:
+        The legend.
+    """
     count = max((index for index in mapping.values() if index != IGNORE_INDEX), default=0) + 1
     return legend_from_names(_BINARY_NAMES if count <= 2 else [f"class {index}" for index in range(count)])
 
 
 def read_class_names(path: Path) -> dict[int, str] | None:
-    """Class names by id from a JSON object {"0": "background", ...}; None when the file is not there."""
+    """Read class names by id from a JSON object {"0": "background", ...}.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The names; None where the file is not there.
+
+    Raises:
+        DataError: The file holds something else.
+    """
     if not path.is_file():
         return None
-    return {_whole(path, index): str(name) for index, name in _read_object(path).items()}
+    return {_whole(path, index): check_name(name, str(path)) for index, name in _read_object(path).items()}
 
 
 def mapping_from_values(masks: Sequence[Path]) -> dict[int, int] | None:
-    """Values as ids and 255 as ignored, which is what the trainer does without a label map.
+    """Take values as ids and 255 as ignored, which is what the trainer does without a label map.
 
-    None where the masks hold no ids: 0 and 255 alone, or many values as noise makes them.
+    Args:
+        masks: The masks, of which 48 spread over all are read.
+
+    Returns:
+        The class id of each value; None where the masks hold no ids: 0 and 255 alone, or many values as noise makes.
     """
     values = _sampled_values(masks) - {IGNORE_INDEX}
     are_ids = max(values, default=0) in range(1, _MOST_UNMAPPED)
@@ -92,8 +133,8 @@ def _sampled_values(masks: Sequence[Path]) -> set[int]:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        declared = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        declared = json.loads(read_text(path))
+    except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"{path} is not valid JSON ({error}).") from error
     if not isinstance(declared, dict):
         raise DataError(f'{path} holds no JSON object; expected one such as {{"scale": "3"}}.')
@@ -107,22 +148,20 @@ def _whole(path: Path, value: object) -> int:
         raise DataError(f"{path} has {value!r} where a whole number is needed.") from None
 
 
-# The four channels of the managed cloud trainer, with its label map.
-#
-# train/ and train_annotation/, validation/ and validation_annotation/, label_map/train_label_map.json.
-
-CHANNELS = {"train": "train", "val": "validation"}
-LABEL_MAPS = "label_map"
-# Ours, beside the channels: the trainer knows classes by number alone.
-CLASS_NAMES = "class_names.json"
-
-
 def layout_from_channels(root: Path) -> Layout | None:
-    """Read the channels with the label map that goes with them; None when they are not there.
+    """Read the channels with the label map that goes with them.
 
     Without a label map the values are ids and 255 is ignored, as in the trainer; masks of 0 and 255 are then read as
-    two classes, and a note says so. Raises `DataError` for a label map that cannot be read, and for two that differ.
-    Source: Amazon SageMaker, Semantic Segmentation Algorithm, input and output interface.
+    two classes, and a note says so.
+
+    Args:
+        root: The folder of the dataset.
+
+    Returns:
+        The layout; None where the channels are not there.
+
+    Raises:
+        DataError: A label map cannot be read, or two of them differ.
     """
     folders = [
         (split, root / channel, root / f"{channel}_annotation")

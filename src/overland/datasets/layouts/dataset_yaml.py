@@ -1,106 +1,26 @@
-"""A dataset that is described by a YAML file, as Ultralytics describes semantic segmentation sets."""
+"""A dataset that is described by a YAML file, as Ultralytics describes semantic segmentation sets.
+
+The images of a split are a folder, a list in a .txt file, or several of these. `masks_dir` takes the place of one
+folder in an image's path: the last one that is called images (or image, imgs, img), else the last of all.
+"""
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
-import yaml
-
 from overland.datasets.dataset import Sample
-from overland.datasets.files import SPLIT_NAMES, list_images, pair_by_stem
+from overland.datasets.files import SPLIT_NAMES, distinct_names, list_images, pair_by_stem
 from overland.datasets.issue import Issue, named_files
+from overland.datasets.layouts.folders import IMAGE_FOLDERS
 from overland.datasets.layouts.layout import Layout
 from overland.errors import DataError
 from overland.legend import IGNORE_INDEX, Color, Legend, legend_from_names
+from overland.text import check_name, closest_name, load_yaml, read_text
 
-__all__ = [
-    "description_in_folder",
-    "layout_from_yaml",
-    "samples_from_sources",
-]
-
-
-# What a dataset YAML gives as the images of a split: a folder, a list in a .txt file, or several of these.
-
-_IMAGES = "images"
-
-
-def samples_from_sources(
-    yaml_path: Path, split: str, declared: object, base: Path, masks_dir: str
-) -> tuple[tuple[Sample, ...], list[Issue]]:
-    """Find the images of a split and their masks; `declared` is the value that the YAML has for the split.
-
-    Returns the samples and what does not match. Raises `DataError` for a source that does not exist and for one
-    whose path has no component "images", so that there is nothing that `masks_dir` could replace.
-    """
-    entries = [str(entry) for entry in declared] if isinstance(declared, list) else [str(declared)]
-    samples: list[Sample] = []
-    issues: list[Issue] = []
-    for entry in entries:
-        source = Path(os.path.normpath(base / entry))
-        prefix = split if len(entries) == 1 else f"{split}/{source.stem}"
-        if source.is_dir():
-            found, problems = _from_folder(yaml_path, source, prefix, masks_dir)
-        elif source.suffix == ".txt" and source.is_file():
-            found, problems = _from_list(yaml_path, source, base, prefix, masks_dir)
-        else:
-            folders = ", ".join(sorted(path.name for path in base.iterdir() if path.is_dir())) or "none"
-            raise DataError(
-                f"{yaml_path} says {split}: {entry}, and {source} does not exist. Folders in {base}: {folders}."
-            )
-        samples += found
-        issues += problems
-    if not samples:
-        message = f"{yaml_path} says {split}: {', '.join(entries)}, and there is no image. Is the path right?"
-        issues.append(Issue("error", "no-images", message))
-    return tuple(samples), issues
-
-
-def _from_folder(yaml_path: Path, source: Path, prefix: str, masks_dir: str) -> tuple[tuple[Sample, ...], list[Issue]]:
-    mask_root = _mask_folder(yaml_path, source, masks_dir)
-    masks = list_images(mask_root) if mask_root.is_dir() else []
-    return pair_by_stem(list_images(source), source, masks, mask_root, prefix)
-
-
-def _from_list(
-    yaml_path: Path, source: Path, base: Path, prefix: str, masks_dir: str
-) -> tuple[tuple[Sample, ...], list[Issue]]:
-    lines = source.read_text(encoding="utf-8").splitlines()
-    images = [Path(os.path.normpath(base / line.strip())) for line in lines if line.strip()]
-    absent = [path for path in images if not path.is_file()]
-    if absent:
-        raise DataError(f"{source} lists images that do not exist: {named_files(absent)}.")
-    samples: list[Sample] = []
-    issues: list[Issue] = []
-    folders = sorted({path.parent for path in images})
-    for folder in folders:
-        listed = [path for path in images if path.parent == folder]
-        mask_root = _mask_folder(yaml_path, folder, masks_dir)
-        # Masks of images that are not on the list belong to other splits: they are no orphans.
-        stems = {path.stem for path in listed}
-        masks = [path for path in list_images(mask_root) if path.stem in stems] if mask_root.is_dir() else []
-        key = prefix if len(folders) == 1 else f"{prefix}/{folder.name}"
-        found, problems = pair_by_stem(listed, folder, masks, mask_root, key)
-        samples += found
-        issues += problems
-    return tuple(samples), issues
-
-
-def _mask_folder(yaml_path: Path, folder: Path, masks_dir: str) -> Path:
-    parts = list(folder.parts)
-    if _IMAGES not in parts:
-        raise DataError(
-            f"{yaml_path}: the path {folder} has no folder named {_IMAGES}, and masks are looked for where masks_dir "
-            f"({masks_dir}) takes its place. Move the images to {_IMAGES}/ and the masks to {masks_dir}/."
-        )
-    last = len(parts) - 1 - parts[::-1].index(_IMAGES)
-    parts[last] = masks_dir
-    return Path(*parts)
-
+__all__ = ["description_in_folder", "layout_from_yaml"]
 
 _FILE_NAMES = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
 _SPLIT_KEYS = ("train", "val", "valid", "validation", "test")
@@ -118,11 +38,23 @@ _OTHER_KEYS = (
     "license",
     "description",
 )
-_IGNORED_WORDS = ("ignore_label", "ignore")
+_IGNORED_WORDS = ("ignore_label", "ignore", -1)
+
+Found = tuple[tuple[Sample, ...], list[Issue]]
 
 
 def description_in_folder(root: Path) -> Path | None:
-    """The one data.yaml or dataset.yaml of a folder, None without. Raises `DataError` when there are several."""
+    """Find the data.yaml or dataset.yaml of a folder.
+
+    Args:
+        root: The folder.
+
+    Returns:
+        The file; None where there is none.
+
+    Raises:
+        DataError: There are several.
+    """
     found = [root / name for name in _FILE_NAMES if (root / name).is_file()]
     if len(found) > 1:
         raise DataError(f"{root} holds {' and '.join(path.name for path in found)}; name the one that is meant.")
@@ -132,39 +64,56 @@ def description_in_folder(root: Path) -> Path | None:
 def layout_from_yaml(path: Path) -> Layout:
     """Read a dataset YAML: `path`, `train`, `val`, `test`, `masks_dir`, `names`, `label_mapping` and `palette`.
 
-    `masks_dir` takes the place of the last "images" in an image's path. Raises `DataError` for a file that is no
-    dataset YAML, for an unknown key and for a folder that does not exist.
+    Args:
+        path: The file.
+
+    Returns:
+        The layout.
+
+    Raises:
+        DataError: The file is no dataset YAML, has an unknown key or a key twice, or names a folder that does not
+            exist.
     """
-    values = _read(path)
+    otherwise = "is no dataset YAML; it needs the keys train, val and names"
+    values = load_yaml(path, refusal=DataError, otherwise=otherwise)
+    for key in values:
+        if key not in _OWN_KEYS and key not in _OTHER_KEYS:
+            hint = closest_name(key, _OWN_KEYS).removeprefix("; ").capitalize()
+            raise DataError(f"{path} has an unknown key {key!r}. {hint or 'Known are ' + ', '.join(_OWN_KEYS) + '.'}")
     legend, colors = _classes(path, values)
     base = _base_folder(path, values.get("path"))
+    masks_dir = str(values.get("masks_dir") or "masks")
     splits: dict[str, tuple[Sample, ...]] = {}
     problems: list[Issue] = []
+    notes: list[str] = []
     for key in _SPLIT_KEYS:
-        if values.get(key):
-            split = SPLIT_NAMES[key]
-            masks_dir = str(values.get("masks_dir") or "masks")
-            splits[split], issues = samples_from_sources(path, split, values[key], base, masks_dir)
-            problems += issues
+        if not values.get(key):
+            continue
+        split = SPLIT_NAMES[key]
+        entries = values[key] if isinstance(values[key], list) else [values[key]]
+        sources = [_source(base, str(entry)) for entry in entries]
+        absent = next((i for i, source in enumerate(sources) if source is None), None)
+        if absent is not None and split == "test":
+            # Exporters write the line for a split that they then leave out; nothing is learned or tuned on test.
+            notes.append(f"Left out: test, for {entries[absent]} does not exist.")
+            continue
+        if absent is not None:
+            folders = ", ".join(sorted(entry.name for entry in base.iterdir() if entry.is_dir())) or "none"
+            raise DataError(
+                f"{path} says {key}: {entries[absent]}, and {Path(os.path.normpath(base / str(entries[absent])))} does "
+                f"not exist. Folders in {base}: {folders}."
+            )
+        samples, issues = _split_samples(path, split, [source for source in sources if source], base, masks_dir)
+        splits[split] = splits.get(split, ()) + samples
+        problems += issues
+        if not samples:
+            message = f"{path} says {key}: {', '.join(map(str, entries))}, and there is no image. Is the path right?"
+            problems.append(Issue("error", "no-images", message))
     if not splits:
         raise DataError(f"{path} names no images; it needs at least train: images/train.")
     mapping = _label_mapping(path, values.get("label_mapping"), legend.num_classes)
-    return Layout(f"dataset YAML {path.name}", base, splits, legend, mapping, colors, tuple(problems))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not valid YAML ({' '.join(str(error).split())}).") from error
-    if not isinstance(values, dict):
-        raise DataError(f"{path} is no dataset YAML; it needs the keys train, val and names.")
-    for key in values:
-        if key not in _OWN_KEYS and key not in _OTHER_KEYS:
-            close = difflib.get_close_matches(str(key), _OWN_KEYS, n=1)
-            hint = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(_OWN_KEYS)}."
-            raise DataError(f"{path} has an unknown key {key!r}. {hint}")
-    return values
+    kind = f"dataset YAML {path.name}"
+    return Layout(kind, base, splits, legend, mapping, colors, tuple(problems), tuple(notes))
 
 
 def _base_folder(path: Path, declared: object) -> Path:
@@ -176,25 +125,106 @@ def _base_folder(path: Path, declared: object) -> Path:
         if candidate.is_dir():
             return path.parent if candidate.samefile(path.parent) else candidate
     raise DataError(
-        f"{path} says path: {declared}, which is no folder beside it. Looked for {candidates[0]} and {candidates[1]}; "
+        f"{path} says path: {declared}, which is no folder next to it. Looked for {candidates[0]} and {candidates[1]}; "
         'write path: "." when the images are in the folder of the YAML.'
     )
+
+
+def _source(base: Path, entry: str) -> Path | None:
+    # Windows writes backslashes; Roboflow writes ../train/images for what lies next to the YAML.
+    spellings = [entry, entry.replace("\\", "/")]
+    spellings.append(spellings[1].removeprefix("../"))
+    for spelling in spellings:
+        source = Path(os.path.normpath(base / spelling))
+        if source.is_dir() or (source.suffix == ".txt" and source.is_file()):
+            return source
+    return None
+
+
+def _split_samples(yaml_path: Path, split: str, sources: list[Path], base: Path, masks_dir: str) -> Found:
+    samples: list[Sample] = []
+    issues: list[Issue] = []
+    for source, name in zip(sources, distinct_names(sources), strict=True):
+        if source.is_dir():
+            mask_root = _mask_folder(yaml_path, source, masks_dir)
+            masks = list_images(mask_root) if mask_root.is_dir() else []
+            found, problems = pair_by_stem(list_images(source), source, masks, mask_root, split, name=name)
+        else:
+            found, problems = _from_list(yaml_path, source, base, split, masks_dir, name)
+        samples += found
+        issues += problems
+    return tuple(samples), issues
+
+
+def _from_list(yaml_path: Path, source: Path, base: Path, split: str, masks_dir: str, name: str) -> Found:
+    lines = [line.strip() for line in read_text(source).splitlines() if line.strip()]
+    images = [_listed(base, line) for line in lines]
+    issues: list[Issue] = []
+    repeated = (
+        tuple(path for path in dict.fromkeys(images) if images.count(path) > 1)
+        if len(set(images)) < len(images)
+        else ()
+    )
+    if repeated:
+        message = f"{source} lists images twice: {named_files(repeated)}. Each counts once."
+        issues.append(Issue("warning", "listed-twice", message, repeated))
+        images = list(dict.fromkeys(images))
+    absent = [path for path in images if not path.is_file()]
+    if absent:
+        raise DataError(f"{source} lists images that do not exist: {named_files(absent)}.")
+    samples: list[Sample] = []
+    folders = sorted({path.parent for path in images})
+    for folder, part in zip(folders, distinct_names(folders), strict=True):
+        listed = [path for path in images if path.parent == folder]
+        mask_root = _mask_folder(yaml_path, folder, masks_dir)
+        # Masks of images that are not on the list belong to other splits: they are no orphans.
+        stems = {path.stem for path in listed}
+        masks = [path for path in list_images(mask_root) if path.stem in stems] if mask_root.is_dir() else []
+        key = "/".join(filter(None, (name, part)))
+        found, problems = pair_by_stem(listed, folder, masks, mask_root, split, name=key)
+        samples += found
+        issues += problems
+    return tuple(samples), issues
+
+
+def _listed(base: Path, line: str) -> Path:
+    path = Path(os.path.normpath(base / line))
+    return path if path.is_file() else Path(os.path.normpath(base / PureWindowsPath(line).as_posix()))
+
+
+def _mask_folder(yaml_path: Path, folder: Path, masks_dir: str) -> Path:
+    parts = list(folder.parts)
+    named = [i for i, part in enumerate(parts) if part == IMAGE_FOLDERS[0]]
+    named = named or [i for i, part in enumerate(parts) if part.lower() in IMAGE_FOLDERS] or [len(parts) - 1]
+    parts[named[-1]] = masks_dir
+    masks = Path(*parts)
+    if folder.parts[named[-1]].lower() not in IMAGE_FOLDERS and not masks.is_dir():
+        raise DataError(
+            f"{yaml_path}: the path {folder} has no folder named {IMAGE_FOLDERS[0]}, and masks are looked for where "
+            f"masks_dir ({masks_dir}) takes its place; nor is there {masks}. Move the images to {IMAGE_FOLDERS[0]}/ "
+            f"and the masks to {masks_dir}/."
+        )
+    return masks
 
 
 def _classes(path: Path, values: Mapping[str, Any]) -> tuple[Legend, tuple[tuple[Color, int], ...] | None]:
     names = values.get("names")
     if not isinstance(names, list | dict) or len(names) < 2:
+        shown = repr(names)[:80]
         raise DataError(
-            f"{path} needs names with at least two classes, such as names: {{0: background, 1: road}}; got {names!r}."
+            f"{path} needs names with at least two classes, such as names: {{0: background, 1: road}}; got {shown}."
         )
     if values.get("nc") not in (None, len(names)):
         raise DataError(f"{path} says nc: {values['nc']} and names {len(names)} classes; correct one of them.")
-    by_id = {_whole(path, key): str(name) for key, name in names.items()} if isinstance(names, dict) else names
+    items = names.items() if isinstance(names, dict) else enumerate(names)
+    by_id = {_whole(path, key): check_name(name, str(path)) for key, name in items}
     declared = values.get("palette") or values.get("colors")
     if declared is None:
         return legend_from_names(by_id), None
-    items = declared.items() if isinstance(declared, dict) else enumerate(declared)
-    table = {_id(path, key, len(names)): _color(path, color) for key, color in items}
+    if not isinstance(declared, list | dict):
+        raise DataError(f"{path} has a palette that is no table; write palette: {{0: [0, 0, 0], 1: [255, 0, 0]}}.")
+    colors = declared.items() if isinstance(declared, dict) else enumerate(declared)
+    table = {_id(path, key, len(names)): _color(path, color) for key, color in colors}
     if not all(index in table for index in range(len(names))):
         raise DataError(f"{path} has a palette without a colour for every class; {len(names)} are needed.")
     legend = legend_from_names(by_id, [table[index] for index in range(len(names))])
