@@ -26,7 +26,7 @@ def run(*arguments):
 
 def test_the_whole_way(mask, tmp_path):
     assert "points for a standard error of 0.0300" in run("plan", mask, "--target-se", 0.03).stdout
-    drawn = run("sample", mask, tmp_path / "s.csv", "--n", 60, "--allocation", "equal")
+    drawn = run("sample", mask, tmp_path / "s.csv", "--points", 60, "--allocation", "equal")
     assert "road: 30 points (25.00% of the area)" in drawn.stdout
     rows = list(csv.DictReader((tmp_path / "s.csv").read_text().splitlines()))
     with (tmp_path / "s.csv").open("w", newline="") as file:
@@ -61,7 +61,7 @@ def test_options_that_make_no_sense(mask, options):
 
 
 def test_an_unlabelled_sample_is_bad_input(mask, tmp_path):
-    run("sample", mask, tmp_path / "s.gpkg", "--n", 20)
+    run("sample", mask, tmp_path / "s.gpkg", "--points", 20)
     result = run("estimate", tmp_path / "s.gpkg", mask)
     assert result.exit_code == 3
     assert "Label every point" in result.stderr

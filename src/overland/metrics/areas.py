@@ -1,4 +1,11 @@
-"""Areas and accuracies of a map from a stratified sample of reference labels, with their standard errors."""
+"""Areas and accuracies of a map from a stratified sample of reference labels, with their standard errors.
+
+The order of work is: how many points (`required_sample_size`), how many in each stratum (`allocate_points`), which
+pixels (`draw_stratified`), and once these are labelled the estimates (`area_estimates`).
+
+Source: Olofsson et al. 2014, Good practices for estimating area and assessing accuracy of land change, Remote Sensing
+of Environment 148.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.errors import DataError, UsageError
+from overland.metrics.arrays import Floats, Ints
 
 __all__ = [
     "ALLOCATIONS",
@@ -26,123 +34,116 @@ __all__ = [
     "z_value",
 ]
 
-
-Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Estimates and their standard errors, one for each class; NaN where the sample says nothing."""
-
-    value: Floats
-    se: Floats
-
-    def margin(self, confidence: float = 0.95) -> Floats:
-        """Half the width of the confidence interval, by the normal distribution."""
-        return z_value(confidence) * self.se
-
-
-@dataclass(frozen=True)
-class AreaEstimates:
-    """What a sample says of a map, as shares of its area.
-
-    `proportions` is the error matrix (map class, reference class), `area` the share of each class by the reference;
-    `users` and `producers` are accuracies of each class, `overall` has one element.
-    """
-
-    proportions: Floats
-    area: Estimate
-    users: Estimate
-    producers: Estimate
-    overall: Estimate
-
-
-def area_estimates(counts: npt.ArrayLike, weights: npt.ArrayLike) -> AreaEstimates:
-    """Estimate areas and accuracies from points that were drawn at random within strata.
-
-    `counts` (strata, map classes, reference classes) says how many points fell where; `counts_by_stratum` makes it of
-    an error matrix whose map classes are the strata. `weights` are the strata's shares of the area.
-    Raises `DataError` when a stratum has fewer than two points, which leaves its variance unknown.
-    Source: Stehman 2014, Int. J. Remote Sensing 35(13), without the finite-population correction; where the map
-    classes are the strata, his ratio estimators become the formulas of Olofsson et al. 2014, RSE 148.
-    """
-    counts, weights = np.asarray(counts, np.int64), np.asarray(weights, np.float64)
-    points = counts.sum(axis=(1, 2))
-    used = (weights > 0) | (points > 0)
-    if (points[used] < 2).any():
-        raise DataError(f"Stratum {int(np.flatnonzero(used & (points < 2))[0])} has fewer than 2 points; draw more.")
-    points = points[used]
-    share_of_area = weights[used] / weights[used].sum()
-    shares = counts[used] / points[:, None, None]
-    correct = np.diagonal(shares, axis1=1, axis2=2)
-    mapped, found = shares.sum(axis=2), shares.sum(axis=1)
-    everything = np.ones_like(found)
-    return AreaEstimates(
-        proportions=np.asarray(np.tensordot(share_of_area, shares, axes=1)),
-        area=_ratio(found, everything, points, share_of_area),
-        users=_ratio(correct, mapped, points, share_of_area),
-        producers=_ratio(correct, found, points, share_of_area),
-        overall=_ratio(correct.sum(axis=1, keepdims=True), everything[:, :1], points, share_of_area),
-    )
-
-
-def counts_by_stratum(matrix: npt.ArrayLike) -> Counts:
-    """Counts (strata, map classes, reference classes) of an error matrix whose map classes (rows) are the strata."""
-    matrix = np.asarray(matrix, np.int64)
-    counts = np.zeros((len(matrix), *matrix.shape), np.int64)
-    index = np.arange(len(matrix))
-    counts[index, index] = matrix
-    return counts
+# One point says nothing of the spread within a stratum.
+_FEWEST = 2
 
 
 def required_sample_size(
     weights: Sequence[float], accuracies: Sequence[float], target_se: float, population: float = math.inf
 ) -> int:
-    """Points needed for a standard error of the overall accuracy, if map classes have the user's `accuracies`.
+    """Return the number of points that gives a standard error of the overall accuracy.
 
-    `weights` are the classes' shares of the area, `population` is the number of pixels.
-    Raises `UsageError` for numbers that are no accuracies. Source: Olofsson et al. 2014, equation 13.
+    Args:
+        weights: Fractions of the area that the map classes have; they add up to 1.
+        accuracies: The user's accuracy that is expected of each class, 0 to 1.
+        target_se: The standard error that is wanted, 0 to 1.
+        population: Number of pixels of the map.
+
+    Returns:
+        The number of points, rounded up.
+
+    Raises:
+        UsageError: A number is no accuracy.
+
+    Source: Olofsson et al. 2014, equation 13; with the correction for a finite population of Cochran 1977.
     """
     if not 0 < target_se < 1 or any(not 0 <= accuracy <= 1 for accuracy in accuracies):
         raise UsageError(f"Accuracies and standard errors are between 0 and 1; got {[*accuracies]} and {target_se:g}.")
-    share, expected = np.asarray(weights, float), np.asarray(accuracies, float)
+    fractions, expected = np.asarray(weights, float), np.asarray(accuracies, float)
     variances = expected * (1 - expected)
-    needed: float = (share @ np.sqrt(variances)) ** 2 / (target_se**2 + share @ variances / population)
+    needed: float = (fractions @ np.sqrt(variances)) ** 2 / (target_se**2 + fractions @ variances / population)
     # A hair down, so that rounding in the sum does not ask for one point more.
     return math.ceil(needed - 1e-9)
 
 
-def z_value(confidence: float) -> float:
-    """Standard errors in half a two-sided interval: 1.96 for .95. Raises `UsageError` unless it is within 0 and 1."""
-    if not 0 < confidence < 1:
-        raise UsageError(f"A confidence is a share between 0 and 1, such as 0.95; got {confidence:g}.")
-    return NormalDist().inv_cdf((1 + confidence) / 2)
+def allocate_points(points: int, weights: npt.ArrayLike, how: str, *, min_points: int = 50) -> Ints:
+    """Distribute points among strata; every stratum gets two at least, so that it has a variance.
+
+    Args:
+        points: Number of points in all.
+        weights: Fractions of the area that the strata have (n,); those of no area get no points.
+        how: "proportional" to the area; "equal"; or "olofsson": small strata get `min_points` each (fewer when there
+            are not enough), the rest goes to the others by area.
+        min_points: Points of a small stratum with "olofsson".
+
+    Returns:
+        The points of each stratum (n,).
+
+    Raises:
+        UsageError: The allocation is unknown, or there are too few points.
+
+    Source: Olofsson et al. 2014, section 5.
+    """
+    if how not in ALLOCATIONS:
+        raise UsageError(f"There is no allocation {how!r}; choose one of {', '.join(ALLOCATIONS)}.")
+    weights = np.asarray(weights, np.float64)
+    present = weights > 0
+    if points < _FEWEST * present.sum():
+        raise UsageError(f"{points} points are too few for {present.sum()} classes, which need {_FEWEST} each.")
+    allocated = np.zeros(len(weights), np.int64)
+    sizes = ALLOCATIONS[how](points, weights[present] / weights[present].sum(), min_points)
+    allocated[present] = _whole(sizes, points)
+    return allocated
 
 
-def _ratio(part: Floats, whole: Floats, points: Counts, weights: Floats) -> Estimate:
-    """Combined ratio of two means over strata, where every point in `part` is in `whole`; both (strata, classes)."""
-    total = weights @ whole
-    ratio = np.divide(weights @ part, total, out=np.full_like(total, np.nan), where=total > 0)
-    # Variance of the residuals, which are 1 - r for points in the part, -r in the rest of the whole, and 0 elsewhere.
-    squares = part * (1 - ratio) ** 2 + (whole - part) * ratio**2
-    means = part - ratio * whole
-    variance = (weights**2 / (points - 1)) @ (squares - means**2)
-    spread = np.sqrt(np.maximum(variance, 0))
-    return Estimate(ratio, np.divide(spread, total, out=np.full_like(total, np.nan), where=total > 0))
+def _proportional(points: int, weights: Floats, min_points: int) -> Floats:
+    return points * weights
 
 
-# Stratified random samples: how many points each stratum gets, and which pixels they are.
+def _equal(points: int, weights: Floats, min_points: int) -> Floats:
+    return np.full(len(weights), points / len(weights))
 
-Ids = npt.NDArray[np.int64]
 
-# One point says nothing of the spread within a stratum.
-_FEWEST = 2
+def _olofsson(points: int, weights: Floats, min_points: int) -> Floats:
+    floor = min(min_points, points / len(weights))
+    small = np.zeros(len(weights), bool)
+    while True:
+        left = points - floor * small.sum()
+        sizes = np.where(small, floor, left * weights / max(weights[~small].sum(), 1e-300))
+        # What goes to a small class is taken from the others, which may make another one small.
+        if not (sizes[~small] < floor).any():
+            return sizes
+        small |= sizes < floor
+
+
+ALLOCATIONS: dict[str, Callable[[int, Floats, int], Floats]] = {
+    "proportional": _proportional,
+    "equal": _equal,
+    "olofsson": _olofsson,
+}
+"""The allocations of `allocate_points`: functions of points, weights and the fewest points of a rare stratum."""
+
+
+def _whole(sizes: Floats, points: int) -> Ints:
+    """Round sizes to whole numbers that add up to `points`, none below the fewest (largest remainder)."""
+    whole = np.maximum(np.floor(sizes + 1e-9), _FEWEST).astype(np.int64)
+    while (missing := points - int(whole.sum())) != 0:
+        gap = sizes - whole
+        gap[whole <= _FEWEST] = np.where(missing < 0, np.inf, gap[whole <= _FEWEST])
+        whole[np.argmax(gap) if missing > 0 else np.argmin(gap)] += np.sign(missing)
+    return whole
 
 
 @dataclass(frozen=True)
 class StrataBlock:
-    """A block of a raster of strata: ids (height, width) of 8 bits, and the area of a pixel of each row (height)."""
+    """A block of a raster of strata.
+
+    Attributes:
+        strata: Ids of strata (height, width), 8 bits.
+        areas: The area of a pixel of each row (height,), in any unit.
+        row_off: Row of its upper left pixel.
+        col_off: Column of its upper left pixel.
+    """
 
     strata: npt.NDArray[np.uint8]
     areas: Floats
@@ -152,38 +153,35 @@ class StrataBlock:
 
 @dataclass(frozen=True)
 class Drawn:
-    """The pixels that were drawn, in random order: three arrays of the same length."""
+    """Pixels that were drawn, in random order.
 
-    strata: Ids
-    rows: Ids
-    cols: Ids
-
-
-def allocate_points(points: int, weights: npt.ArrayLike, how: str, *, min_points: int = 50) -> Ids:
-    """Share out points among strata whose shares of the area are `weights`; those of no area get none.
-
-    "proportional" to the area; "equal"; or "olofsson": small strata get `min_points` each (less when there are not
-    enough), the rest goes to the others by area. Every stratum gets two at least, so that it has a variance.
-    Raises `UsageError` for an unknown way and for too few points. Source: Olofsson et al. 2014, RSE 148.
+    Attributes:
+        strata: The stratum of each (n,).
+        rows: The row of each (n,).
+        cols: The column of each (n,).
     """
-    if how not in ALLOCATIONS:
-        raise UsageError(f"There is no allocation {how!r}; choose one of {', '.join(ALLOCATIONS)}.")
-    weights = np.asarray(weights, np.float64)
-    present = weights > 0
-    if points < _FEWEST * present.sum():
-        raise UsageError(f"{points} points are too few for {present.sum()} classes, which need {_FEWEST} each.")
-    allocated = np.zeros(len(weights), np.int64)
-    shares = ALLOCATIONS[how](points, weights[present] / weights[present].sum(), min_points)
-    allocated[present] = _whole(shares, points)
-    return allocated
+
+    strata: Ints
+    rows: Ints
+    cols: Ints
 
 
 def draw_stratified(blocks: Iterable[StrataBlock], sizes: npt.ArrayLike, seed: int) -> Drawn:
-    """Draw `sizes[stratum]` pixels of each stratum at random, without replacement, as the blocks stream by.
+    """Draw pixels of each stratum at random, without replacement, as the blocks of a raster stream by.
 
     Within a stratum a pixel is drawn with a chance in proportion to its area, so that means over points are means over
-    area also where pixels get smaller towards the pole. A stratum with fewer pixels gives all it has. The same blocks
-    and seed give the same points. Source: Efraimidis and Spirakis 2006, Information Processing Letters 97 (A-Res).
+    area also where pixels get smaller towards the pole. The same blocks and seed give the same points.
+
+    Args:
+        blocks: The blocks, which cover the raster without overlap.
+        sizes: Points of each stratum (n,), such as `allocate_points` gives. A stratum with fewer pixels gives all.
+        seed: Seed of the draw, 0 or more.
+
+    Returns:
+        The pixels.
+
+    Source: Efraimidis and Spirakis 2006, Weighted random sampling with a reservoir, Information Processing Letters 97
+        (A-Res).
     """
     quota = np.zeros(256, np.int64)
     quota[: len(np.asarray(sizes))] = sizes
@@ -200,8 +198,8 @@ def draw_stratified(blocks: Iterable[StrataBlock], sizes: npt.ArrayLike, seed: i
     return Drawn(strata, rows, cols)
 
 
-def _smallest(candidates: Floats, quota: Ids) -> tuple[Floats, Floats]:
-    """The candidates (stratum, key, row, column) with the smallest keys of each stratum, and each stratum's bound."""
+def _smallest(candidates: Floats, quota: Ints) -> tuple[Floats, Floats]:
+    """Return the candidates (stratum, key, row, column) with the smallest keys of each stratum, and its bound."""
     candidates = candidates[:, np.lexsort((candidates[1], candidates[0]))]
     strata = candidates[0].astype(np.int64)
     rank = np.arange(len(strata)) - np.searchsorted(strata, strata)
@@ -212,38 +210,123 @@ def _smallest(candidates: Floats, quota: Ids) -> tuple[Floats, Floats]:
     return kept, bounds
 
 
-def _proportional(points: int, weights: Floats, min_points: int) -> Floats:
-    return points * weights
+@dataclass(frozen=True)
+class Estimate:
+    """Estimates and their standard errors, one for each class; NaN where the sample says nothing.
+
+    Attributes:
+        value: The estimates (n,).
+        se: Their standard errors (n,).
+    """
+
+    value: Floats
+    se: Floats
+
+    def margin(self, confidence: float = 0.95) -> Floats:
+        """Return half the width of the confidence interval (n,), by the normal distribution.
+
+        Args:
+            confidence: The probability that the interval holds the true value, between 0 and 1.
+        """
+        return z_value(confidence) * self.se
 
 
-def _equal(points: int, weights: Floats, min_points: int) -> Floats:
-    return np.full(len(weights), points / len(weights))
+@dataclass(frozen=True)
+class AreaEstimates:
+    """Areas and accuracies of a map, as fractions of its area.
+
+    Attributes:
+        proportions: The error matrix (map classes, reference classes), as fractions of the area.
+        area: Fraction of the area that each class has by the reference.
+        users: User's accuracy of each class: the fraction of its mapped area that is right.
+        producers: Producer's accuracy of each class: the fraction of its true area that is mapped.
+        overall: Overall accuracy, one element.
+    """
+
+    proportions: Floats
+    area: Estimate
+    users: Estimate
+    producers: Estimate
+    overall: Estimate
 
 
-def _olofsson(points: int, weights: Floats, min_points: int) -> Floats:
-    floor = min(min_points, points / len(weights))
-    small = np.zeros(len(weights), bool)
-    while True:
-        left = points - floor * small.sum()
-        shares = np.where(small, floor, left * weights / max(weights[~small].sum(), 1e-300))
-        # What goes to a small class is taken from the others, which may make another one small.
-        if not (shares[~small] < floor).any():
-            return shares
-        small |= shares < floor
+def area_estimates(counts: npt.ArrayLike, weights: npt.ArrayLike) -> AreaEstimates:
+    """Estimate areas and accuracies from points that were drawn at random within strata.
+
+    Args:
+        counts: Number of points (strata, map classes, reference classes); `counts_by_stratum` makes it of an error
+            matrix whose map classes are the strata.
+        weights: Fractions of the area that the strata have (strata,).
+
+    Returns:
+        The estimates with their standard errors.
+
+    Raises:
+        DataError: A stratum has fewer than two points, which leaves its variance unknown.
+
+    Source: Stehman 2014, International Journal of Remote Sensing 35(13), without the finite-population correction;
+        where the map classes are the strata, his ratio estimators become the formulas of Olofsson et al. 2014.
+    """
+    counts, weights = np.asarray(counts, np.int64), np.asarray(weights, np.float64)
+    points = counts.sum(axis=(1, 2))
+    used = (weights > 0) | (points > 0)
+    if (points[used] < 2).any():
+        raise DataError(f"Stratum {int(np.flatnonzero(used & (points < 2))[0])} has fewer than 2 points; draw more.")
+    points = points[used]
+    area_fractions = weights[used] / weights[used].sum()
+    fractions = counts[used] / points[:, None, None]
+    correct = np.diagonal(fractions, axis1=1, axis2=2)
+    mapped, found = fractions.sum(axis=2), fractions.sum(axis=1)
+    ones = np.ones_like(found)
+    return AreaEstimates(
+        proportions=np.asarray(np.tensordot(area_fractions, fractions, axes=1)),
+        area=_ratio(found, ones, points, area_fractions),
+        users=_ratio(correct, mapped, points, area_fractions),
+        producers=_ratio(correct, found, points, area_fractions),
+        overall=_ratio(correct.sum(axis=1, keepdims=True), ones[:, :1], points, area_fractions),
+    )
 
 
-ALLOCATIONS: dict[str, Callable[[int, Floats, int], Floats]] = {
-    "proportional": _proportional,
-    "equal": _equal,
-    "olofsson": _olofsson,
-}
+def counts_by_stratum(matrix: npt.ArrayLike) -> Ints:
+    """Turn an error matrix whose map classes are the strata into counts by stratum.
+
+    Args:
+        matrix: Number of points (map classes, reference classes).
+
+    Returns:
+        Number of points (strata, map classes, reference classes).
+    """
+    matrix = np.asarray(matrix, np.int64)
+    counts = np.zeros((len(matrix), *matrix.shape), np.int64)
+    index = np.arange(len(matrix))
+    counts[index, index] = matrix
+    return counts
 
 
-def _whole(shares: Floats, points: int) -> Ids:
-    """Whole numbers near the shares that add up to `points`, none below the fewest (largest remainder)."""
-    whole = np.maximum(np.floor(shares + 1e-9), _FEWEST).astype(np.int64)
-    while (missing := points - int(whole.sum())) != 0:
-        gap = shares - whole
-        gap[whole <= _FEWEST] = np.where(missing < 0, np.inf, gap[whole <= _FEWEST])
-        whole[np.argmax(gap) if missing > 0 else np.argmin(gap)] += np.sign(missing)
-    return whole
+def _ratio(part: Floats, whole: Floats, points: Ints, weights: Floats) -> Estimate:
+    """Return the combined ratio of two means over strata (strata, classes); every point in `part` is in `whole`."""
+    total = weights @ whole
+    ratio = np.divide(weights @ part, total, out=np.full_like(total, np.nan), where=total > 0)
+    # Variance of the residuals, which are 1 - r for points in the part, -r in the rest of the whole, and 0 elsewhere.
+    squares = part * (1 - ratio) ** 2 + (whole - part) * ratio**2
+    means = part - ratio * whole
+    variance = (weights**2 / (points - 1)) @ (squares - means**2)
+    spread = np.sqrt(np.maximum(variance, 0))
+    return Estimate(ratio, np.divide(spread, total, out=np.full_like(total, np.nan), where=total > 0))
+
+
+def z_value(confidence: float) -> float:
+    """Return how many standard errors half a two-sided confidence interval has.
+
+    Args:
+        confidence: The probability that the interval holds the true value, between 0 and 1.
+
+    Returns:
+        The number by the normal distribution, 1.96 for 0.95.
+
+    Raises:
+        UsageError: The confidence is not between 0 and 1.
+    """
+    if not 0 < confidence < 1:
+        raise UsageError(f"A confidence is a fraction between 0 and 1, such as 0.95; got {confidence:g}.")
+    return NormalDist().inv_cdf((1 + confidence) / 2)
