@@ -117,3 +117,42 @@ def test_the_journal_is_lines_of_json(tmp_path):
     begin(tmp_path / "o.tif", entries=2)
     lines = (journal_folder(tmp_path / "o.tif") / "journal.jsonl").read_text().split("\n")
     assert [json.loads(line) for line in lines if line][1:] == [{"row": 0}, {"row": 1}]
+
+
+def test_each_line_is_on_the_disk_before_the_work_goes_on(tmp_path, monkeypatch):
+    synced = {}
+    real = os.fsync
+
+    def fsync(handle):
+        status = os.fstat(handle)
+        synced[status.st_ino] = status.st_size
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with open_journal(tmp_path / "o.tif", RUN) as journal:
+        path = journal.folder / "journal.jsonl"
+        assert synced[path.stat().st_ino] == path.stat().st_size  # the identity of the run
+        for number in range(3):
+            journal.record({"row": number})
+            assert synced[path.stat().st_ino] == path.stat().st_size
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
+    folder = journal_folder(tmp_path / "o.tif")
+    (folder / "thesis").mkdir(parents=True)
+    with pytest.raises(UsageError, match="somebody else"):
+        begin(tmp_path / "o.tif", overwrite=True)
+    assert (folder / "thesis").is_dir()
+
+
+def test_a_header_that_was_not_in_place_yet_is_no_obstacle(tmp_path):
+    folder = journal_folder(tmp_path / "o.tif")
+    folder.mkdir()
+    (folder / "journal.jsonl.new").write_bytes(b"x")
+    begin(tmp_path / "o.tif")
+    assert recorded_run(tmp_path / "o.tif")[1] == [{"row": 0}]
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+    with pytest.raises(UsageError, match="too long"):
+        begin(tmp_path / ("x" * 252 + ".tif"))

@@ -123,6 +123,8 @@ class Grid:
     """Ground control points in rasterio's form, for scenes that have no transform."""
     gcps_crs: str | None = None
     """The CRS of the ground control points."""
+    rpcs: Any = None
+    """Rational polynomials of a camera in rasterio's form, for scenes that have no transform."""
 
     @property
     def window(self) -> Window:
@@ -208,7 +210,7 @@ class Grid:
         return a * col + b * row + c, d * col + e * row + f
 
     def cropped(self, window: Window) -> Grid:
-        """Give the grid of a window; ground control points do not carry over.
+        """Give the grid of a window; ground control points and polynomials do not carry over.
 
         Args:
             window: A window of the raster.

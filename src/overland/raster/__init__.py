@@ -1,4 +1,4 @@
-"""Scenes, windows and grids: the only door to rasterio."""
+"""Rasters read and written: the only door to rasterio."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ os.environ.setdefault("GDAL_CACHEMAX", "32")
 os.environ.setdefault("GDAL_PNG_WHOLE_IMAGE_OPTIM", "NO")
 
 from overland.geo.grid import Grid, Window
-from overland.raster.open import library_versions
+from overland.raster.open import input_files, library_versions
 from overland.raster.read import Scene, open_scene, read_image
 from overland.raster.write import RasterWriter, create_raster, write_class_map
 
@@ -21,6 +21,7 @@ __all__ = [
     "Scene",
     "Window",
     "create_raster",
+    "input_files",
     "library_versions",
     "open_scene",
     "read_image",

@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.errors import DataError
-from overland.geo.grid import iter_windows
+from overland.geo.grid import iter_row_windows, iter_windows
 from overland.geo.measures import pixel_areas_m2
 from overland.legend import IGNORE_INDEX, Legend, legend_from_names
 from overland.progress import Advance, track
 from overland.raster import Grid, Scene, Window, open_scene
-from overland.geo.grid import iter_row_windows
 
 __all__ = [
     "ClassMap",

@@ -1,4 +1,4 @@
-"""Masks as regions: small ones sieved away, the rest traced as polygons along pixel edges."""
+"""Between masks and polygons, by GDAL: regions sieved and traced along pixel edges, shapes burned as pixels."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ import rasterio
 import rasterio.features
 import shapely
 from affine import Affine
-from rasterio.windows import Window as RasterioWindow
 
 from overland.geo.grid import Window
+from overland.output import reserve_room
+from overland.raster.open import rasterio_window
 
 __all__ = [
-    "Valid",
+    "Connectivity",
+    "MaskData",
+    "Polygons",
     "burn_shapes",
     "shapes_from_mask",
     "sieve_mask",
     "stored_mask",
 ]
 
-
-# Where a mask holds data: an array of its shape, or the band that `stored_mask` gives; rasterio has no types.
-Valid = npt.NDArray[np.bool_] | Any
-
+MaskData = npt.NDArray[np.bool_] | Any
+"""Where a mask holds data: an array of its shape, or the band that `stored_mask` gives; rasterio has no types."""
+Polygons = npt.NDArray[Any]
+"""Shapely geometries, an array (n,) of objects."""
 Connectivity = Literal[4, 8]
+"""Whether pixels of a region touch with sides alone, or with corners as well."""
 
 _SIEVE_PASSES = 4
 _ROWS_COMPARED = 1024
@@ -47,30 +51,46 @@ _VALID_PROFILE: dict[str, Any] = {
 @contextmanager
 def stored_mask(
     folder: Path, height: int, width: int, parts: Iterable[tuple[Window, npt.NDArray[np.uint8], npt.NDArray[np.bool_]]]
-) -> Iterator[tuple[npt.NDArray[np.uint8], Valid]]:
+) -> Iterator[tuple[npt.NDArray[np.uint8], MaskData]]:
     """Keep a mask that is too large for memory in files of a folder, and give it as `sieve_mask` and others take it.
 
-    `parts` are windows with their ids and where they hold data, both (height, width) of the window.
+    Args:
+        folder: A folder for the files.
+        height: Rows of the mask.
+        width: Columns of the mask.
+        parts: Windows with their ids and where they hold data, both (height, width) of the window.
+
+    Yields:
+        The ids (height, width), and where they hold data.
+
+    Raises:
+        ResourceError: When the disk has no room for them.
     """
-    ids = np.memmap(folder / "ids.bin", dtype=np.uint8, mode="w+", shape=(height, width))
+    ids = _mapped(folder / "ids.bin", (height, width), np.dtype(np.uint8))
     with rasterio.open(folder / "valid.tif", "w", height=height, width=width, **_VALID_PROFILE) as dataset:
         for window, values, valid in parts:
             ids[window.slices] = values
-            where = RasterioWindow(window.col_off, window.row_off, window.width, window.height)
-            dataset.write(valid.astype(np.uint8), 1, window=where)
+            dataset.write(valid.astype(np.uint8), 1, window=rasterio_window(window))
     with rasterio.open(folder / "valid.tif") as dataset:
         yield ids, rasterio.band(dataset, 1)
 
 
 def sieve_mask(
-    mask: npt.NDArray[Any], min_pixels: int, *, valid: Valid | None = None, connectivity: Connectivity = 4
+    mask: npt.NDArray[Any], min_pixels: int, *, valid: MaskData | None = None, connectivity: Connectivity = 4
 ) -> npt.NDArray[Any]:
-    """Give every region of less than `min_pixels` the id of its largest neighbour.
+    """Give every small region the id of its largest neighbour.
 
-    `mask` (height, width) of whole numbers. Pixels where `valid` is False keep their value and swallow nothing; a
-    small region that has no other neighbour stays, and among small ones alone the choice is GDAL's. A mask that is
-    stored in a file is sieved into files beside it, line by line.
+    A small region that has no other neighbour stays, and among small ones alone the choice is GDAL's.
     Source: GDALSieveFilter, repeated while a region is left that it can merge (one pass merges small into small).
+
+    Args:
+        mask: Whole numbers (height, width); one that is stored in a file is sieved into files next to it.
+        min_pixels: Regions of fewer pixels go.
+        valid: Where the mask holds data; other pixels keep their value and swallow nothing.
+        connectivity: The pixels that make a region.
+
+    Returns:
+        The sieved mask.
     """
     # rasterio refuses a size that no region can have.
     min_pixels = min(min_pixels, mask.size - 1)
@@ -84,11 +104,16 @@ def sieve_mask(
 
 
 def shapes_from_mask(
-    mask: npt.NDArray[Any], *, valid: Valid | None = None
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Trace every 4-connected region as a polygon in pixel coordinates (x = column, y = row, corners of pixels).
+    mask: npt.NDArray[Any], *, valid: MaskData | None = None
+) -> tuple[Polygons, npt.NDArray[np.int64]]:
+    """Trace every 4-connected region as a polygon.
 
-    Returns the polygons and their ids, two arrays of the same length. Pixels where `valid` is False belong to none.
+    Args:
+        mask: Whole numbers (height, width).
+        valid: Where the mask holds data; other pixels belong to no region.
+
+    Returns:
+        The polygons (n,) in pixel coordinates (x = column, y = row, corners of pixels), and their ids (n,).
     """
     polygons, ids = [], []
     for geometry, value in rasterio.features.shapes(mask, mask=valid, connectivity=4):
@@ -102,8 +127,13 @@ def _empty_like(mask: npt.NDArray[Any], number: int) -> npt.NDArray[Any]:
     if isinstance(mask, np.memmap) and mask.filename is not None:
         # Two files take turns: a pass reads one and writes the other, and the mask itself stays.
         path = Path(mask.filename).with_name(f"sieved-{number % 2}.bin")
-        return np.memmap(path, dtype=mask.dtype, mode="w+", shape=mask.shape)
+        return _mapped(path, mask.shape, mask.dtype)
     return np.empty_like(mask)
+
+
+def _mapped(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    reserve_room(path, int(np.prod(shape)) * dtype.itemsize)
+    return np.memmap(path, dtype=dtype, mode="r+", shape=shape)
 
 
 def _are_equal(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
@@ -111,22 +141,27 @@ def _are_equal(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
     return all(np.array_equal(one[row : row + _ROWS_COMPARED], other[row : row + _ROWS_COMPARED]) for row in starts)
 
 
-# Polygons to pixels: the inverse of tracing.
-
-
 def burn_shapes(
-    geometries: npt.NDArray[Any],
-    ids: npt.NDArray[Any],
+    geometries: Polygons,
+    ids: npt.NDArray[np.integer],
     window: Window,
     *,
     all_touched: bool = False,
     dtype: Literal["uint8", "int32"] = "uint8",
 ) -> npt.NDArray[Any]:
-    """Give the pixels whose centre lies in a geometry its id, the others 0; of geometries that overlap the last wins.
+    """Give the pixels whose centre lies in a geometry its id; of geometries that overlap the last wins.
 
-    `geometries` lie in pixels of the raster (x = column, y = row), `ids` are 0 to 255, or any of the `dtype` given.
-    `all_touched` takes every pixel that is touched. Returns an array (height, width) of the window.
     Source: GDALRasterizeGeometries.
+
+    Args:
+        geometries: Geometries (n,) in pixels of the raster (x = column, y = row).
+        ids: The id of each, within the type of the result.
+        window: The pixels of the raster to burn.
+        all_touched: Whether every pixel that is touched is taken, and not only those whose centre is inside.
+        dtype: Type of the result.
+
+    Returns:
+        Ids (height, width) of the window, 0 outside of all geometries.
     """
     shape = (window.height, window.width)
     if not len(geometries):

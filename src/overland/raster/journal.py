@@ -1,4 +1,4 @@
-"""The journal of work in progress: a folder beside the output that says whose work it is and how far it has come.
+"""The journal of work in progress: a folder next to the output that says whose work it is and how far it has come.
 
     <output>.part/
       journal.jsonl   the run's identity, then a line for each piece of work that is finished; each line is on the disk
@@ -6,7 +6,7 @@
       lock            held by the process that works here
       ...             the pieces
 
-A process may die at any point: what has a line is finished, what has none is done again.
+A process may die at any point: a piece that has a line is finished, one that has none is done again.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from overland.errors import DataError, UsageError
-from overland.output import fsync_file, held_lock, replace_atomically
+from overland.output import fsync_file, held_lock, replace_atomically, writing_errors
 
 __all__ = ["Entry", "Journal", "journal_folder", "open_journal", "recorded_run"]
 
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
 Entry = Mapping[str, Any]
+"""A line of the journal: plain values by name."""
 
 _FORMAT = 1
 _JOURNAL, _LOCK = "journal.jsonl", "lock"
@@ -36,14 +37,22 @@ _SHOWN_CHARACTERS = 60
 
 
 class Journal:
-    """The finished pieces of a run that is open; made by `open_journal`."""
+    """The finished pieces of a run that is open; made by `open_journal`.
+
+    Args:
+        folder: The folder in which the run works.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.entries: list[Entry] = _read_lines(folder)[1:]
 
     def record(self, entry: Entry) -> None:
-        """Add a line and wait until it is on the disk."""
+        """Add a line and wait until it is on the disk.
+
+        Args:
+            entry: The line: plain values by name.
+        """
         with (self.folder / _JOURNAL).open("ab") as file:
             file.write(_line(entry))
             file.flush()
@@ -51,21 +60,21 @@ class Journal:
         self.entries.append(entry)
 
     def holds(self, key: str) -> bool:
-        """Whether any entry has a key."""
-        return any(key in entry for entry in self.entries)
+        """Tell whether any entry has a key.
 
-    def restart(self) -> None:
-        """Forget every finished piece; the run's identity stays."""
-        header = _read_lines(self.folder)[0]
-        self.clear()
-        self.entries = []
-        _write_header(self.folder, header)
+        Args:
+            key: Name of a value.
+
+        Returns:
+            True when an entry has it.
+        """
+        return any(key in entry for entry in self.entries)
 
     def clear(self) -> None:
         """Remove the pieces; the journal stays."""
         for path in self.folder.iterdir():
-            if path.name not in (_JOURNAL, _LOCK):
-                path.unlink()
+            if path.name not in (_JOURNAL, _LOCK) and path.is_file():
+                path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove the folder: the work is done, or not wanted."""
@@ -73,26 +82,60 @@ class Journal:
 
 
 def journal_folder(output: Path) -> Path:
-    """The folder in which work on an output is kept until it is done."""
+    """Name the folder in which work on an output is kept until it is done.
+
+    Args:
+        output: The output.
+
+    Returns:
+        The folder, next to the output.
+    """
     return output.with_name(output.name + ".part")
 
 
 def recorded_run(output: Path) -> tuple[Mapping[str, Any], list[Entry]] | None:
-    """The identity and the finished pieces of the run that is in progress on an output; None when there is none."""
+    """Look up the run that is in progress on an output.
+
+    Args:
+        output: The output.
+
+    Returns:
+        Its identity and its finished pieces; None when there is none.
+    """
     lines = _read_lines(journal_folder(output))
     return (_run_of(lines[0]), lines[1:]) if lines else None
 
 
 @contextmanager
 def open_journal(output: Path, run: Mapping[str, Any], *, overwrite: bool = False) -> Iterator[Journal]:
-    """Begin work on an output, or continue it where the same run was broken off.
+    """Begin work on an output, or continue it where the same run was stopped.
 
-    `run` is what the result depends on, as plain values under names that a person understands. With `overwrite`
-    another run's work is thrown away. Where nothing has been finished nothing is left. Raises `UsageError` when another
-    process works on the output, and when the work there is of another run.
+    Where nothing has been finished nothing is left.
+
+    Args:
+        output: The output.
+        run: All that the result depends on: plain values under names that a person understands.
+        overwrite: Whether another run's work is thrown away.
+
+    Yields:
+        The journal.
+
+    Raises:
+        UsageError: When another process works on the output, when the work there is of another run, when a file or a
+            folder of somebody else has its name, and when the folder cannot be made.
+        ResourceError: When the disk is full.
     """
     folder = journal_folder(output)
-    _make_folder(folder, output)
+    with writing_errors(folder):
+        if folder.is_file():
+            raise UsageError(f"{folder} is a file; {output} needs that name while it is made. Move the file away.")
+        folder.mkdir(parents=True, exist_ok=True)
+        names = [path.name for path in folder.iterdir()]
+        if _JOURNAL not in names and not all(name.startswith((_LOCK, _JOURNAL)) for name in names):
+            raise UsageError(
+                f"{folder} holds files of somebody else; {output} needs that name while it is made. Move the folder "
+                "away."
+            )
     with held_lock(folder / _LOCK) as is_held:
         if not is_held:
             raise UsageError(f"Another process is writing {output} now. Wait for it, or choose another output.")
@@ -104,12 +147,6 @@ def open_journal(output: Path, run: Mapping[str, Any], *, overwrite: bool = Fals
                 _remove_folder(folder)
     if sys.platform == "win32" and not (folder / _JOURNAL).exists():
         _remove_folder(folder)
-
-
-def _make_folder(folder: Path, output: Path) -> None:
-    if folder.is_file():
-        raise UsageError(f"{folder} is a file; {output} needs that name while it is made. Move the file away.")
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _settle_run(folder: Path, output: Path, run: Mapping[str, Any], overwrite: bool) -> None:

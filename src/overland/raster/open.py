@@ -1,4 +1,8 @@
-"""Rasters on a server: how GDAL is to read them, and what its errors mean for a person."""
+"""Rasters opened: from a name, on this machine or on a server, to a dataset of rasterio, or to one sentence why not.
+
+Files on a server are read by GDAL with settings of our own where the user has none. The identity of a raster is enough
+of it to notice that it has changed since a run was stopped.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import threading
 import urllib.error
 import urllib.request
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -16,25 +21,27 @@ from pathlib import Path
 from typing import Any
 
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.windows import Window as RasterioWindow
 
 from overland.errors import AccessError, DataError
+from overland.geo.grid import Window
 
 __all__ = [
     "access_error",
     "file_identity",
+    "input_files",
     "is_remote",
     "library_versions",
     "open_dataset",
     "open_or_create",
+    "rasterio_window",
     "reading_error",
     "remote_settings",
     "vsi_path",
     "web_identity",
     "without_place_warnings",
 ]
-
 
 _SCHEMES = {
     "http": "/vsicurl/http://",
@@ -44,6 +51,10 @@ _SCHEMES = {
     "az": "/vsiaz/",
 }
 _HANDLERS = re.compile(r"/vsi(curl|s3|gs|az|adls|oss|swift|webhdfs)(_streaming)?[/?]")
+# Names of GDAL's for a part of a container, such as NETCDF:"a.nc":depth; one letter is a drive of Windows.
+_PART_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]+:.")
+_ARCHIVES = re.compile(r"/vsi(?:zip|tar|gzip|7z|rar)/\{?")
+_LISTED = 5
 _TIMEOUT_S = 30
 
 # Set where the user has not: no listing of the folder and no search for companions, the header in one request, each
@@ -71,25 +82,47 @@ _MEANINGS = (
 
 
 def vsi_path(path: str) -> str:
-    """The name under which GDAL finds a file: URLs of http, https, s3, gs and az in its own spelling."""
+    """Spell a name as GDAL does.
+
+    Args:
+        path: A file, a name of GDAL's, or a URL of http, https, s3, gs or az.
+
+    Returns:
+        The name under which GDAL finds it.
+    """
     scheme, _, rest = path.partition("://")
     return _SCHEMES[scheme] + rest if rest and scheme in _SCHEMES else path
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path leads to a server."""
+    """Tell whether a path leads to a server.
+
+    Args:
+        path: A file, a name of GDAL's, or a URL.
+
+    Returns:
+        True when reading it needs the network.
+    """
     return _HANDLERS.search(vsi_path(path)) is not None
 
 
 @contextmanager
 def remote_settings() -> Iterator[None]:
-    """GDAL's settings for opening a file on a server; a file keeps them. What the environment sets is left alone."""
+    """Set GDAL up for opening a file on a server; the file keeps it. Settings of the environment are left alone."""
     with rasterio.Env(**{name: value for name, value in _SETTINGS.items() if name not in os.environ}):
         yield
 
 
 def access_error(path: str, cause: str) -> AccessError | None:
-    """What a person should know when a file on a server cannot be opened; None when the server is not to blame."""
+    """Explain why a file on a server cannot be opened.
+
+    Args:
+        path: The file, as the user named it.
+        cause: GDAL's words.
+
+    Returns:
+        The error with advice; None when the server is not to blame.
+    """
     for pattern, meaning in _MEANINGS:
         if re.search(pattern, cause, re.IGNORECASE):
             return AccessError(f"{path} cannot be read from its server ({cause}). {meaning}")
@@ -97,7 +130,14 @@ def access_error(path: str, cause: str) -> AccessError | None:
 
 
 def web_identity(path: str) -> str | None:
-    """What a web server tells by which a change is noticed: ETag or date, and size; None when it tells nothing."""
+    """Ask a web server for the version of a file.
+
+    Args:
+        path: A URL, or a name of GDAL's for one.
+
+    Returns:
+        ETag or date, and size; None when the server tells nothing, and for other files.
+    """
     _, is_web, url = vsi_path(path).partition("/vsicurl/")
     if not is_web or not url.startswith(("http://", "https://")):
         return None
@@ -112,61 +152,164 @@ def web_identity(path: str) -> str | None:
     return f"{version}, {headers.get('Content-Range', 'bytes */*').rpartition('/')[2]} bytes" if version else None
 
 
-# Opening: from a name to a dataset of rasterio, on this machine or on a server, or one sentence that says why not.
-
 # The filters of warnings belong to the whole process: two threads that change them at once leave them changed.
 _FILTERS = threading.Lock()
 
 
 @contextmanager
 def without_place_warnings() -> Iterator[None]:
-    """Do without rasterio's warnings of files that lie nowhere on the ground. For short work: other threads wait."""
+    """Silence rasterio about files that lie nowhere on the ground. For short work: other threads wait."""
     with _FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
 
 
+def rasterio_window(window: Window) -> RasterioWindow:
+    """Turn a window into rasterio's.
+
+    Args:
+        window: A window of pixels.
+
+    Returns:
+        The same window.
+    """
+    return RasterioWindow(window.col_off, window.row_off, window.width, window.height)
+
+
 def open_or_create(path: Path | str, mode: str = "r", **profile: Any) -> Any:
-    """Open or create a dataset of rasterio, quietly where it lies nowhere on the ground; it is a context manager."""
+    """Open or create a dataset of rasterio, quietly where it lies nowhere on the ground.
+
+    Args:
+        path: The file, or a name of GDAL's.
+        mode: "r" to read, "w" to write.
+        profile: Options of `rasterio.open`.
+
+    Returns:
+        The dataset, a context manager.
+    """
     with without_place_warnings():
         return rasterio.open(path, mode, **profile)
 
 
 def open_dataset(path: str, driver: str | None = None) -> Any:
-    """Open a raster file, or one on a server by its URL. `driver` is the only format that it may have.
+    """Open a raster to read it.
 
-    Raises `DataError` when it does not exist or is no raster, `AccessError` when its server does not give it.
+    Args:
+        path: A file, a folder that is a raster (Zarr), a name of GDAL's, or a URL.
+        driver: The only format that it may have, by GDAL's name.
+
+    Returns:
+        The dataset of rasterio.
+
+    Raises:
+        DataError: When it does not exist, is no raster, or is a container of several.
+        AccessError: When its server does not give it.
     """
-    _check_place(path)
+    is_folder = _check_place(path)
     with remote_settings() if is_remote(path) else nullcontext():
         try:
             dataset = open_or_create(vsi_path(path), driver=driver)
         except RasterioIOError as error:
+            if is_folder:
+                raise DataError(f"{path} is a folder; a raster file is needed here.") from error
             refused = access_error(path, _cause(error)) if is_remote(path) else None
-            raise refused or DataError(
-                f"{path} cannot be opened as a raster ({_cause(error)}). Is it complete, and an image?"
-            ) from error
+            advice = _archive_advice(path) or "Is it complete, and an image?"
+            raise refused or DataError(f"{path} cannot be opened as a raster ({_cause(error)}). {advice}") from error
     if dataset.count == 0:
+        parts = list(dataset.subdatasets)
         dataset.close()
-        raise DataError(f"{path} has no bands of its own (a container of several rasters?); name one of its parts.")
+        listed = ", ".join(parts[:_LISTED]) + (", ..." if len(parts) > _LISTED else "")
+        raise DataError(
+            f"{path} has no bands of its own (a container of several rasters?); name one of its parts"
+            + (f": {listed}" if parts else ".")
+        )
     return dataset
 
 
+def input_files(*paths: str | Path | None) -> list[Path]:
+    """List the files of this machine that inputs are read from, so that no output takes their place.
+
+    Args:
+        paths: Rasters and other files, by name; None is passed over. Of a VRT its sources count, and theirs; of a part
+            of an archive the archive.
+
+    Returns:
+        The files that exist.
+    """
+    found: dict[Path, None] = {}
+    waiting = [str(path) for path in paths if path is not None]
+    while waiting:
+        name = waiting.pop()
+        path = _real_file(name)
+        if path is None or path in found:
+            continue
+        found[path] = None
+        if path.suffix.lower() == ".vrt" or _PART_NAME.match(name):
+            try:
+                with open_or_create(name) as dataset:
+                    waiting += dataset.files
+            except (RasterioError, OSError):
+                continue
+    return list(found)
+
+
+def _real_file(name: str) -> Path | None:
+    inner = _ARCHIVES.sub("", name)
+    for candidate in (name, inner, *(inner[index + 1 :] for index in range(len(inner)) if inner[index] == ":")):
+        path = Path(candidate.strip('"'))
+        for part in (path, *path.parents) if inner != name else (path,):
+            try:
+                if part.is_file() or (part == path and part.is_dir() and str(part) not in ("", ".", "/")):
+                    return part
+            except OSError:
+                continue
+    return None
+
+
 def reading_error(path: str, rows: tuple[int, int], error: BaseException) -> DataError | AccessError:
-    """Why rows of an open raster, from a first one up to an end, could not be read."""
+    """Explain why rows of an open raster could not be read.
+
+    Args:
+        path: The raster, as the user named it.
+        rows: The first row, and the one after the last.
+        error: The error of the library.
+
+    Returns:
+        The error to raise.
+    """
     what = f"{path}: rows {rows[0]} to {rows[1]} cannot be read ({_cause(error)})."
     if is_remote(path):
         return AccessError(f"{what} The server or the network failed; give the same command again.")
     return DataError(f"{what} The file is damaged or was cut short; fetch or export it again.")
 
 
-def _check_place(path: str) -> None:
+def _check_place(path: str) -> bool:
+    """Make sure that there is something that GDAL can open without waiting for ever; tell whether it is a folder."""
     if "://" in path or path.startswith("/vsi"):
-        return
-    if not Path(path).exists():
+        return False
+    place = Path(path)
+    try:
+        exists = place.exists()
+    except OSError as error:
+        raise DataError(f"{path[:200]} cannot be a raster file ({error.strerror}).") from error
+    if not exists:
+        if _PART_NAME.match(path):
+            return False
         raise DataError(f"{path} does not exist. Check the spelling and the folder.")
-    if Path(path).is_dir():
-        raise DataError(f"{path} is a folder; a raster file is needed here.")
+    if not (place.is_file() or place.is_dir()):
+        # A pipe would keep GDAL waiting for ever.
+        raise DataError(f"{path} is no regular file (a pipe or a device?); copy its contents to a file first.")
+    return place.is_dir()
+
+
+def _archive_advice(path: str) -> str | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None
+    listed = ", ".join(f"/vsizip/{Path(path).absolute()}/{name}" for name in names[:_LISTED])
+    return f"It is an archive; name a raster in it: {listed}{', ...' if len(names) > _LISTED else ''}"
 
 
 def _cause(error: BaseException) -> str:
@@ -174,16 +317,23 @@ def _cause(error: BaseException) -> str:
     return str(error.__cause__ or error).strip().rstrip(".") or type(error).__name__
 
 
-# Which raster it is: enough of it to notice that an input has changed since a run was broken off.
-
-# QGIS writes these beside a raster when somebody looks at it.
+# QGIS writes these next to a raster when somebody looks at it.
 _COMPANIONS = (".aux.xml", ".ovr")
 _MOST_BLOCKS = 100_000
 _SAMPLE = 256
 
 
 def file_identity(path: str, dataset: Any) -> str:
-    """Size and time of the files that a dataset is read from; of one on a server what that tells, or a sample of it."""
+    """Describe a raster so that a change of it is noticed.
+
+    Args:
+        path: Its name.
+        dataset: The open dataset.
+
+    Returns:
+        Size and time of the files that it is read from; for one on a server the version that the server tells, else a
+        checksum of a sample.
+    """
     if is_remote(path):
         return web_identity(path) or f"sample {_sample(dataset)}"
     files = [Path(name) for name in dataset.files if Path(name).is_file() and not name.endswith(_COMPANIONS)]
@@ -206,18 +356,19 @@ def _sample(dataset: Any) -> str:
     rows, cols = -(-dataset.height // height), -(-dataset.width // width)
     for index in range(min(rows * cols, _MOST_BLOCKS)):
         row, col = divmod(index, cols)
-        # A TIFF tells where each block lies and how long it is: what is drawn anew is compressed to another length.
-        for what in ("OFFSET", "SIZE"):
-            digest.update(str(dataset.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", bidx=1)).encode())
+        # A TIFF tells where each block lies and how long it is: what is written anew is compressed to another length.
+        for item in ("OFFSET", "SIZE"):
+            digest.update(str(dataset.get_tag_item(f"BLOCK_{item}_{col}_{row}", "TIFF", bidx=1)).encode())
     middle = RasterioWindow(dataset.width // 2, dataset.height // 2, _SAMPLE, _SAMPLE)
     inside = middle.intersection(RasterioWindow(0, 0, dataset.width, dataset.height))
     digest.update(dataset.read(window=inside).tobytes())
     return digest.hexdigest()[:16]
 
 
-# Versions of the C libraries below rasterio.
-
-
 def library_versions() -> dict[str, str]:
-    """Versions of GDAL, PROJ and GEOS that rasters are read and written with."""
+    """Tell the versions of the C libraries below rasterio.
+
+    Returns:
+        Versions by name: GDAL, PROJ, GEOS.
+    """
     return {"GDAL": rasterio.__gdal_version__, "PROJ": rasterio.__proj_version__, "GEOS": rasterio.__geos_version__}

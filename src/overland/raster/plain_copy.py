@@ -1,4 +1,4 @@
-"""A scene of a stranger: what it claims to be, before a pixel is read, and a plain copy that is safe to open."""
+"""Uploaded images: their claims about themselves, before a pixel is read, and a plain copy that is safe to open."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import numpy as np
 import rasterio
 from rasterio.crs import CRS
 from rasterio.errors import RasterioIOError
-from rasterio.windows import Window as RasterioWindow
 
 from overland.errors import DataError
 from overland.geo.grid import Window
-from overland.raster.open import open_or_create
+from overland.raster.open import open_or_create, rasterio_window
 from overland.raster.read import Scene
 
 __all__ = ["ImageFacts", "read_facts", "write_plain_copy"]
@@ -26,18 +25,35 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """The header of an image: nothing in it has been decoded. `pages` counts the images in one file."""
+    """The header of an image: nothing in it has been decoded."""
 
     height: int
+    """Rows."""
     width: int
+    """Columns."""
     count: int
+    """Bands."""
     dtype: str
+    """Name of the pixel type of the first band."""
     block_bytes: int
+    """Bytes that its largest block has when it is decoded."""
     pages: int
+    """Images in the file."""
 
 
 def read_facts(path: str | Path, driver: str) -> ImageFacts:
-    """Read the header of a file that may have one format only. Raises `DataError` for what is not one."""
+    """Read the header of a file that may have one format only.
+
+    Args:
+        path: The file.
+        driver: GDAL's name of the format.
+
+    Returns:
+        The header.
+
+    Raises:
+        DataError: When it is no file of that format.
+    """
     try:
         with open_or_create(path, driver=driver) as dataset:
             return _facts(dataset)
@@ -63,10 +79,17 @@ def _numpy_name(dtype: str) -> str:
 
 
 def write_plain_copy(scene: Scene, path: str | Path, bands: Sequence[int]) -> None:
-    """Copy bands of a scene, counted from 1, to a tiled GeoTIFF whose internal mask says where they hold data.
+    """Copy bands of a scene to a tiled GeoTIFF whose internal mask says where they hold data.
 
     Georeference and ground control points are kept, every other thing that the file said is left behind.
-    Raises `DataError` when a pixel cannot be read.
+
+    Args:
+        scene: The open scene.
+        path: The file to write.
+        bands: Bands, counted from 1.
+
+    Raises:
+        DataError: When a pixel cannot be read.
     """
     grid = scene.grid
     profile: dict[str, Any] = {
@@ -94,7 +117,7 @@ def write_plain_copy(scene: Scene, path: str | Path, bands: Sequence[int]) -> No
         for row in range(0, grid.height, _rows_at_once(scene)):
             height = min(_rows_at_once(scene), grid.height - row)
             pixels, valid = scene.read(Window(col_off=0, row_off=row, width=grid.width, height=height), bands)
-            where = RasterioWindow(0, row, grid.width, height)
+            where = rasterio_window(Window(col_off=0, row_off=row, width=grid.width, height=height))
             copy.write(pixels, window=where)
             copy.write_mask(valid, window=where)
 

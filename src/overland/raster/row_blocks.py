@@ -1,7 +1,7 @@
-"""Rasters of one size that are made band of rows by band of rows, each durable, and put together at the end.
+"""Rasters of one size that are made row block by row block, each on the disk, and put together at the end.
 
-A finished band is a small file of its own in the journal's folder, with its checksum in the journal. Nothing here grows
-with the number of rows but the number of files.
+A finished block is a small file of its own in the journal's folder, with its checksum in the journal. Nothing here
+grows with the number of rows but the number of files.
 """
 
 from __future__ import annotations
@@ -9,20 +9,19 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rasterio.errors import RasterioError
-from rasterio.windows import Window as RasterioWindow
 
 from overland.errors import ResourceError
 from overland.geo.grid import Grid, Window
-from overland.output import fsync_file, replace_atomically
+from overland.output import fresh_path, fsync_file, replace_atomically
 from overland.raster.journal import Entry, Journal, recorded_run
-from overland.raster.open import open_or_create
+from overland.raster.open import open_or_create, rasterio_window
+from overland.raster.read import Pixels
 from overland.raster.write import (
     BLOCK,
     RasterProfile,
@@ -36,9 +35,7 @@ from overland.raster.write import (
 
 __all__ = ["RowBlocks", "RowBlocksOutput", "are_own_outputs", "iter_row_blocks"]
 
-logger = logging.getLogger("overland")
-
-Pixels = npt.NDArray[Any]
+logger = logging.getLogger(__name__)
 
 # Checked in pieces of this size, so that a wide raster of many bands needs no more memory than a narrow one.
 _PIECE_BYTES = 32 << 20
@@ -46,16 +43,20 @@ _PIECE_BYTES = 32 << 20
 
 @dataclass(frozen=True)
 class RowBlocksOutput:
-    """One of the rasters: where it goes in the end, and what it is."""
+    """One of the rasters that are made together."""
 
     path: Path
+    """The file that it becomes in the end."""
     profile: RasterProfile
+    """Its grid and bands."""
 
 
 class RowBlocks:
-    """The rasters of a journal, by name; all have the same number of rows and columns.
+    """The rasters of a journal. Blocks of an earlier run are checked at once; damaged ones count as not made.
 
-    Bands that an earlier run finished are checked when this is made; those that are damaged count as not made.
+    Args:
+        journal: The open journal.
+        outputs: The rasters by name; all have the same number of rows and columns.
     """
 
     def __init__(self, journal: Journal, outputs: Mapping[str, RowBlocksOutput]) -> None:
@@ -74,29 +75,38 @@ class RowBlocks:
 
     @property
     def notes(self) -> list[Mapping[str, Any]]:
-        """What `write` was told to note of each band that is finished, from the top."""
+        """Notes that `write` was given with each block that is finished, from the top."""
         entries = self._recorded() if self.is_done else self._finished
         return [entries[row]["notes"] for row in sorted(entries)]
 
     def missing(self) -> list[tuple[int, int]]:
-        """The rows that are not made yet, as first row and end of each run of them."""
+        """List the rows that are not made yet.
+
+        Returns:
+            First row and end of each run of them.
+        """
         if self.is_done:
             return []
         runs: list[tuple[int, int]] = []
-        for band in iter_row_blocks(self._height):
-            if band[0] in self._finished:
+        for block in iter_row_blocks(self._height):
+            if block[0] in self._finished:
                 continue
-            if runs and runs[-1][1] == band[0]:
-                runs[-1] = runs[-1][0], band[1]
+            if runs and runs[-1][1] == block[0]:
+                runs[-1] = runs[-1][0], block[1]
             else:
-                runs.append(band)
+                runs.append(block)
         return runs
 
     def write(self, row: int, pixels: Mapping[str, Pixels], notes: Mapping[str, Any]) -> None:
-        """Make a band durable: pixels (bands, rows, width) of each raster, from `row` on, one of `iter_row_blocks`.
+        """Write a block and wait until it is on the disk.
 
-        `notes` are plain values that are kept with it. Raises `ResourceError` when the disk is full; what was written
-        before stays.
+        Args:
+            row: Its first row, as `iter_row_blocks` gives it.
+            pixels: Pixels (bands, rows, width) of each raster, by name.
+            notes: Plain values that are kept with it.
+
+        Raises:
+            ResourceError: When the disk is full; the blocks before stay.
         """
         checksums = {}
         with self._disk_errors():
@@ -107,10 +117,18 @@ class RowBlocks:
         self._finished[row] = entry
 
     def assemble(self) -> None:
-        """Put the bands together, read the results back, and put them in place, all or none."""
-        finals = {name: _final_part(output.path) for name, output in self._outputs.items()}
+        """Put the blocks together, read the results back, and put them in place, all or none.
+
+        Raises:
+            ResourceError: When the disk is full, or does not give back what was written.
+        """
+        # Beside the outputs and not in the journal's folder, since these may lie on several disks.
+        finals = {name: fresh_path(output.path, ".final.part") for name, output in self._outputs.items()}
         with self._disk_errors():
             try:
+                # A process that dies here leaves them behind, and the next one has to know their names.
+                remove_leftovers(*(Path(path) for entry in self._journal.entries for path in entry.get("finals", ())))
+                self._journal.record({"finals": [str(path.absolute()) for path in finals.values()]})
                 for name, final in finals.items():
                     self._assemble(name, final)
                 # From here on an output that exists may be ours.
@@ -127,8 +145,7 @@ class RowBlocks:
         return disk_errors(path, "Free some space and give the same command: it continues where this run ended.")
 
     def _recorded(self) -> dict[int, Entry]:
-        bands = [entry for entry in self._journal.entries if "row" in entry]
-        return {entry["row"]: entry for entry in bands}
+        return {entry["row"]: entry for entry in self._journal.entries if "row" in entry}
 
     def _is_sound(self, row: int, entry: Entry) -> bool:
         if all(self._file_matches(name, row, entry) for name in self._outputs):
@@ -137,7 +154,7 @@ class RowBlocks:
         return False
 
     def _file_matches(self, name: str, row: int, entry: Entry) -> bool:
-        path = self._band_path(name, row)
+        path = self._block_path(name, row)
         try:
             with open_or_create(path) as dataset:
                 return bool(_file_checksum(dataset, 0, entry["rows"]) == entry["crc32"].get(name))
@@ -146,18 +163,18 @@ class RowBlocks:
 
     def _write_file(self, name: str, row: int, pixels: Pixels) -> int:
         profile = self._outputs[name].profile
-        path = self._band_path(name, row)
+        path = self._block_path(name, row)
         new = path.with_suffix(".new")
         pixels = np.ascontiguousarray(pixels, dtype=profile.dtype)
         count, rows, width = pixels.shape
         checksum = _checksum(lambda where: pixels[:, :, where.slices[1]], count, rows, width, pixels.dtype)
-        # Where it lies is known to the whole; on its own a band lies nowhere.
-        band = RasterProfile(Grid(height=rows, width=width), count, profile.dtype)
-        with create_dataset(new, band, **_compression(profile), **tiling(self._height, self._width)) as dataset:
+        # Where it lies is known to the whole; on its own a block lies nowhere.
+        block = RasterProfile(Grid(height=rows, width=width), count, profile.dtype)
+        with create_dataset(new, block, **_compression(profile), **tiling(self._height, self._width)) as dataset:
             dataset.write(pixels)
         with open_or_create(new) as dataset:
             if _file_checksum(dataset, 0, rows) != checksum:
-                # GDAL tells nobody of a disk that fills up as a file is closed.
+                # A disk that fills up as a file is closed is no error to GDAL.
                 raise ResourceError(f"{new}: what was written does not read back. Is the disk full or failing?")
         fsync_file(new)
         replace_atomically(new, path)
@@ -180,11 +197,11 @@ class RowBlocks:
 
     def _sources(self, name: str, band: int) -> dict[str, str]:
         return {
-            f"source_{row}": _vrt_source(self._band_path(name, row), band, row, entry["rows"], self._width)
+            f"source_{row}": _vrt_source(self._block_path(name, row), band, row, entry["rows"], self._width)
             for row, entry in sorted(self._finished.items())
         }
 
-    def _band_path(self, name: str, row: int) -> Path:
+    def _block_path(self, name: str, row: int) -> Path:
         return self._journal.folder / f"{name}-{row:09d}.tif"
 
     def _stamps(self) -> dict[str, list[int] | None]:
@@ -192,9 +209,15 @@ class RowBlocks:
 
 
 def are_own_outputs(paths: Mapping[str, Path]) -> bool:
-    """Whether outputs that exist were put there by the run whose journal lies beside the first, and not changed since.
+    """Tell whether outputs that exist were put there by the run whose journal lies next to the first, and kept since.
 
     So it is where a run died as it put its files in place, or has more scenes to do.
+
+    Args:
+        paths: The outputs by name.
+
+    Returns:
+        True when they are the run's own.
     """
     recorded = recorded_run(next(iter(paths.values())))
     if recorded is None or not any("placing" in entry for entry in recorded[1]):
@@ -204,7 +227,15 @@ def are_own_outputs(paths: Mapping[str, Path]) -> bool:
 
 
 def iter_row_blocks(end: int, first: int = 0) -> Iterator[tuple[int, int]]:
-    """Cut rows from `first` up to `end` into bands: first row and end of each, broken at multiples of 512."""
+    """Cut rows into blocks.
+
+    Args:
+        end: The row after the last.
+        first: The first row.
+
+    Yields:
+        First row and end of each block, broken at multiples of 512.
+    """
     while first < end:
         stop = min(end, (first // BLOCK + 1) * BLOCK)
         yield first, stop
@@ -218,7 +249,7 @@ def _compression(profile: RasterProfile) -> dict[str, Any]:
 
 def _file_checksum(dataset: Any, row: int, rows: int) -> int:
     def read(where: Window) -> Pixels:
-        return np.asarray(dataset.read(window=RasterioWindow(where.col_off, row, where.width, rows)))
+        return np.asarray(dataset.read(window=rasterio_window(replace(where, row_off=row, height=rows))))
 
     return _checksum(read, dataset.count, rows, dataset.width, np.dtype(dataset.dtypes[0]))
 
@@ -238,11 +269,6 @@ def _vrt_source(path: Path, band: int, row: int, rows: int, width: int) -> str:
         f'<SrcRect xOff="0" yOff="0" xSize="{width}" ySize="{rows}"/>'
         f'<DstRect xOff="0" yOff="{row}" xSize="{width}" ySize="{rows}"/></SimpleSource>'
     )
-
-
-def _final_part(path: Path) -> Path:
-    # Beside its name and not in the journal's folder: outputs may lie on several disks.
-    return path.with_name(path.name + ".final.part")
 
 
 def _last_done(entries: Sequence[Entry]) -> Any:

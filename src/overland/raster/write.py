@@ -1,18 +1,20 @@
-"""Files that are about to become an output: made in GDAL's formats, checked, given class names, put in place."""
+"""Rasters written: made in GDAL's formats, checked, given class names, put in place when they are whole.
+
+A raster is written window by window to a fresh file, copied to its final format, read back, and renamed. Creation
+options of a user are tried on a small file before hours of work.
+"""
 
 from __future__ import annotations
 
-import errno
 import logging
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +29,9 @@ from rasterio.windows import Window as RasterioWindow
 from overland.errors import DataError, OverlandError, ResourceError, UsageError
 from overland.geo.grid import Grid, Window
 from overland.legend import Legend
-from overland.output import fsync_file, replace_atomically
-from overland.raster.open import open_or_create
+from overland.output import check_output, fresh_path, fsync_file, replace_atomically, writing_errors
+from overland.raster.class_names import write_class_names
+from overland.raster.open import open_or_create, rasterio_window
 
 __all__ = [
     "BLOCK",
@@ -36,7 +39,7 @@ __all__ = [
     "RasterProfile",
     "RasterWriter",
     "check_creation",
-    "check_output",
+    "check_raster_output",
     "copy_to_output",
     "create_dataset",
     "create_raster",
@@ -49,27 +52,50 @@ __all__ = [
 
 
 BLOCK = 512
+"""Rows and columns of the blocks of a written file."""
 OUTPUT_DRIVERS = {".tif": "COG", ".tiff": "COG", ".png": "PNG"}
-_SMALL_BLOCK = 16
+"""GDAL's driver for each suffix of an output."""
+_SMALL_BLOCK = _SIDE = 16
+# Options of the driver COG that change neither pixels nor grid.
+_CREATION = {
+    "BIGTIFF",
+    "BLOCKSIZE",
+    "COMPRESS",
+    "GEOTIFF_VERSION",
+    "LEVEL",
+    "NUM_THREADS",
+    "OVERVIEW_COMPRESS",
+    "OVERVIEW_COUNT",
+    "OVERVIEW_PREDICTOR",
+    "OVERVIEW_RESAMPLING",
+    "OVERVIEWS",
+    "PREDICTOR",
+    "SPARSE_OK",
+    "STATISTICS",
+}
+_LOSSY = {"JPEG", "WEBP", "JXL"}
 # Of probabilities this makes files an eighth smaller than DEFLATE does by itself, in two thirds of the time.
 _MEASURED = {"LEVEL": 1, "PREDICTOR": "YES"}
 
 
 @dataclass(frozen=True)
 class RasterProfile:
-    """What a raster is, whatever the file: its grid, its bands, and what goes along with them.
-
-    With a legend it is a class map: colours and class names go along. `descriptions` name the bands. `creation` are
-    creation options of GDAL's driver COG on top of ours.
-    """
+    """A raster's grid and bands, whatever the file."""
 
     grid: Grid
+    """Size and place."""
     count: int = 1
+    """Number of bands."""
     dtype: str = "uint8"
+    """Name of the pixel type."""
     nodata: float | None = None
+    """Value that means "no data"."""
     legend: Legend | None = None
+    """Colours and class names of a class map; None for another raster."""
     descriptions: Sequence[str] = ()
+    """Names of the bands."""
     creation: Mapping[str, str] = field(default_factory=dict)
+    """Creation options of GDAL's driver COG on top of ours."""
 
     @property
     def is_measured(self) -> bool:
@@ -79,7 +105,17 @@ class RasterProfile:
 
 @contextmanager
 def create_dataset(path: Path | str, profile: RasterProfile, driver: str = "GTiff", **options: Any) -> Iterator[Any]:
-    """Create a dataset of rasterio with a profile's size, place, colours and names; `options` are the driver's."""
+    """Create a dataset of rasterio with a profile's size, place, colours and names.
+
+    Args:
+        path: The file, or a name of GDAL's.
+        profile: The raster's grid and bands.
+        driver: GDAL's name of the format.
+        options: Creation options of the driver.
+
+    Yields:
+        The dataset, open for writing.
+    """
     grid = profile.grid
     values: dict[str, Any] = {
         "driver": driver,
@@ -100,6 +136,8 @@ def create_dataset(path: Path | str, profile: RasterProfile, driver: str = "GTif
     with open_or_create(path, "w", **values) as dataset:
         if grid.gcps and grid.gcps_crs:
             dataset.gcps = (list(grid.gcps), CRS.from_user_input(grid.gcps_crs))
+        if grid.rpcs is not None:
+            dataset.rpcs = grid.rpcs
         if profile.legend is not None:
             dataset.write_colormap(1, {index: (*color, 255) for index, color in enumerate(profile.legend.colors)})
         for band, description in enumerate(profile.descriptions, 1):
@@ -108,13 +146,28 @@ def create_dataset(path: Path | str, profile: RasterProfile, driver: str = "GTif
 
 
 def tiling(height: int, width: int) -> dict[str, Any]:
-    """Creation options of a tiled GeoTIFF with the blocks of an output of that size."""
+    """Give the creation options of a tiled GeoTIFF.
+
+    Args:
+        height: Rows of the raster.
+        width: Columns of the raster.
+
+    Returns:
+        Options of GDAL's driver GTiff, with the blocks of an output of that size.
+    """
     block = BLOCK if min(height, width) >= BLOCK else _SMALL_BLOCK
     return {"tiled": True, "blockxsize": block, "blockysize": block, "interleave": "band", "bigtiff": "IF_SAFER"}
 
 
 def copy_to_output(source: Path | str, target: Path | str, path: Path, profile: RasterProfile) -> None:
-    """Copy a raster to `target` in the format that the suffix of `path` asks for."""
+    """Copy a raster to the format of an output.
+
+    Args:
+        source: The raster.
+        target: The file to write.
+        path: The output, whose suffix decides the format.
+        profile: The raster's grid and bands, with creation options.
+    """
     driver = OUTPUT_DRIVERS[path.suffix.lower()]
     options: dict[str, Any] = {}
     if driver == "COG":
@@ -131,14 +184,24 @@ def copy_to_output(source: Path | str, target: Path | str, path: Path, profile: 
 
 
 def put_in_place(made: Path, path: Path, legend: Legend | None) -> None:
-    """Give a file that was made beside its name: on the disk first, then its class names, then the file itself."""
+    """Give a file that was made beside an output the output's name: on the disk first, then its class names, then it.
+
+    Args:
+        made: The file, with GDAL's side file next to it.
+        path: The output.
+        legend: Class names to put next to it; None for none.
+    """
     fsync_file(made)
-    _write_sidecar(Path(f"{made}.aux.xml"), Path(f"{path}.aux.xml"), legend)
+    write_class_names(Path(f"{made}.aux.xml"), Path(f"{path}.aux.xml"), legend)
     replace_atomically(made, path)
 
 
 def remove_leftovers(*parts: Path) -> None:
-    """Remove files that were on the way, and what GDAL puts beside them."""
+    """Remove files that were on the way, and those that GDAL puts next to them.
+
+    Args:
+        parts: Files, which need not exist.
+    """
     for part in parts:
         part.unlink(missing_ok=True)
         # Metadata, and overviews while it makes them.
@@ -146,39 +209,35 @@ def remove_leftovers(*parts: Path) -> None:
             Path(f"{part}{suffix}").unlink(missing_ok=True)
 
 
-def _write_sidecar(metadata: Path, sidecar: Path, legend: Legend | None) -> None:
-    # GDAL's own metadata (a PNG's place on the ground) and our class names share one file.
-    root = ElementTree.parse(metadata).getroot() if metadata.exists() else ElementTree.Element("PAMDataset")
-    if legend is not None:
-        band = root.find("PAMRasterBand")
-        band = ElementTree.SubElement(root, "PAMRasterBand", band="1") if band is None else band
-        categories = ElementTree.SubElement(band, "CategoryNames")
-        for name in legend.names:
-            ElementTree.SubElement(categories, "Category").text = name
-    if len(root) == 0:
-        sidecar.unlink(missing_ok=True)
-        return
-    ElementTree.indent(root)
-    ElementTree.ElementTree(root).write(metadata, encoding="utf-8")
-    metadata.replace(sidecar)
-
-
 @contextmanager
 def disk_errors(path: Path, advice: str = "Free some space, or write to another disk.") -> Iterator[None]:
-    """Say in one sentence why writing failed: `ResourceError` when the disk is full, else `DataError`."""
+    """Turn errors of GDAL and of the system into one sentence about an output.
+
+    Args:
+        path: The output.
+        advice: The sentence for a disk that is full.
+
+    Yields:
+        Nothing; the work is done within.
+
+    Raises:
+        ResourceError: When the disk is full.
+        UsageError: When the place cannot be written.
+        DataError: For anything else.
+    """
     try:
-        yield
+        with writing_errors(path):
+            yield
+    except ResourceError as error:
+        raise (ResourceError(f"{path}: the disk is full. {advice}") if "is full" in str(error) else error) from error
     except OverlandError:
         raise
     # Errors of a copy and of closing a file come as GDAL's own, which rasterio has not made public.
-    except (RasterioError, CPLE_BaseError, OSError) as error:
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        if full or shutil.disk_usage(path.parent).free < 1 << 20:
+    except (RasterioError, CPLE_BaseError) as error:
+        disk = shutil.disk_usage(path.parent)
+        if disk.total and disk.free < 1 << 20:
             raise ResourceError(f"{path}: the disk is full. {advice}") from error
         raise DataError(f"{path} cannot be written ({error}).") from error
-
-
-# Writing: a raster window by window, to a part file, read back, then renamed.
 
 
 class RasterWriter:
@@ -189,37 +248,46 @@ class RasterWriter:
         self._checksums: list[tuple[RasterioWindow, int]] = []
 
     def write(self, pixels: npt.NDArray[Any], window: Window) -> None:
-        """Write pixels (height, width) or (bands, height, width) to a window. Each pixel is to be written once."""
+        """Write pixels to a window. Each pixel is to be written once.
+
+        Args:
+            pixels: Pixels (height, width) or (bands, height, width).
+            window: Their place in the raster.
+        """
         pixels = np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels, dtype=self._dataset.dtypes[0])
-        where = RasterioWindow(window.col_off, window.row_off, window.width, window.height)
+        where = rasterio_window(window)
         self._dataset.write(pixels, window=where)
         self._checksums.append((where, zlib.crc32(pixels.data)))
 
     def matches(self, path: Path) -> bool:
-        """Whether a file holds exactly the pixels that were written."""
+        """Compare a file with the pixels that were written.
+
+        Args:
+            path: The file.
+
+        Returns:
+            True when it holds exactly those.
+        """
         with open_or_create(path) as dataset:
             return all(zlib.crc32(dataset.read(window=where)) == checksum for where, checksum in self._checksums)
 
 
-def check_output(
-    path: str | Path, *, overwrite: bool = False, suffixes: tuple[str, ...] = tuple(OUTPUT_DRIVERS)
-) -> Path:
-    """Make sure that a file may be written: suffix known, folder there, nothing replaced unless `overwrite`.
+def check_raster_output(path: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()) -> Path:
+    """Make sure that a raster may be written, before any work is done for it.
 
-    Raises `UsageError` otherwise.
+    Args:
+        path: The file; its suffix decides the format (.tif, .tiff or .png).
+        overwrite: Whether a file that is there may be replaced.
+        inputs: Files that are read; see `overland.raster.input_files`.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: When it may not be written; see `overland.output.check_output`.
+        ResourceError: When its disk is full.
     """
-    path = Path(path)
-    if path.suffix.lower() not in suffixes:
-        raise UsageError(f"{path}: the output's suffix must be one of {', '.join(suffixes)}; it decides the format.")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; name a file.")
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists already. Add --overwrite to replace it, or choose another name.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{path.parent} cannot be made a folder ({error.strerror}).") from error
-    return path
+    return check_output(path, suffixes=tuple(OUTPUT_DRIVERS), overwrite=overwrite, inputs=inputs)
 
 
 @contextmanager
@@ -233,18 +301,34 @@ def create_raster(
     legend: Legend | None = None,
     descriptions: Sequence[str] = (),
     overwrite: bool = False,
+    inputs: Iterable[str | Path] = (),
 ) -> Iterator[RasterWriter]:
     """Write a raster window by window; the file appears under its name only when it is whole.
 
-    A `.tif` becomes a cloud-optimised GeoTIFF with overviews, a `.png` a plain image. With a legend the colours and
-    the class names (in `<name>.tif.aux.xml`, where QGIS looks) go along; `descriptions` name the bands. The pixels are
-    read back before the file is renamed. Raises `UsageError` for an output that may not be written, `ResourceError`
-    when the disk is full.
+    A `.tif` becomes a cloud-optimised GeoTIFF with overviews, a `.png` a plain image. The pixels are read back before
+    the file is renamed.
+
+    Args:
+        path: The file.
+        grid: Size and place.
+        count: Number of bands.
+        dtype: Name of the pixel type.
+        nodata: Value that means "no data".
+        legend: Colours and class names, which go to `<name>.tif.aux.xml`, where QGIS looks for them.
+        descriptions: Names of the bands.
+        overwrite: Whether a file that is there may be replaced.
+        inputs: Files that are read; the output is none of them.
+
+    Yields:
+        The writer of its windows.
+
+    Raises:
+        UsageError: For an output that may not be written.
+        ResourceError: When the disk is full.
     """
-    path = check_output(path, overwrite=overwrite)
+    path = check_raster_output(path, overwrite=overwrite, inputs=inputs)
     profile = RasterProfile(grid, count, dtype, nodata, legend, descriptions)
-    part = path.with_name(path.name + ".pixels.part")
-    final_part = path.with_name(path.name + ".final.part")
+    part, final_part = fresh_path(path, ".pixels.part"), fresh_path(path, ".final.part")
     try:
         with disk_errors(path):
             # The part file lives for minutes: the cheapest level is enough, the final file gets the good one.
@@ -264,39 +348,32 @@ def create_raster(
 def write_class_map(
     path: str | Path, mask: npt.NDArray[np.uint8], grid: Grid, legend: Legend, *, overwrite: bool = False
 ) -> None:
-    """Write a mask (height, width) of class ids as a class map with colours, names and nodata."""
+    """Write a mask that is in memory as a class map with colours, names and nodata.
+
+    Args:
+        path: The file.
+        mask: Class ids, uint8 (height, width).
+        grid: Size and place.
+        legend: Its classes.
+        overwrite: Whether a file that is there may be replaced.
+
+    Raises:
+        UsageError: For an output that may not be written.
+        ResourceError: When the disk is full.
+    """
     with create_raster(path, grid, nodata=legend.ignore_index, legend=legend, overwrite=overwrite) as writer:
         writer.write(mask, grid.window)
-
-
-# Creation options of GDAL's driver COG that a user gives: known, lossless, and tried before hours of work.
-
-_SIDE = 16
-# Options of the driver COG that change neither pixels nor grid.
-_CREATION = {
-    "BIGTIFF",
-    "BLOCKSIZE",
-    "COMPRESS",
-    "GEOTIFF_VERSION",
-    "LEVEL",
-    "NUM_THREADS",
-    "OVERVIEW_COMPRESS",
-    "OVERVIEW_COUNT",
-    "OVERVIEW_PREDICTOR",
-    "OVERVIEW_RESAMPLING",
-    "OVERVIEWS",
-    "PREDICTOR",
-    "SPARSE_OK",
-    "STATISTICS",
-}
-_LOSSY = {"JPEG", "WEBP", "JXL"}
 
 
 def check_creation(creation: Mapping[str, str]) -> None:
     """Make sure that creation options work, by a small file in memory.
 
-    Raises `UsageError` for those that the driver COG does not know, that would change pixels or grid, or whose value it
-    refuses.
+    Args:
+        creation: Options of GDAL's driver COG by name.
+
+    Raises:
+        UsageError: For those that the driver does not know, that would change pixels or grid, or whose value it
+            refuses.
     """
     for name, value in creation.items():
         if name not in _CREATION:
@@ -305,11 +382,8 @@ def check_creation(creation: Mapping[str, str]) -> None:
             raise UsageError(f"There is no creation option {name}. {advice}")
         if value.upper() in _LOSSY:
             raise UsageError(f"{name}={value} changes pixels, and these are measurements; take DEFLATE, ZSTD or LZW.")
-    if creation:
-        _try_creation(creation)
-
-
-def _try_creation(creation: Mapping[str, str]) -> None:
+    if not creation:
+        return
     profile = RasterProfile(Grid(height=_SIDE, width=_SIDE), creation=creation)
     with _CollectedWarnings() as warned, MemoryFile() as source, MemoryFile() as target:
         try:
@@ -324,7 +398,7 @@ def _try_creation(creation: Mapping[str, str]) -> None:
 
 
 class _CollectedWarnings(logging.Handler):
-    """GDAL only warns of a value that it does not know, and takes the default."""
+    """Warnings of GDAL: of a value that it does not know it only warns, and takes the default."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

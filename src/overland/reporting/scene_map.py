@@ -1,4 +1,4 @@
-"""The map of a report: from a scene, its mask and its vectors on disk to what is drawn."""
+"""The map of a report from files: a scene, its mask and its vectors become a view, or a picture of the map alone."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from matplotlib.path import Path as Outline
 from matplotlib.patheffects import Normal, Stroke
 
 from overland.errors import DataError, UsageError
-from overland.geo.measures import map_to_pixels
-from overland.geo.projection import reprojected
-from overland.legend import Legend, legend_from_names
-from overland.raster import Grid, Scene, open_scene
-from overland.raster.write import check_output
+from overland.geo.measures import lengths_m, map_to_pixels, reprojected
+from overland.legend import legend_from_names
+from overland.output import check_output
+from overland.raster import Grid, open_scene
 from overland.reporting.figures import INK, new_figure, write_figure
 from overland.reporting.map_figure import (
-    BRIDGED_COLOR,
+    GAP_FILLED_COLOR,
     SEEN_COLOR,
     ClassArea,
     MapView,
+    Points,
     RoadGroup,
     lines_to_overview,
     overview_of_mask,
@@ -38,30 +38,27 @@ from overland.reporting.map_figure import (
     round_length,
 )
 from overland.reporting.pictures import Picture
-from overland.vector import Layer, lengths_m, read_layer, read_lines
+from overland.vector import Layer, read_layer, read_lines
 
 __all__ = [
     "check_map_picture",
     "map_view",
-    "write_graph_picture",
+    "write_road_picture",
     "write_map_picture",
     "write_polygon_picture",
 ]
 
-
-# Maps as pictures: a road graph over its scene coloured by confidence, polygons over theirs with a legend.
-
-Lines = Sequence[npt.NDArray[np.float64]]
+Lines = Sequence[Points]
 
 _WIDTH_IN = 7.5
 _LINE_PT = 1.4
 _CASING = [Stroke(linewidth=_LINE_PT + 1.4, foreground=(0, 0, 0, 0.7)), Normal()]
 _DASHES = (0, (3, 2))
-_BAR_SHARE = 0.22
+_BAR_FRACTION = 0.22
 _SAME_PX = 4
 
 
-def write_graph_picture(
+def write_road_picture(
     path: str | Path,
     image: Picture,
     lines: Lines,
@@ -70,13 +67,17 @@ def write_graph_picture(
     before: Lines | None = None,
     pixel_m: float | None = None,
 ) -> None:
-    """Draw roads over an image as PNG, each group (`report.road_groups`) in its colour.
+    """Draw roads over an image as PNG, each group in its colour.
 
-    `image` (height, width, 3), lines are points (n, 2) across and down in its pixels, `pixel_m` the size of a pixel
-    in metres. With `before`, roads as they were before gaps were bridged, both stand side by side, and what has been
-    added is dashed.
+    Args:
+        path: The file.
+        image: The image, uint8 (height, width, 3).
+        lines: Points of each road, in pixels of the image.
+        groups: Colours of the roads, see `road_groups`; all are drawn alike when there are none.
+        before: The roads before gaps were filled: both stand side by side, and the roads that were added are dashed.
+        pixel_m: Size of a pixel in metres; None for no scale bar.
     """
-    titles = ["Roads"] if before is None else ["Before gaps were bridged", "After"]
+    titles = ["Roads"] if before is None else ["Before gaps were filled", "After"]
     figure, panels = _panels(image, titles, pixel_m)
     if before is not None:
         _draw_lines(panels[0], before, SEEN_COLOR, dashed=False)
@@ -87,8 +88,8 @@ def write_graph_picture(
         added = _added(lines, before)
         # A dark bed first, since the gaps between dashes would show the road that lies below.
         _draw_lines(panels[-1], added, INK, dashed=False)
-        _draw_lines(panels[-1], added, BRIDGED_COLOR, dashed=True)
-        handles.append(_line_key("bridged", BRIDGED_COLOR, True))
+        _draw_lines(panels[-1], added, GAP_FILLED_COLOR, dashed=True)
+        handles.append(_line_key("gap-filled", GAP_FILLED_COLOR, True))
     _add_legend(figure, handles)
     write_figure(figure, path)
 
@@ -102,9 +103,15 @@ def write_polygon_picture(
     *,
     pixel_m: float | None = None,
 ) -> None:
-    """Draw polygons over an image as PNG, filled with the colour of their class, and a legend of the classes.
+    """Draw polygons over an image as PNG, filled with the colour of their class, with a legend of the classes.
 
-    `polygons` in pixels of the image (x = column, y = row), `names` the class of each.
+    Args:
+        path: The file.
+        image: The image, uint8 (height, width, 3).
+        polygons: The polygons (polygons,) in pixels of the image, x across and y down.
+        names: Class of each.
+        colors: Colour of each class by its name.
+        pixel_m: Size of a pixel in metres; None for no scale bar.
     """
     figure, (axes,) = _panels(image, ["Polygons"], pixel_m)
     shown = [name for name in colors if name in set(names)]
@@ -137,7 +144,7 @@ def _draw_lines(axes: Axes, lines: Lines, color: str, *, dashed: bool) -> None:
     axes.add_collection(drawn, autolim=False)
 
 
-def _added(lines: Lines, before: Lines) -> list[npt.NDArray[np.float64]]:
+def _added(lines: Lines, before: Lines) -> list[Points]:
     known = shapely.union_all([shapely.LineString(line) for line in before]).buffer(_SAME_PX)
     rest = shapely.get_parts(shapely.difference([shapely.LineString(line) for line in lines], known))
     # What is shorter has been smoothed otherwise, and was there before.
@@ -145,7 +152,7 @@ def _added(lines: Lines, before: Lines) -> list[npt.NDArray[np.float64]]:
 
 
 def _draw_scale_bar(axes: Axes, width: int, height: int, pixel_m: float) -> None:
-    metres = round_length(width * pixel_m * _BAR_SHARE)
+    metres = round_length(width * pixel_m * _BAR_FRACTION)
     left, bottom = width * 0.025, height - width * 0.03
     text = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
     casing = [Stroke(linewidth=5, foreground="black"), Normal()]
@@ -184,9 +191,19 @@ def map_view(
     roads: str | Path | None = None,
     polygons: str | Path | None = None,
 ) -> MapView:
-    """Read a scene made small, and what is to lie over it.
+    """Read a scene, reduced, and what lies over it.
 
-    Raises `DataError` when something cannot be read or the mask has another size than the scene.
+    Args:
+        scene: The scene.
+        mask: Its class map; None for none.
+        roads: Road lines; None for none.
+        polygons: Polygons; None for none.
+
+    Returns:
+        What `map_figure` shows.
+
+    Raises:
+        DataError: A file cannot be read, or the mask does not lie on the scene.
     """
     with open_scene(scene, expand_palette=True) as image:
         grid = image.grid
@@ -209,7 +226,16 @@ def map_view(
 
 
 def check_map_picture(path: str | Path, vectors: str | Path | None, *, overwrite: bool = False) -> None:
-    """Raise `UsageError` for a picture that may not be written, or that would show no vectors."""
+    """Check that a picture of the map can be written.
+
+    Args:
+        path: The file.
+        vectors: Roads or polygons that it shows; None where there are none.
+        overwrite: Whether a file that exists is replaced.
+
+    Raises:
+        UsageError: It may not be written, or would show no vectors.
+    """
     if vectors is None:
         raise UsageError("A picture of the map shows roads or polygons: give --roads or --polygons.")
     check_output(path, overwrite=overwrite, suffixes=(".png",))
@@ -223,14 +249,19 @@ def write_map_picture(
     roads_before: str | Path | None = None,
     polygons: str | Path | None = None,
 ) -> None:
-    """Draw roads over a scene as PNG, coloured by confidence, or polygons filled by class where there are no roads.
+    """Draw roads over a scene as PNG, coloured by confidence; or polygons filled by class where there are no roads.
 
-    `roads_before` are the roads without bridges over gaps, drawn beside.
+    Args:
+        path: The file.
+        scene: The scene.
+        roads: Road lines; None for none.
+        roads_before: The roads before gaps were filled, drawn next to them; None for none.
+        polygons: Polygons; None for none.
     """
     view = map_view(scene, roads=roads)
     if roads is not None:
         before = None if roads_before is None else map_view(scene, roads=roads_before).roads
-        write_graph_picture(path, view.image, view.roads, view.groups, before=before, pixel_m=view.pixel_m)
+        write_road_picture(path, view.image, view.roads, view.groups, before=before, pixel_m=view.pixel_m)
     elif polygons is not None:
         shapes, names = _polygons_by_name(polygons, scene)
         legend = legend_from_names(sorted(set(names)) or ["polygons"])
@@ -257,25 +288,21 @@ def _mask_layer(path: str | Path, grid: Grid, step: int) -> tuple[npt.NDArray[np
                 f"{path} has {mask.height} x {mask.width} pixels and the scene {grid.height} x {grid.width}; "
                 "give the mask that was predicted from this scene."
             )
-        return overview_of_mask(mask, _legend(mask), step)
-
-
-def _legend(mask: Scene) -> Legend:
-    if mask.legend is None:
-        raise DataError(
-            f"{mask.path} carries no class names (in {Path(mask.path).name}.aux.xml); "
-            "give a mask that Overland wrote, with the file beside it."
-        )
-    return mask.legend
+        if mask.legend is None:
+            raise DataError(
+                f"{path} carries no class names (in {Path(path).name}.aux.xml); give a mask that Overland wrote, with "
+                "the file next to it."
+            )
+        return overview_of_mask(mask, mask.legend, step)
 
 
 def _road_layer(
     path: str | Path, grid: Grid, step: int
-) -> tuple[list[npt.NDArray[np.float64]], list[RoadGroup], list[tuple[str, str]]]:
+) -> tuple[list[Points], list[RoadGroup], list[tuple[str, str]]]:
     layer = read_layer(path)
     lines, crs = read_lines(path)
     drawn = lines_to_overview(lines, crs, grid, step)
-    groups = road_groups(_of_each_line(layer, "mean_p"), _of_each_line(layer, "bridged"))
+    groups = road_groups(_of_each_line(layer, "mean_p"), _of_each_line(layer, "gap_filled"))
     count = f"{len(lines):,} line{'' if len(lines) == 1 else 's'}"
     if crs is None:
         return drawn, groups, [("Road network", count)]
@@ -283,14 +310,14 @@ def _road_layer(
 
 
 def _of_each_line(layer: Layer, field: str) -> list[float] | None:
-    """A field of numbers for each single line, None when there is none."""
+    """Return a field of numbers for each single line, None when there is none."""
     if field not in layer.fields or layer.fields[field].dtype.kind not in "fiub":
         return None
     _, line_of = shapely.get_parts(layer.geometries, return_index=True)
     return [float(value) for value in layer.fields[field][line_of]]
 
 
-def _polygon_layer(path: str | Path, grid: Grid, step: int) -> list[npt.NDArray[np.float64]]:
+def _polygon_layer(path: str | Path, grid: Grid, step: int) -> list[Points]:
     layer = read_layer(path)
     parts: npt.NDArray[Any] = shapely.get_parts(layer.geometries)
     parts = parts[shapely.get_type_id(parts) == _POLYGON]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import shapely
 from shapely.geometry import LinearRing, Polygon
 
-from overland.raster.features import Valid, shapes_from_mask, sieve_mask
+from overland.raster.features import MaskData, shapes_from_mask, sieve_mask
 from overland.vector.layer import Floats, Geometries, Ints
 
 __all__ = [
@@ -29,7 +29,7 @@ _MIN_IOU = 0.7
 
 
 def polygons_from_mask(
-    mask: npt.NDArray[np.integer], *, valid: Valid | None = None, min_pixels: int, tolerance: float
+    mask: npt.NDArray[np.integer], *, valid: MaskData | None = None, min_pixels: int, tolerance: float
 ) -> tuple[Geometries, Ints]:
     """Trace the regions of a mask as a coverage: polygons that share their borders exactly, without overlap or gap.
 

@@ -17,7 +17,7 @@ import pyogrio.raw
 import shapely
 
 from overland.errors import DataError, ResourceError
-from overland.raster.write import check_output
+from overland.output import check_output
 from overland.vector.formats import require_pyarrow, write_geoparquet, write_graphml
 from overland.vector.layer import Layer
 

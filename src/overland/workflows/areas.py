@@ -13,14 +13,12 @@ import numpy.typing as npt
 import shapely
 
 from overland.errors import DataError, UsageError
-from overland.geo.measures import map_to_pixels
-from overland.geo.measures import reprojected
+from overland.geo.measures import map_to_pixels, reprojected
 from overland.legend import Legend
-from overland.output import write_table
+from overland.output import check_output, write_table
 from overland.raster import Grid, Scene, Window
 from overland.raster.class_map import class_totals, counts_by_row, iter_class_blocks, open_class_scene
 from overland.raster.features import burn_shapes
-from overland.raster.write import check_output
 from overland.vector import Layer, read_layer
 from overland.workflows.rasterize import field_values
 

@@ -19,7 +19,7 @@ from overland.legend import IGNORE_INDEX, Legend
 from overland.progress import track
 from overland.raster import Grid, Scene, Window, create_raster
 from overland.raster.class_map import MaskSurvey, open_class_scene, read_mask, survey_mask
-from overland.raster.write import check_output
+from overland.raster.write import check_raster_output
 
 __all__ = ["postprocess"]
 
@@ -79,7 +79,7 @@ def postprocess(
 def _check_paths(mask: str | Path, output: str | Path, overwrite: bool) -> None:
     if Path(mask).resolve() == Path(output).resolve():
         raise UsageError(f"{output} is the input and would be overwritten; choose another output.")
-    check_output(output, overwrite=overwrite)
+    check_raster_output(output, overwrite=overwrite)
 
 
 def _cleanup(preset: str | None, sizes: Mapping[str, int | None], min_area_m2: float | None, grid: Grid) -> CleanUp:

@@ -20,7 +20,7 @@ from overland.output import check_not_input
 from overland.progress import track
 from overland.raster import RasterWriter, Scene, create_raster, open_scene
 from overland.raster.features import burn_shapes
-from overland.raster.write import check_output
+from overland.raster.write import check_raster_output
 from overland.result import Result
 from overland.vector import Layer, geometries_on_grid, read_layer
 from overland.vector.layer import Column, Floats, Geometries, Ints
@@ -124,7 +124,7 @@ def rasterize(
     """
     if width_m is not None and not 0 < width_m <= _MAX_WIDTH_M:
         raise UsageError(f"A width must be more than 0 m and at most {_MAX_WIDTH_M:,.0f} m; got {width_m:g}.")
-    output = check_output(output, overwrite=overwrite)
+    output = check_raster_output(output, overwrite=overwrite)
     check_not_input(output, [vector, like])
     read = read_layer(vector, layer)
     ids, legend = layer_classes(read, field, classes)
