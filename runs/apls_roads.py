@@ -18,9 +18,10 @@ import numpy as np
 import shapely
 from skimage.morphology import skeletonize
 
-from overland.bundle import load_bundle, mask_from_probabilities
+from overland.bundle import load_bundle
 from overland.datasets import read_dataset, read_sample
 from overland.inference import open_engine, predict_array
+from overland.inference.probabilities import mask_from_probabilities
 from overland.metrics.graphs import apls_cosmiq, graph_from_lines
 from overland.vector import road_graph_from_mask
 from provenance import provenance, write_figures

@@ -1,4 +1,4 @@
-"""Land cover: S3 as published against done right, the same minutes each, on 5 train and 2 val images of DeepGlobe.
+"""Land cover: landcover-unet as published against done right, the same minutes each, on 5 train and 2 val images of DeepGlobe.
 
     OMP_NUM_THREADS=1 python runs/compare_landcover.py DATA OUTPUT [--minutes 8]
 

@@ -1,9 +1,9 @@
-"""Roads: S0 and S2 as published against done right, the same minutes each, on `roads-epfl` and `roads-massachusetts`.
+"""Roads: road-unet and road-skeyenet as published against done right, the same minutes each.
 
     OMP_NUM_THREADS=1 python runs/compare_roads.py DATA OUTPUT [--minutes 10] [--only roads-epfl]
 
-DATA holds both sets. The score is the IoU of road, pooled over the validation images, at the threshold that is best
-there for either side, and at 0.5; on roads-epfl also the F1 of 16 x 16 patches.
+DATA holds roads-epfl and roads-massachusetts. The score is the IoU of road, pooled over the validation images, at the
+threshold that is best there for either side, and at 0.5; on roads-epfl also the F1 of 16 x 16 patches.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Street scenes: S4 as published against `street-unet`, the same minutes each, on CamVid (367 train, 101 val).
+"""Street scenes: street-unet as published against done right, the same minutes each, on CamVid (367 train, 101 val).
 
     OMP_NUM_THREADS=1 python runs/compare_street.py DATA OUTPUT [--minutes 15]
 
-DATA holds camvid/. The score is the mean IoU over 11 classes, void left out, pooled over the 101 images.
+DATA holds camvid/. The score is the mean IoU over 11 classes, ignored pixels left out, pooled over the 101 images.
 """
 
 from __future__ import annotations

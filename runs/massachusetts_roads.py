@@ -64,7 +64,7 @@ def _map_town(run: Path, scene: Path, output: Path) -> dict[str, Any]:
     scores = evaluate_map(mask, labels, output=output / f"{scene.stem}-scores", overwrite=True)
     lines = ol.vectorize(mask, roads, kind="roads", overwrite=True)
     page = output / f"{scene.stem}.html"
-    ol.make_report(run, output=page, scene=scene, mask=mask, roads=roads, overwrite=True)
+    ol.report(run, output=page, scene=scene, mask=mask, roads=roads, overwrite=True)
     return {"road_iou_pooled": scores["headline"]["value"], "roads_km": round(lines.length_m / 1000, 2)}
 
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 
 from overland.workflows.predict import predict
-from overland.workflows.report import make_report
+from overland.workflows.report import report
 from overland.workflows.vectorize import vectorize
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "src/overland/web/example"
@@ -35,7 +35,7 @@ def main() -> None:
         vectorize(mask, before, kind="roads", max_gap_m=0)
         vectorize(mask, after, kind="roads", probabilities=scores)
         page, picture = folder / "report.html", folder / "roads.png"
-        make_report(model, output=page, scene=scene, roads=after, roads_before=before, picture=picture)
+        report(model, output=page, scene=scene, roads=after, roads_before=before, picture=picture)
         with Image.open(picture) as image:
             small = image.convert("RGB")
     small.thumbnail(LARGEST)

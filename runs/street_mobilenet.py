@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python runs/street_mobilenet.py DATA OUTPUT [--minutes 45]
 
-DATA holds camvid/ and weights/mobilenet_v2_imagenet_bnfolded.npz. The score is the mean IoU over 11 classes, void left
-out, pooled over the 101 images; the best epoch is chosen on the same images.
+DATA holds camvid/ and weights/mobilenet_v2_imagenet_bnfolded.npz. The score is the mean IoU over 11 classes, ignored
+pixels left out, pooled over the 101 images; the best epoch is chosen on the same images.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from PIL import Image
 import overland as ol
 from overland.raster import open_scene
 from overland.training.settings import recipe_names
-from overland.workflows.list_recipes import show_recipe
+from overland.workflows.list_recipes import ShowRecipeResult, show_recipe
 from overland.workflows.prepare_channels import prepare_channels
 from provenance import provenance, write_figures
 
@@ -49,9 +49,11 @@ def main() -> None:
 def _tried(recipe: str, data: Path, output: Path) -> dict[str, Any]:
     described = show_recipe(recipe)
     dataset = _dataset_for(described, data, output)
-    settings: dict[str, Any] = {"encoder_weights": "none"} if described["settings"]["encoder_weights"] else {}
+    settings: dict[str, Any] = {"encoder_weights": "none"} if described.settings["encoder_weights"] else {}
     started = time.monotonic()
-    run = ol.train(dataset, recipe=recipe, epochs=2, batch=2, project=str(output), name=recipe, exist_ok=True, **settings)
+    run = ol.train(
+        dataset, recipe=recipe, epochs=2, batch=2, project=str(output), name=recipe, exist_ok=True, **settings
+    )
     mask = output / f"{recipe}.tif"
     image = next(path for path in sorted(dataset.rglob("*")) if _is_image(path))
     ol.predict(run.model, image, mask, overwrite=True)
@@ -60,16 +62,15 @@ def _tried(recipe: str, data: Path, output: Path) -> dict[str, Any]:
     return {"layout": dataset.name, "map": size, "seconds": round(time.monotonic() - started, 1)}
 
 
-def _dataset_for(described: dict[str, Any], data: Path, output: Path) -> Path:
-    """The layout that the system was published with: a few images of it, cut to little more than one chip."""
-    system, task, settings = described["system"], described["task"], described["settings"]
-    side = max(settings["imgsz"], _LEAST_SIDE)
-    name = {"street scenes": "camvid", "land cover": "deepglobe-landcover"}.get(task, "deepglobe-road")
-    name = "roads-massachusetts" if system == "S2" else name
+def _dataset_for(described: ShowRecipeResult, data: Path, output: Path) -> Path:
+    """Make a few images of the layout that the system was published with, cut to little more than one chip."""
+    side = max(described.settings["imgsz"], _LEAST_SIDE)
+    name = {"street scenes": "camvid", "land cover": "deepglobe-landcover"}.get(described.task, "deepglobe-road")
+    name = "roads-massachusetts" if "skeyenet" in described.name else name
     small = output / f"{name}-{side}"
     if not small.exists():
         _copy_cut(data / name, small, side)
-    if system != "S2b":
+    if described.name.removesuffix("-published") not in ("road-fcn", "road-psp", "road-deeplabv3"):
         return small
     channels = output / f"channels-{side}"
     if not channels.exists():

@@ -39,8 +39,10 @@ def test_options_reach_the_workflow(model, tmp_path):
 @pytest.mark.parametrize(
     ("words", "exit_code", "message"),
     [
+        (["--mean", "1,2,3", "--std", "nan,1,1"], 2, "are numbers; got nan"),
+        (["--resolution-m", "-1"], 2, "above 0; got -1"),
         (["--mean", "1"], 2, "--mean and --std go together"),
-        (["--mean", "one", "--std", "1"], 2, "give numbers such as"),
+        (["--mean", "one", "--std", "1"], 2, "numbers with commas between them"),
         (["--normalize", "l2"], 2, "is not one of"),
         (["--names", "a,b,c"], 2, "3 names were given"),
     ],

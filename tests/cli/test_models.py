@@ -19,6 +19,6 @@ def test_json_is_one_object():
     assert values["models"][0]["bytes"] < 10_000_000
 
 
-def test_an_empty_box_is_said(monkeypatch):
+def test_without_any_pretrained_model_it_says_so(monkeypatch):
     monkeypatch.setattr("overland.workflows.list_models.pretrained_models", dict)
-    assert CliRunner().invoke(command).stdout == "There is no model in the box.\n"
+    assert CliRunner().invoke(command).stdout == "No pretrained model comes with this Overland.\n"

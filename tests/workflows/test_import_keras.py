@@ -10,9 +10,10 @@ pytest.importorskip("torch")
 h5py = pytest.importorskip("h5py")
 
 from keras_made import bright_model
-from overland.bundle import load_bundle, mask_from_probabilities, probabilities_from_logits, scale_pixels
+from overland.bundle import load_bundle
 from overland.errors import DataError, UsageError
 from overland.inference import open_engine
+from overland.inference.probabilities import mask_from_probabilities, probabilities_from_logits, scale_pixels
 from overland.raster import open_scene
 from overland.workflows import import_keras as workflow
 from overland.workflows.import_keras import import_keras
@@ -49,10 +50,10 @@ def test_the_bundle_gives_the_scores_of_keras_at_any_size(tmp_path):
         assert np.array_equal(mask_from_probabilities(bundle, scores(bundle, pixels)), expected >= 0.45)
     assert (bundle.legend.names, bundle.legend.background) == (("background", "road"), 0)
     assert (bundle.threshold, bundle.resolution_m, bundle.chip_size, bundle.bytes_per_pixel) == (0.45, 0.5, 64, 100.0)
-    assert result["sha256"] == bundle.data["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert (result["keras_version"], result["parameters"], result["input_shape"]) == ("2.2.4", 28, [64, 64])
-    assert result["difference"] < 1e-6
-    assert json.loads(json.dumps(result)) == result | {"mean": list(result["mean"]), "std": list(result["std"])}
+    assert result.sha256 == bundle.data["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert (result.keras_version, result.parameters, result.input_shape) == ("2.2.4", 28, (64, 64))
+    assert result.difference < 1e-6
+    assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
     assert "Imported from roads.h5, a model of Keras 2.2.4" in (tmp_path / "model" / "README.md").read_text()
 
 
@@ -61,8 +62,8 @@ def test_a_scene_is_mapped_and_the_halo_measured_on_it(tmp_path):
     pixels[:, 40:60] = 250
     scene = write_image(tmp_path / "scene.tif", pixels)
     result = import_keras(bright_model(tmp_path / "grey.h5", bands=1), tmp_path / "model", scenes=[scene])
-    assert (result["bands"], result["halo"], result["threshold"]) == (1, 8, 0.5)
-    assert result["classes"] == ["background", "foreground"]
+    assert (result.bands, result.halo, result.threshold) == (1, 8, 0.5)
+    assert result.classes == ("background", "foreground")
     predict(tmp_path / "model", scene, tmp_path / "map.tif")
     with open_scene(tmp_path / "map.tif") as found:
         mask = found.read()[0][0]
@@ -72,11 +73,11 @@ def test_a_scene_is_mapped_and_the_halo_measured_on_it(tmp_path):
 
 def test_classes_are_only_named_when_told(tmp_path):
     file = bright_model(tmp_path / "a.h5", classes=3, ending="softmax")
-    assert import_keras(file, tmp_path / "a")["classes"] == ["class 0", "class 1", "class 2"]
+    assert import_keras(file, tmp_path / "a").classes == ("class 0", "class 1", "class 2")
     assert load_bundle(tmp_path / "a").legend.background is None
     named = import_keras(file, tmp_path / "b", names=["urban", "water", "forest"])
-    assert (named["classes"], named["activation"], named["threshold"]) == (
-        ["urban", "water", "forest"],
+    assert (named.classes, named.activation, named.threshold) == (
+        ("urban", "water", "forest"),
         "softmax",
         None,
     )
@@ -100,14 +101,14 @@ RESCALING = ("Rescaling", {"scale": 1 / 255, "offset": 0.0})
 )
 def test_pixels_are_scaled_as_told_or_as_the_network_begins(tmp_path, first, options, mean, std):
     result = import_keras(bright_model(tmp_path / "a.h5", bands=1, first=first), tmp_path / "model", **options)
-    assert (result["mean"], result["std"]) == (mean, std)
-    assert "ixels" in result["notes"][-1]
+    assert (result.mean, result.std) == (mean, std)
+    assert "ixels" in result.notes[-1]
 
 
 def test_imagenet_scaling_is_in_pixel_values(tmp_path):
     result = import_keras(bright_model(tmp_path / "a.h5"), tmp_path / "model", normalize="imagenet")
-    assert result["mean"][0] == pytest.approx(0.485 * 255)
-    assert result["std"][2] == pytest.approx(0.225 * 255)
+    assert result.mean[0] == pytest.approx(0.485 * 255)
+    assert result.std[2] == pytest.approx(0.225 * 255)
 
 
 @pytest.mark.parametrize(
@@ -194,8 +195,8 @@ def test_a_real_model_of_keras_2_gives_what_its_layers_say(tmp_path):
         pytest.skip("OVERLAND_DATA is not set")
     file = Path(os.environ["OVERLAND_DATA"]) / "weights" / "keras_lane.h5"
     result = import_keras(file, tmp_path / "lane", names=["lane"])
-    assert (result["keras_version"], result["parameters"], result["size_divisor"]) == ("2.0.8", 181_693, 40)
-    assert result["std"] == (1.0, 1.0, 1.0)  # its first layer has seen pixels of 0 to 255
+    assert (result.keras_version, result.parameters, result.size_divisor) == ("2.0.8", 181_693, 40)
+    assert result.std == (1.0, 1.0, 1.0)  # its first layer has seen pixels of 0 to 255
     bundle = load_bundle(tmp_path / "lane")
     rng = np.random.default_rng(0)
     for height, width in ((80, 160), (120, 80)):

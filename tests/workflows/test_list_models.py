@@ -10,7 +10,7 @@ import pytest
 import rasterio
 
 from models_made import threshold_bundle
-from overland import pretrained as zoo
+from overland import pretrained
 from overland.bundle import load_bundle
 from overland.errors import DataError
 from overland.workflows.evaluate_map import evaluate_map
@@ -22,12 +22,12 @@ LARGEST_BYTES = 10_000_000
 
 
 def roads():
-    return zoo.pretrained_models()["roads"]
+    return pretrained.pretrained_models()["roads"]
 
 
 def test_there_is_a_road_model_that_tells_all_about_itself():
-    values = list_models()
-    assert json.loads(json.dumps(values)) == json.loads(json.dumps(values, default=list))
+    values = list_models().to_dict()
+    assert json.loads(json.dumps(values)) == values
     model = next(model for model in values["models"] if model["name"] == "roads")
     assert model["classes"] == ["background", "road"]
     assert (model["bands"], model["dtype"]) == ([1, 2, 3], "uint8")
@@ -38,13 +38,13 @@ def test_there_is_a_road_model_that_tells_all_about_itself():
     assert "OpenStreetMap" in model["attribution"]
 
 
-def test_all_of_the_box_fits_into_ten_megabytes():
-    assert sum(model["bytes"] for model in list_models()["models"]) <= LARGEST_BYTES
+def test_all_pretrained_models_together_fit_into_ten_megabytes():
+    assert sum(model.bytes for model in list_models().models) <= LARGEST_BYTES
 
 
-@pytest.mark.parametrize("name", zoo.pretrained_models())
+@pytest.mark.parametrize("name", pretrained.pretrained_models())
 def test_a_card_has_figures_limits_and_terms_and_no_folder_of_the_machine_that_made_it(name):
-    folder = zoo.pretrained_models()[name]
+    folder = pretrained.pretrained_models()[name]
     texts = [(folder / file).read_text() for file in ("README.md", "overland.json", "config.json")]
     assert all(word in texts[0] for word in ("IoU", "commit", "not good at", "ODbL"))
     assert not any(word in text for text in texts for word in ("/tmp", "/work", "/home", "/root"))

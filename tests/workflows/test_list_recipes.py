@@ -7,36 +7,30 @@ from overland.errors import MissingExtraError, UsageError
 from overland.training.settings import recipe_names, train_settings_from_source
 from overland.workflows.list_recipes import list_recipes, show_recipe
 
-SYSTEMS = {
-    "S0": "road-unet",
-    "S1": "road-deeplabv3plus",
-    "S3": "landcover-unet",
-    "S4": "street-unet",
-    "S2": "road-skeyenet",
-}
+PAIRS = ("road-unet", "road-deeplabv3plus", "road-skeyenet", "landcover-unet", "street-unet", "road-fcn", "road-psp")
+PAIRS += ("road-deeplabv3",)
 NEEDS_TORCH = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs the extra train")
 
 
 def test_every_system_has_a_pair_of_recipes():
-    found = {recipe["name"]: recipe for recipe in list_recipes()["recipes"]}
-    pairs = SYSTEMS | {f"S2b {name}": f"road-{name}" for name in ("fcn", "psp", "deeplabv3")}
+    found = {recipe.name: recipe for recipe in list_recipes().recipes}
     assert len(found) >= 16
-    for system, name in pairs.items():
-        for recipe in (name, f"{name}-published"):
-            assert found[recipe]["system"] == system.split()[0]
+    for name in PAIRS:
+        assert found[f"{name}-published"].description.startswith("As published: ")
+        assert found[name].description.startswith("Done right: ")
 
 
 def test_every_recipe_says_what_it_is_and_where_it_comes_from():
-    for recipe in list_recipes()["recipes"]:
-        assert recipe["task"] in ("roads", "land cover", "street scenes", "any")
-        assert recipe["parameters"] > 0
-        assert len(recipe["description"]) > 80
-        train_settings_from_source(recipe["name"], {})
+    for recipe in list_recipes().recipes:
+        assert recipe.task in ("roads", "land cover", "street scenes", "any")
+        assert recipe.parameters > 0
+        assert len(recipe.description) > 80
+        train_settings_from_source(recipe.name, {})
 
 
 def test_the_list_needs_no_torch(monkeypatch):
     monkeypatch.setitem(sys.modules, "overland.models", None)
-    assert list_recipes()["recipes"]
+    assert list_recipes().recipes
 
 
 def test_to_show_one_without_torch_says_what_to_install(monkeypatch):
@@ -64,8 +58,8 @@ def test_to_show_one_without_torch_says_what_to_install(monkeypatch):
 @NEEDS_TORCH
 def test_parameters_as_published(name, parameters, trainable):
     found = show_recipe(name)
-    assert found["parameters"] == parameters
-    assert found["trainable_parameters"] == trainable
+    assert found.parameters == parameters
+    assert found.trainable_parameters == trainable
 
 
 @NEEDS_TORCH
@@ -77,15 +71,15 @@ def test_the_numbers_of_the_list_are_those_of_the_network(name):
 
     with torch.device("meta"):
         found = show_recipe(name)
-        line = next(recipe for recipe in list_recipes()["recipes"] if recipe["name"] == name)
-        assert found["parameters"] == line["parameters"]
+        line = next(recipe for recipe in list_recipes().recipes if recipe.name == name)
+        assert found.parameters == line.parameters
         network = _network(found)
-        settings = found["settings"]
-        side, divisor = settings["squash"] or settings["imgsz"], size_divisor_of(network)
+        settings = train_settings_from_source(name, {})
+        side, divisor = settings.reproduce.resize or settings.imgsz, size_divisor_of(network)
         assert side % divisor == 0
         side = 8 * divisor
-        chips = torch.zeros(2, found["assumes"]["bands"], side, side)
-        assert network(chips).shape == (2, found["assumes"]["classes"], side, side)
+        chips = torch.zeros(2, found.assumes["bands"], side, side)
+        assert network(chips).shape == (2, found.assumes["classes"], side, side)
 
 
 @NEEDS_TORCH
@@ -112,7 +106,7 @@ def test_an_unknown_recipe_is_one_clear_error():
 def _network(found):
     from overland.models import build_model, model_settings
 
-    assumes = found["assumes"]
+    assumes = found.assumes
     return build_model(
-        model_settings(found["settings"]["model"], in_channels=assumes["bands"], classes=assumes["classes"])
+        model_settings(found.settings["model"], in_channels=assumes["bands"], classes=assumes["classes"])
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from overland.cli.console import Outcome, common_options, examples
+from overland.cli.console import examples
+from overland.cli.signature import command_from
+
+if TYPE_CHECKING:
+    from overland.workflows.list_recipes import ListRecipesResult, ShowRecipeResult
 
 __all__ = ["command"]
 
@@ -33,56 +36,48 @@ def command() -> None:
     """
 
 
-@command.command("list", epilog=examples("overland recipes", "overland recipes list --json"))
-@common_options
-def list_command() -> Outcome:
-    """List all recipes, with system, task and parameters."""
-    from overland.workflows.list_recipes import list_recipes
-
-    found = list_recipes()
-    return Outcome(found, _table(found["recipes"]))
-
-
-@command.command(
-    "show", epilog=examples("overland recipes show road-unet", "overland recipes show street-unet-published --json")
-)
-@click.argument("name")
-@common_options
-def show_command(name: str) -> Outcome:
-    """Show one recipe: what it is, where it comes from, its parameters, every setting."""
-    from overland.workflows.list_recipes import show_recipe
-
-    found = show_recipe(name)
-    return Outcome(found, _page(found))
-
-
-def _table(recipes: list[Mapping[str, Any]]) -> str:
-    width = max(len(recipe["name"]) for recipe in recipes)
-    lines = [f"{'recipe':{width}}  {'system':6}  {'task':13}  {'parameters':>10}"]
-    lines += [
-        f"{recipe['name']:{width}}  {recipe['system'] or '-':6}  {recipe['task']:13}  {recipe['parameters']:>10,}"
-        for recipe in recipes
-    ]
+def _table(result: ListRecipesResult) -> str:
+    width = max(len(recipe.name) for recipe in result.recipes)
+    lines = [f"{'recipe':{width}}  {'task':13}  {'parameters':>10}"]
+    lines += [f"{recipe.name:{width}}  {recipe.task:13}  {recipe.parameters:>10,}" for recipe in result.recipes]
     return "\n".join(
         [*lines, "", "All about one: overland recipes show NAME. Train it: overland train NAME --data DATA"]
     )
 
 
-def _page(recipe: Mapping[str, Any]) -> str:
+def _page(recipe: ShowRecipeResult) -> str:
     import yaml
 
-    assumes = recipe["assumes"]
+    assumes = recipe.assumes
     return "\n".join(
         [
-            f"{recipe['name']}: {recipe['task']}" + (f", system {recipe['system']}" if recipe["system"] else ""),
+            f"{recipe.name}: {recipe.task}",
             "",
-            click.wrap_text(recipe["description"], 100),
+            click.wrap_text(recipe.description, 100),
             "",
-            click.wrap_text(f"Source: {recipe['source']}", 100),
-            f"Parameters: {recipe['parameters']:,} as {assumes['counts']} counts, for {assumes['bands']} bands and "
-            f"{assumes['classes']} outputs: {recipe['trainable_parameters']:,} trainable, "
-            f"{recipe['batch_norm_statistics']:,} statistics of batch normalisation",
+            click.wrap_text(f"Source: {recipe.source}", 100),
+            f"Parameters: {recipe.parameters:,} as {assumes['counts']} counts, for {assumes['bands']} bands and "
+            f"{assumes['classes']} outputs: {recipe.trainable_parameters:,} trainable, "
+            f"{recipe.batch_norm_statistics:,} statistics of batch normalisation",
             "",
-            yaml.safe_dump(recipe["settings"], sort_keys=False).rstrip(),
+            yaml.safe_dump(dict(recipe.settings), sort_keys=False).rstrip(),
         ]
     )
+
+
+command.add_command(
+    command_from(
+        "overland.workflows.list_recipes:list_recipes",
+        name="list",
+        show=_table,
+        examples=("overland recipes", "overland recipes list --json"),
+    )
+)
+command.add_command(
+    command_from(
+        "overland.workflows.list_recipes:show_recipe",
+        name="show",
+        show=_page,
+        examples=("overland recipes show road-unet", "overland recipes show street-unet-published --json"),
+    )
+)

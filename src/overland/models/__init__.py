@@ -1,4 +1,4 @@
-"""Architectures, losses and graphs. Importing this package first makes torchvision importable beside CPU PyTorch."""
+"""Architectures, losses, encoders and ONNX graphs (torch). Imported before torchvision, for `torchvision_operators`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Pretrained encoders from files: names and shapes checked, the first convolution adapted to the bands."""
+"""Pretrained encoders from files: names and shapes checked, the first convolution adapted to the bands.
+
+An ImageNet network published for inference often has convolutions with a bias and no normalisation left. The bias goes
+into our normalisation layer, whose statistics are then those of no normalisation at all (mean 0, variance 1): right in
+evaluation, wrong as soon as training puts the batch's statistics in. `calibrate_folded_norms` measures the true ones.
+"""
 
 from __future__ import annotations
 
@@ -24,20 +29,27 @@ __all__ = [
     "read_weights",
 ]
 
-
-# Batch normalisation that was folded into its convolution, unfolded so that training goes on from it.
-#
-# An ImageNet network published for inference often has convolutions with a bias and no normalisation left. The bias goes
-# into our normalisation layer, whose statistics are then those of no normalisation at all (mean 0, variance 1): right in
-# evaluation, wrong as soon as training puts the batch's statistics in. Calibration measures the true statistics.
-
 _NUMBERED = re.compile(r"conv_(\d+)_(weight|bias)")
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".npz")
+_WRAPPERS = ("state_dict", "model", "model_state_dict")  # what a training checkpoint keeps the weights under
+_ITS_PREFIXES = ("", "module.", "encoder.", "model.", "backbone.", "network.encoder.", "encoder.model.")
+_OUR_PREFIXES = ("", "model.", "features.")  # timm encoders in smp hold theirs under `model.`
+_HEAD = re.compile(r"(^|\.)(classifier|fc|head|head_fc|last_linear)(\.|$)|num_batches_tracked$")
 
 
 def numbered_as_named(weights: dict[str, Tensor], encoder: nn.Module, where: str) -> dict[str, Tensor]:
     """Rename `conv_<number>_weight|bias`, as ONNX graphs number them, to the encoder's convolutions in their order.
 
-    Weights with names of their own come back as they are. Raises `DataError` when the number of convolutions differs.
+    Args:
+        weights: Arrays by their names in the file.
+        encoder: The encoder that they are for.
+        where: Name of the file, for messages.
+
+    Returns:
+        The arrays by their new names; those with names of their own as they are.
+
+    Raises:
+        DataError: The number of convolutions differs.
     """
     numbers = sorted({int(match[1]) for name in weights if (match := _NUMBERED.fullmatch(name))})
     if not numbers:
@@ -59,25 +71,46 @@ def numbered_as_named(weights: dict[str, Tensor], encoder: nn.Module, where: str
 def fold_into_norms(weights: dict[str, Tensor], encoder: nn.Module) -> tuple[dict[str, Tensor], int]:
     """Move the biases of folded convolutions into the normalisation layers behind them.
 
-    Returns the weights with all arrays of those layers, and how many there were. A convolution counts as folded when
-    the file has a bias for it, the encoder has none, and its normalisation follows but is not in the file.
+    A convolution counts as folded when the file has a bias for it, the encoder has none, and its normalisation follows
+    but is not in the file.
+
+    Args:
+        weights: Arrays by our names.
+        encoder: The encoder that they are for.
+
+    Returns:
+        The arrays with all those of the normalisation layers, and the number of folded convolutions.
     """
+    leaves = [(name, module) for name, module in encoder.named_modules() if not any(module.children())]
     result, folded = dict(weights), 0
-    for (convolution, first), (norm, second) in pairwise(_leaves(encoder)):
+    for (convolution, first), (norm, second) in pairwise(leaves):
         bias = f"{convolution}.bias"
         if not (isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d)):
             continue
         if bias in weights and first.bias is None and f"{norm}.running_mean" not in weights:
-            result |= _identity_norm(norm, result.pop(bias), second.eps)
+            value = result.pop(bias)
+            one = torch.ones_like(value)
+            result |= {
+                f"{norm}.weight": one,
+                f"{norm}.bias": value,
+                f"{norm}.running_mean": torch.zeros_like(value),
+                f"{norm}.running_var": one - second.eps,
+            }
             folded += 1
     return result, folded
 
 
 def calibrate_folded_norms(network: nn.Module, chips: Tensor) -> int:
-    """Give unfolded normalisation layers the statistics of real chips (n, bands, h, w), scaled as in training.
+    """Give unfolded normalisation layers the statistics of real chips.
 
-    The output in evaluation stays as it was; in training, a batch's own statistics now mean the right thing. Returns
-    how many layers were calibrated: 0 for a network without any, on which nothing is run.
+    The output in evaluation stays as it was; in training, a batch's own statistics now mean the right thing.
+
+    Args:
+        network: The network, which is changed.
+        chips: Chips (n, bands, h, w), scaled as in training.
+
+    Returns:
+        The number of layers that were calibrated: 0 for a network without any, on which nothing is run.
     """
     norms = [module for module in network.modules() if _is_unfolded(module)]
     if not norms:
@@ -94,22 +127,8 @@ def calibrate_folded_norms(network: nn.Module, chips: Tensor) -> int:
     return len(norms)
 
 
-def _leaves(encoder: nn.Module) -> list[tuple[str, nn.Module]]:
-    return [(name, module) for name, module in encoder.named_modules() if not any(module.children())]
-
-
-def _identity_norm(name: str, bias: Tensor, eps: float) -> Mapping[str, Tensor]:
-    one = torch.ones_like(bias)
-    return {
-        f"{name}.weight": one,
-        f"{name}.bias": bias,
-        f"{name}.running_mean": torch.zeros_like(bias),
-        f"{name}.running_var": one - eps,
-    }
-
-
 def _is_unfolded(module: nn.Module) -> bool:
-    """Whether a layer is as `_identity_norm` left it; a fresh layer has variance 1, not 1 - eps."""
+    """Return True where a layer is as `fold_into_norms` left it; a fresh layer has variance 1, not 1 - eps."""
     if not isinstance(module, nn.BatchNorm2d) or module.running_mean is None or module.running_var is None:
         return False
     variance = torch.ones_like(module.running_var) - module.eps
@@ -128,26 +147,32 @@ def _calibrate(norm: nn.Module, inputs: tuple[Tensor]) -> None:
     norm.running_var.copy_(variance)
 
 
-_SUFFIXES = (".safetensors", ".pth", ".pt", ".npz")
-_WRAPPERS = ("state_dict", "model", "model_state_dict")  # what a training checkpoint keeps the weights under
-_ITS_PREFIXES = ("", "module.", "encoder.", "model.", "backbone.", "network.encoder.", "encoder.model.")
-_OUR_PREFIXES = ("", "model.", "features.")  # timm encoders in smp hold theirs under `model.`
-_HEAD = re.compile(r"(^|\.)(classifier|fc|head|head_fc|last_linear)(\.|$)|num_batches_tracked$")
-
-
 def is_weights_file(name: object) -> bool:
-    """Whether `encoder_weights` names a file; any other text is a name on the hub."""
+    """Return True where `encoder_weights` names a file; any other text is a name on the hub.
+
+    Args:
+        name: Value of the setting.
+    """
     return isinstance(name, str | Path) and Path(name).suffix.lower() in _SUFFIXES
 
 
 def load_encoder_weights(model: nn.Module, path: str | Path) -> list[str]:
-    """Put pretrained weights from a file into the encoder of a network; returns notes on what was adapted.
+    """Put pretrained weights from a file into the encoder of a network.
 
-    Takes .safetensors, .pth (plain tensors only) and .npz (no pickles), in the layout of torchvision, timm or
-    segmentation_models_pytorch, with or without a classifier, and convolutions with batch normalisation folded in
-    (`calibrate_folded_norms` prepares those for training). A first convolution for another number of bands is
-    repeated over ours and scaled. Raises `UsageError` when the file is missing or the network has no encoder,
-    `DataError` when its names or shapes are not those of this encoder; the network is then unchanged.
+    The file is in the layout of torchvision, timm or segmentation_models_pytorch, with or without a classifier, and
+    convolutions may have batch normalisation folded in (`calibrate_folded_norms` prepares those for training). A first
+    convolution for another number of bands is repeated over ours and scaled.
+
+    Args:
+        model: The network, which is changed.
+        path: A .safetensors, .pth (plain tensors only) or .npz (no pickles).
+
+    Returns:
+        Sentences about what was loaded and adapted.
+
+    Raises:
+        UsageError: The file is missing, or the network has no encoder.
+        DataError: Its names or shapes are not those of this encoder; the network is then unchanged.
     """
     encoder = encoder_of(model)
     theirs = numbered_as_named(read_weights(path), encoder, str(path))
@@ -163,9 +188,13 @@ def load_encoder_weights(model: nn.Module, path: str | Path) -> list[str]:
 
 
 def encoder_of(model: nn.Module) -> nn.Module:
-    """The part of a network that can be pretrained: `encoder` in smp, `backbone` in torchvision.
+    """Return the part of a network that can be pretrained: `encoder` in smp, `backbone` in torchvision.
 
-    Raises `UsageError` without one.
+    Args:
+        model: A network.
+
+    Raises:
+        UsageError: It has none.
     """
     for name in ("encoder", "backbone"):
         encoder = getattr(model, name, None)
@@ -180,7 +209,12 @@ def encoder_of(model: nn.Module) -> nn.Module:
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Read named arrays from .safetensors, .pth or .npz; nothing in the file is executed.
 
-    Raises `UsageError` when it does not exist or is of another kind, `DataError` when it cannot be read.
+    Args:
+        path: The file.
+
+    Raises:
+        UsageError: It does not exist, or is of another kind.
+        DataError: It cannot be read.
     """
     path = Path(path)
     if path.suffix.lower() not in _SUFFIXES:
@@ -216,7 +250,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _renamed(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Their arrays under our names, by the pair of prefixes that matches the most."""
+    """Give their arrays our names, by the pair of prefixes that matches the most."""
     known = {_canonical(name): name for name in ours}
 
     def matched(theirs_prefix: str, our_prefix: str) -> dict[str, Tensor]:
@@ -225,14 +259,10 @@ def _renamed(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> dict[s
             for name in theirs
             if name.startswith(theirs_prefix)
         }
-        return {_our_name(new, known): theirs[name] for name, new in names.items()}
+        return {known.get(new, new): theirs[name] for name, new in names.items()}
 
     candidates = [matched(a, b) for a in _ITS_PREFIXES for b in _OUR_PREFIXES]
     return max(candidates, key=lambda candidate: sum(name in ours for name in candidate))
-
-
-def _our_name(name: str, known: Mapping[str, str]) -> str:
-    return known.get(name, name)
 
 
 def _canonical(name: str) -> str:
@@ -247,16 +277,14 @@ def _adapted_to_bands(theirs: dict[str, Tensor], ours: Mapping[str, Tensor]) -> 
     given, wanted = theirs[first].shape, ours[first].shape
     if given == wanted or len(given) != 4 or (given[0], *given[2:]) != (wanted[0], *wanted[2:]):
         return theirs, []
-    note = f"The first convolution was adapted from {given[1]} to {wanted[1]} bands."
-    return {**theirs, first: _repeated(theirs[first], wanted[1])}, [note]
-
-
-def _repeated(weight: Tensor, bands: int) -> Tensor:
-    """A filter (out, given, k, k) over other bands, so that grey imagery gives the same answer as before."""
-    given = weight.shape[1]
+    weight, bands = theirs[first], wanted[1]
+    # Repeated and scaled, so that grey imagery gives the same answer as before.
     if bands == 1:
-        return weight.sum(dim=1, keepdim=True)
-    return weight[:, torch.arange(bands) % given] * (given / bands)
+        adapted = weight.sum(dim=1, keepdim=True)
+    else:
+        adapted = weight[:, torch.arange(bands) % given[1]] * (given[1] / bands)
+    note = f"The first convolution was adapted from {given[1]} to {bands} bands."
+    return {**theirs, first: adapted}, [note]
 
 
 def _check(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], path: str) -> None:

@@ -1,9 +1,10 @@
-"""Lets a torchvision that was built for CUDA be imported beside a CPU build of PyTorch.
+"""Makes torchvision importable where it was built for CUDA and PyTorch for the CPU.
 
-The registry's torchvision brings compiled operators that load only where CUDA is. Without them its import fails with
-"operator torchvision::nms does not exist", and with it timm, segmentation_models_pytorch, lightning and torchmetrics
-fail. Overland detects no boxes, so declaring the operators' schemas is enough: the import works, a call to `nms`
-raises. Must be imported before torchvision is.
+That happens to users who mix package indexes: PyTorch from the index of CPU builds, torchvision from PyPI, whose
+operators load only where CUDA is. Its import then fails with "operator torchvision::nms does not exist", and with it
+those of timm, segmentation_models_pytorch, lightning and torchmetrics. Overland detects no boxes, so declaring the
+schemas of the two operators is enough: the import works, and a call to `nms` raises. Nothing happens, and nothing is
+said, where torchvision loads by itself.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ _libraries: list[torch.library.Library] = []
 def declare_missing_operators() -> bool:
     """Declare the operators that torchvision's import needs, when its own extension cannot load.
 
-    Returns whether anything was declared. Does nothing where CUDA is, where torchvision is not installed, where the
-    extension loads, and when called again.
+    To be called before torchvision is imported.
+
+    Returns:
+        True where something was declared. False where CUDA is, where torchvision is not installed, where its extension
+        loads, and for a second call.
     """
     if _libraries or torch.version.cuda is not None or _extension_loads():
         return False

@@ -1,4 +1,4 @@
-"""The models in the box: bundles that come with Overland, each in a folder of this package by its name."""
+"""Pretrained models: bundles that come with Overland, each in a folder of this package by its name."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from pathlib import Path
 
 __all__ = ["pretrained_models"]
 
-_FOLDER = Path(__file__).parent
-
 
 def pretrained_models() -> dict[str, Path]:
-    """The bundle folder of each model in the box, by name."""
-    return {path.parent.name: path.parent for path in sorted(_FOLDER.glob("*/overland.json"))}
+    """Return the bundle folder of each pretrained model, by name."""
+    folder = Path(__file__).parent
+    return {path.parent.name: path.parent for path in sorted(folder.glob("*/overland.json"))}

@@ -112,7 +112,7 @@ class PreparedTraining:
         chips = training_loader(self.dataset, settings, self.statistics, pin_memory=on_gpu, augment=self.augment)
         windows = validation_loader(self.dataset, "val", settings, self.statistics, size_divisor=self.size_divisor)
         if not resume:
-            some = [chips.dataset[0, index][0] for index in range(min(_CALIBRATION_CHIPS, len(chips.dataset)))]  # type: ignore[arg-type,index]
+            some = [chips.dataset[0, index][0] for index in range(min(_CALIBRATION_CHIPS, len(chips.dataset)))]  # type: ignore[arg-type]
             calibrate_folded_norms(network, torch.stack(some))
         clock = RunClock(settings.epochs * len(chips), settings.minutes)
         module = SegmentationModule(

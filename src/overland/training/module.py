@@ -137,7 +137,7 @@ class _OwnMetric:
 
     def __init__(self, name: str, metric: Any) -> None:
         self._name = name
-        self._metric = metric() if inspect.isclass(metric) else metric
+        self._metric: Any = metric() if inspect.isclass(metric) else metric
         self._pools = all(hasattr(self._metric, method) for method in ("update", "compute", "reset"))
         self._values: list[float] = []
 

@@ -241,7 +241,7 @@ def _value_of_kind(value: Any, kind: Any, where: str) -> Any:
             _value_of_kind(item, int, where) for item in (value if isinstance(value, list | tuple) else [value])
         )
     if dataclasses.is_dataclass(kind):
-        return value if isinstance(value, kind) else _from_mapping(kind, _value_of_kind(value, dict, where), where)
+        return value if isinstance(value, Reproduce) else _from_mapping(kind, _value_of_kind(value, dict, where), where)
     # YAML reads 1e-3 as text (it wants 1.0e-3), and an int is a fine float.
     if origin is float and not isinstance(value, bool):
         try:

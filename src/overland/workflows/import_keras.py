@@ -7,34 +7,82 @@ import importlib.metadata
 import logging
 import platform
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
-from overland.bundle import ModelBundle, probabilities_from_logits, save_bundle
+from overland.bundle import ModelBundle, save_bundle
 from overland.errors import DataError, UsageError
 from overland.importers.keras import KerasModel, network_from_keras, read_keras_model
-from overland.importers.scaling import PixelScaling, pixel_scaling
+from overland.importers.scaling import pixel_scaling
 from overland.inference import open_engine
 from overland.inference.measure import measured_bundle
 from overland.inference.memory import measure_memory_per_pixel
 from overland.inference.plan import even_halo, round_up
+from overland.inference.probabilities import probabilities_from_logits
 from overland.legend import Legend, legend_from_names
 from overland.models import graph_from_model
 from overland.output import check_model_folder
 from overland.reporting.card import model_card
+from overland.result import Result
 from overland.version import __version__
 
-__all__ = ["import_keras"]
+__all__ = ["ImportKerasResult", "import_keras"]
 
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
-_TOLD = ("activation", "chip_size", "size_divisor", "halo", "mean", "std", "threshold", "resolution_m")
 _USUAL_SIDE = 256
 _LARGEST_DIFFERENCE = 1e-4
+
+
+@dataclass(frozen=True)
+class ImportKerasResult(Result):
+    """An imported network and the assumptions about it.
+
+    Args:
+        source: The file of Keras.
+        output: Folder of the bundle.
+        imported_from: Name of the file.
+        keras_version: Version of Keras that saved it.
+        sha256: Checksum of the file.
+        notes: Facts about the network and assumptions, a sentence each.
+        classes: Names of the classes in the order of their ids.
+        bands: Number of bands that it takes.
+        parameters: Number of parameters.
+        input_shape: Height and width that the network was made for, None where they are free.
+        activation: Function that makes probabilities of its logits.
+        chip_size: Side of a chip in pixels.
+        size_divisor: Number that the sides of a chip must be multiples of.
+        halo: Pixels around a chip's middle that are predicted and thrown away.
+        mean: Mean of each band that pixels are scaled with.
+        std: Standard deviation of each band that pixels are scaled with.
+        threshold: Probability from which a pixel is of the class, for a network with one result.
+        resolution_m: Side in metres of a pixel of the training images.
+        difference: Largest difference between the probabilities of the ONNX graph and those of the network.
+    """
+
+    source: str
+    output: str
+    imported_from: str
+    keras_version: str
+    sha256: str
+    notes: tuple[str, ...]
+    classes: tuple[str, ...]
+    bands: int
+    parameters: int
+    input_shape: tuple[int | None, int | None]
+    activation: str
+    chip_size: int
+    size_divisor: int
+    halo: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    threshold: float | None
+    resolution_m: float | None
+    difference: float
 
 
 def import_keras(
@@ -42,57 +90,60 @@ def import_keras(
     output: str | Path,
     *,
     names: Sequence[str] = (),
-    normalize: str | None = None,
-    mean: Sequence[float] = (),
-    std: Sequence[float] = (),
+    normalize: Literal["unit", "imagenet", "none"] | None = None,
+    mean: tuple[float, ...] = (),
+    std: tuple[float, ...] = (),
     threshold: float | None = None,
     resolution_m: float | None = None,
     scenes: Sequence[str | Path] = (),
     overwrite: bool = False,
-) -> dict[str, Any]:
-    """Turn a whole-model .h5 of Keras 2 or 3, or a .keras file, into a model bundle with the same scores.
+) -> ImportKerasResult:
+    """Turn a network that Keras saved into a bundle that gives the same probabilities.
 
-    `names` are the classes in the order of the network's results; one name is that of the class of interest of a
-    network with one result. What the file does not tell has to be told: how pixels were scaled in training
-    (`normalize` is one of `SCALINGS`; or `mean` and `std` for each band, in the scenes' units), the `threshold` of a
-    network with one result, the resolution of the training imagery. The halo is measured on `scenes`; without any it
-    is a quarter of a chip. Keras is not needed, and nothing in the file is executed.
+    The file is a whole model: an .h5 of Keras 2 or 3 or a .keras file. Keras is not needed and nothing in the file is
+    executed: layers that hold Python code are refused. The bundle is written whole or not at all. Needs the extra
+    train.
 
-    The bundle is there whole or not at all. Returns what the network is and what was assumed. Raises `DataError` for a
-    file or network that cannot be imported, `UsageError` for options that make no sense or an output that exists.
+    Args:
+        source: File of Keras.
+        output: Folder of the new bundle.
+        names: Classes in the order of the network's results; for a network with one result the class of interest.
+            Foreground, or class 0, class 1, ... by default.
+        normalize: How pixels were scaled in training: unit divides by 255, imagenet takes ImageNet's mean and standard
+            deviation, none leaves them as they are. By default none for a network that scales them itself, else unit.
+        mean: Mean of each band in training, in pixel values; goes with --std.
+        std: Standard deviation of each band in training, in pixel values.
+        threshold: Probability from which a pixel is of the class; 0.5 by default.
+        resolution_m: Side in metres of a pixel of the training images.
+        scenes: Images like those to be mapped, on which the halo is measured; without any it is a quarter of a chip.
+        overwrite: Replace the output if it is a model.
+
+    Returns:
+        The network and the assumptions about it.
+
+    Raises:
+        DataError: The file or the network cannot be imported; the message names the layer.
+        UsageError: Options make no sense, or the output exists.
     """
+    source = Path(source)
     output = check_model_folder(source, output, overwrite=overwrite)
     model = read_keras_model(source)
     legend = _legend(names, model.classes)
     threshold = _checked_threshold(threshold, model)
     scaling = pixel_scaling(model, normalize, mean, std)
-    for note in (*model.notes, scaling.note):
+    if resolution_m is not None and not 0 < resolution_m < float("inf"):
+        raise UsageError(f"A resolution in metres is above 0; got {resolution_m}.")
+    notes = (*model.notes, scaling.note)
+    for note in notes:
         logger.info("%s", note)
     network = network_from_keras(model)
-    bundle = replace(
-        _bundle_of(model, legend, scaling, network.size_divisor),
-        threshold=threshold,
-        resolution_m=resolution_m,
-        data=_data(Path(source), model, scaling),
-    )
-    graph = graph_from_model(network, in_channels=model.in_channels, size_divisor=network.size_divisor)
-    bundle, difference = _save(bundle, output, model, graph, scenes)
-    return {
-        "source": str(source),
-        "output": str(output),
-        **bundle.data,
-        "classes": list(legend.names),
-        "bands": model.in_channels,
-        "parameters": sum(array.size for array in model.weights.values() if array.dtype == np.float32),
-        "input_shape": list(model.input_shape),
-        **{name: getattr(bundle, name) for name in _TOLD},
-        "difference": difference,
-    }
-
-
-def _bundle_of(model: KerasModel, legend: Legend, scaling: PixelScaling, divisor: int) -> ModelBundle:
-    chip_size, halo = _chip(model, divisor)
-    return ModelBundle(
+    with source.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    divisor = network.size_divisor
+    # The side of the images in training, where the file tells it.
+    side = max((side for side in model.input_shape if side is not None), default=_USUAL_SIDE)
+    chip_size = round_up(max(side, 2 * divisor), divisor)
+    bundle = ModelBundle(
         legend=legend,
         model={
             "architecture": "KerasNetwork",
@@ -106,24 +157,25 @@ def _bundle_of(model: KerasModel, legend: Legend, scaling: PixelScaling, divisor
         std=scaling.std,
         chip_size=chip_size,
         size_divisor=divisor,
-        halo=halo,
+        halo=even_halo(chip_size // 4, divisor),
         activation=model.activation,
-        versions=_versions(),
+        threshold=threshold,
+        resolution_m=resolution_m,
+        data={
+            "imported_from": source.name,
+            "keras_version": model.version,
+            "sha256": digest,
+            "notes": list(notes),
+        },
+        versions={
+            "overland": __version__,
+            "python": platform.python_version(),
+            **{package: importlib.metadata.version(package) for package in ("torch", "numpy", "onnx", "h5py")},
+        },
     )
-
-
-def _data(source: Path, model: KerasModel, scaling: PixelScaling) -> dict[str, Any]:
-    with source.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    notes = [*model.notes, scaling.note]
-    return {"imported_from": source.name, "keras_version": model.version, "sha256": digest, "notes": notes}
-
-
-def _save(
-    bundle: ModelBundle, output: Path, model: KerasModel, graph: bytes, scenes: Sequence[str | Path]
-) -> tuple[ModelBundle, float]:
-    """Save the bundle, after it was run: its graph is compared with its network, its memory and halo are measured."""
+    graph = graph_from_model(network, in_channels=model.in_channels, size_divisor=divisor)
     with TemporaryDirectory(prefix="overland-import-") as folder:
+        # It has to be on disk to be run.
         trial = save_bundle(bundle, Path(folder) / "model", weights=model.weights, graph=graph, card="")
         difference = _engine_difference(trial)
         if scenes:
@@ -132,11 +184,32 @@ def _save(
             measured = replace(trial, bytes_per_pixel=measure_memory_per_pixel(trial))
     output.parent.mkdir(parents=True, exist_ok=True)
     measured = replace(measured, path=None)
-    return save_bundle(measured, output, weights=model.weights, graph=graph, card=model_card(measured)), difference
+    bundle = save_bundle(measured, output, weights=model.weights, graph=graph, card=model_card(measured))
+    return ImportKerasResult(
+        source=str(source),
+        output=str(output),
+        imported_from=source.name,
+        keras_version=model.version,
+        sha256=digest,
+        notes=notes,
+        classes=tuple(legend.names),
+        bands=model.in_channels,
+        parameters=sum(array.size for array in model.weights.values() if array.dtype == np.float32),
+        input_shape=model.input_shape,
+        activation=bundle.activation,
+        chip_size=bundle.chip_size,
+        size_divisor=bundle.size_divisor,
+        halo=bundle.halo,
+        mean=tuple(bundle.mean),
+        std=tuple(bundle.std),
+        threshold=bundle.threshold,
+        resolution_m=bundle.resolution_m,
+        difference=difference,
+    )
 
 
 def _engine_difference(bundle: ModelBundle) -> float:
-    """The largest difference between the scores of the graph and those of the network, on a chip of noise."""
+    """Return the largest difference between the probabilities of the graph and of the network, on a chip of noise."""
     rng = np.random.default_rng(0)
     side = round_up(64, bundle.size_divisor)
     chip = rng.normal(0, 1, (1, bundle.in_channels, side, side)).astype(np.float32)
@@ -146,8 +219,8 @@ def _engine_difference(bundle: ModelBundle) -> float:
     # Written so that a NaN is too large as well.
     if not difference <= _LARGEST_DIFFERENCE:
         raise DataError(
-            f"The graph of the network gives scores that differ by {difference:.2g} from the network's own; more than "
-            f"{_LARGEST_DIFFERENCE} is not written. Are the weights of the file whole?"
+            f"The graph of the network gives probabilities that differ by {difference:.2g} from the network's own; "
+            f"more than {_LARGEST_DIFFERENCE} is not written. Are the weights of the file whole?"
         )
     return difference
 
@@ -178,15 +251,3 @@ def _checked_threshold(threshold: float | None, model: KerasModel) -> float | No
     if not 0 < threshold < 1:
         raise UsageError(f"A threshold lies between 0 and 1; got {threshold}.")
     return threshold
-
-
-def _chip(model: KerasModel, divisor: int) -> tuple[int, int]:
-    """The side of a chip, that of the images in training where the file tells it, and the halo."""
-    side = max((side for side in model.input_shape if side is not None), default=_USUAL_SIDE)
-    chip_size = round_up(max(side, 2 * divisor), divisor)
-    return chip_size, even_halo(chip_size // 4, divisor)
-
-
-def _versions() -> dict[str, str]:
-    found = {package: importlib.metadata.version(package) for package in ("torch", "numpy", "onnx", "h5py")}
-    return {"overland": __version__, "python": platform.python_version(), **found}

@@ -442,12 +442,11 @@ def _save_scored(bundle: ModelBundle, trained: TrainedModel, run: Path, dataset:
     bundle = save(measured_bundle(save(bundle), images, bundle.bands))
     output = run / "val"
     scores = evaluate_dataset(bundle, dataset, "val", output)
-    if "best_threshold" in scores:
-        bundle = save(replace(bundle, threshold=scores["best_threshold"]["threshold"]))
+    if scores.best_threshold is not None:
+        bundle = save(replace(bundle, threshold=scores.best_threshold["threshold"]))
         scores = evaluate_dataset(bundle, dataset, "val", output)
     shutil.copy(output / "confusion_matrix.png", run / "confusion_matrix.png")
     # There are no pictures where no image has a score: no road in the truth and none in the prediction.
     if (output / "pictures.jpg").is_file():
         shutil.copy(output / "pictures.jpg", run / "val_batch0_pred.jpg")
-    scores = {key: value for key, value in scores.items() if key not in ("model", "data", "output")}
-    return save(replace(bundle, metrics={"val": scores}))
+    return save(replace(bundle, metrics={"val": scores.metrics()}))

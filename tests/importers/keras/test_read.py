@@ -153,6 +153,25 @@ def test_training_mode_is_refused(tmp_path):
         read_keras_model(written(tmp_path, {"class_name": "Model", "config": config}))
 
 
+@pytest.mark.parametrize("kwargs", [{"training": True}, {}])
+def test_a_random_flip_does_nothing_in_prediction_however_keras_3_calls_it(tmp_path, kwargs):
+    image = {**layer("InputLayer", "image", **SHAPE), "name": "image", "inbound_nodes": []}
+    history = {"class_name": "__keras_tensor__", "config": {"shape": [None], "keras_history": ["image", 0, 0]}}
+    flip = {
+        **layer("RandomFlip", "flip", mode="horizontal"),
+        "name": "flip",
+        "inbound_nodes": [{"args": [history], "kwargs": kwargs}],
+    }
+    conv = {**CONV, "name": CONV["config"]["name"], "inbound_nodes": [[["flip", 0, 0, {}]]]}
+    config = {
+        "layers": [image, flip, conv],
+        "input_layers": [["image", 0, 0]],
+        "output_layers": [[conv["name"], 0, 0]],
+    }
+    model = read_keras_model(written(tmp_path, {"class_name": "Functional", "config": config}, KERNEL))
+    assert [found["kind"] for found in model.layers] == ["Conv2D"]
+
+
 def test_a_graph_that_nobody_feeds_is_refused(tmp_path):
     image = {**layer("InputLayer", "image", **SHAPE), "name": "image", "inbound_nodes": []}
     loop = {**layer("ReLU", "loop"), "name": "loop", "inbound_nodes": [[["loop", 0, 0, {}]]]}

@@ -1,4 +1,7 @@
-"""From a model's configuration to its calls in order: which layer takes what. Nested models are taken apart."""
+"""From a saved model's configuration to its calls in order: which layer takes which results.
+
+A call is written in the notation of Keras 2 (lists) or of Keras 3 (mappings). Nested models are taken apart.
+"""
 
 from __future__ import annotations
 
@@ -10,35 +13,47 @@ from typing import Any
 
 from overland.errors import DataError
 
-__all__ = [
-    "Call",
-    "Layer",
-    "Reference",
-    "calls_from_config",
-    "references_of",
-    "taken_by",
-]
-
-
-# What a call in a saved model's configuration takes and gives: the notation of Keras 2 and of Keras 3.
+__all__ = ["RANDOM_LAYERS", "Call", "Layer", "Reference", "calls_from_config", "references_of", "taken_by"]
 
 Reference = tuple[str, int, int]
 """A layer's name, the number of its call and the number of the result that is meant."""
 
+RANDOM_LAYERS = frozenset(
+    {
+        *("AugMix", "CutMix", "MixUp", "RandAugment", "RandomBrightness", "RandomColorDegeneration"),
+        *("RandomColorJitter", "RandomContrast", "RandomElasticTransform", "RandomErasing", "RandomFlip"),
+        *("RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective"),
+        *("RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear"),
+        *("RandomTranslation", "RandomZoom", "Solarization"),
+    }
+)
+"""Layers of Keras that change images in training and give them back as they are in prediction.
 
-def taken_by(node: Any, layer: str) -> list[Reference]:
-    """The results that one call of a layer takes, as Keras 3 (a mapping) or Keras 2 (a list) writes them.
+Keras 3 calls them with training=True by default and writes that into the model; whoever predicts overrules it."""
 
-    Raises `DataError` for a call with anything but results of other layers, or one in training mode.
+_MODELS = {"Sequential", "Functional", "Model"}
+_DEEPEST, _MOST_CALLS = 8, 5000
+
+
+def taken_by(node: Any, layer: str, *, is_random: bool = False) -> list[Reference]:
+    """Read the results that one call of a layer takes, as Keras 3 (a mapping) or Keras 2 (a list) writes them.
+
+    Args:
+        node: The call.
+        layer: Name of the layer, for messages.
+        is_random: The layer is one of `RANDOM_LAYERS`, so that its training mode does not matter.
+
+    Raises:
+        DataError: The call takes anything but results of other layers, or is in training mode.
     """
     if isinstance(node, dict):
-        _check_keywords(node.get("kwargs") or {}, layer)
+        _check_keywords(node.get("kwargs") or {}, layer, is_random)
         return [reference for argument in node.get("args", []) for reference in _tensors(argument, layer)]
     items = [node] if node and isinstance(node[0], str) else node
     for item in items:
         if not isinstance(item, list) or len(item) < 3 or item[0] == "_CONSTANT_VALUE":
             raise _not_a_tensor(layer, item)
-        _check_keywords(item[3] if len(item) > 3 else {}, layer)
+        _check_keywords(item[3] if len(item) > 3 else {}, layer, is_random)
     return [(str(item[0]), int(item[1]), int(item[2])) for item in items]
 
 
@@ -53,8 +68,8 @@ def _tensors(argument: Any, layer: str) -> Iterator[Reference]:
         raise _not_a_tensor(layer, argument)
 
 
-def _check_keywords(keywords: Mapping[str, Any], layer: str) -> None:
-    if keywords.get("training"):
+def _check_keywords(keywords: Mapping[str, Any], layer: str, is_random: bool) -> None:
+    if keywords.get("training") and not is_random:
         raise DataError(
             f"Layer {layer!r} is called with training=True, so that it gives another result each time or depends "
             "on the batch. Save the model without it."
@@ -72,7 +87,14 @@ def _not_a_tensor(layer: str, found: Any) -> DataError:
 
 
 def references_of(values: Any) -> list[Reference]:
-    """The results that a model takes or gives, whichever way they are listed."""
+    """Read the results that a model takes or gives, whichever way they are listed.
+
+    Args:
+        values: `input_layers` or `output_layers` of a configuration.
+
+    Raises:
+        DataError: There are none.
+    """
     if isinstance(values, dict):
         values = list(values.values())
     if isinstance(values, list) and len(values) == 3 and isinstance(values[0], str):
@@ -82,13 +104,16 @@ def references_of(values: Any) -> list[Reference]:
     return [(str(name), int(call), int(index)) for name, call, index in values]
 
 
-_MODELS = {"Sequential", "Functional", "Model"}
-_DEEPEST, _MOST_CALLS = 8, 5000
-
-
 @dataclass(frozen=True)
 class Layer:
-    """A layer as configured; `path` are the names down to it, `stored` the names that a .keras file numbers them by."""
+    """A layer as configured.
+
+    Args:
+        class_name: Name of its class in Keras.
+        config: Its configuration.
+        path: Names of the models down to it, and its own.
+        stored: The same in the numbered names of a .keras file.
+    """
 
     class_name: str
     config: Mapping[str, Any]
@@ -103,7 +128,12 @@ class Layer:
 
 @dataclass(frozen=True)
 class Call:
-    """One use of a layer; `inputs` are the numbers of the calls whose results it takes."""
+    """One use of a layer.
+
+    Args:
+        layer: The layer.
+        inputs: Numbers of the calls whose results it takes.
+    """
 
     layer: Layer
     inputs: tuple[int, ...]
@@ -112,9 +142,15 @@ class Call:
 def calls_from_config(config: Mapping[str, Any]) -> tuple[list[Call], int]:
     """Put the layers of a Sequential or Functional model in the order of computation.
 
-    `config` is what Keras 2 or 3 saves as `model_config`. Gives the calls, with one InputLayer, and the number of the
-    call that gives the result. Raises `DataError` for a model with several inputs or outputs, one made by subclassing,
-    and for calls that only Python code can tell.
+    Args:
+        config: The `model_config` that Keras 2 or 3 saves.
+
+    Returns:
+        The calls, with one InputLayer, and the number of the call that gives the result.
+
+    Raises:
+        DataError: The model has several inputs or outputs, was made by subclassing, or has calls that only Python code
+            can tell.
     """
     calls: list[Call] = []
     outputs = _expand(config, (), (), None, calls)
@@ -255,7 +291,10 @@ def _pending_calls(
     entries: Sequence[Any], layers: Sequence[Layer], outputs: Sequence[Reference], known: Mapping[Reference, int]
 ) -> Iterator[tuple[Layer, Mapping[str, Any], int, list[Reference]]]:
     nodes = [
-        [taken_by(node, layer.name) for node in entry.get("inbound_nodes") or []]
+        [
+            taken_by(node, layer.name, is_random=layer.class_name in RANDOM_LAYERS)
+            for node in entry.get("inbound_nodes") or []
+        ]
         for entry, layer in zip(entries, layers, strict=True)
     ]
     used = [reference for node in nodes for taken in node for reference in taken]

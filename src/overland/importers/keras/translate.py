@@ -10,7 +10,7 @@ import numpy as np
 
 from overland.errors import DataError
 from overland.importers.keras.steps import CONVOLUTIONS, Arrays, Source, Step, padding_of, pair_of
-from overland.importers.keras.topology import Layer
+from overland.importers.keras.topology import RANDOM_LAYERS, Layer
 from overland.models.keras.activations import ACTIVATION_LAYERS, activation_from_layer
 
 __all__ = [
@@ -266,7 +266,7 @@ def _dropout(layer: Layer, source: Source) -> list[Step]:
 _CODE = {"Lambda", "TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer", "ClassMethod", "InstanceMethod"}
 _IDENTITIES = {
     *("GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization", "Identity"),
-    *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness"),
+    *RANDOM_LAYERS,
 }
 _TRANSLATORS: dict[str, _Translator] = {
     **CONVOLUTIONS,
