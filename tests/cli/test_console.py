@@ -153,3 +153,29 @@ def test_missing_streams_do_not_stop_the_work(where):
 def test_a_reader_that_goes_away_is_no_error():
     done = child(shell='"$@" | true; exit 0')
     assert done.stderr in (b"", b"a message\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "incomplete", "offered"),
+    [
+        ("overland ", "vec", "vectorize"),
+        ("overland data ", "ch", "check"),
+        ("overland vectorize ", "--ki", "--kind"),
+        ("overland vectorize --kind ", "", "roads"),
+    ],
+)
+def test_the_shell_is_offered_what_fits(words, incomplete, offered):
+    done = subprocess.run(
+        [sys.executable, "-c", "from overland.cli import main; main()"],
+        env={
+            **os.environ,
+            "_OVERLAND_COMPLETE": "bash_complete",
+            "COMP_WORDS": words + incomplete,
+            "COMP_CWORD": str(len(words.split())),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert f"plain,{offered}" in done.stdout.splitlines()
