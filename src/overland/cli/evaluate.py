@@ -1,14 +1,17 @@
-"""overland evaluate."""
+"""`overland evaluate`: the scores of a model on a dataset, and of masks in words."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from overland.cli.console import Outcome, common_options, examples
+from overland.cli.signature import command_from
+
+if TYPE_CHECKING:
+    from overland.workflows.evaluate import EvaluateResult
 
 __all__ = [
     "boundary_lines",
@@ -16,6 +19,7 @@ __all__ = [
     "graph_text",
     "patch_lines",
     "road_lines",
+    "score_text",
 ]
 
 
@@ -44,8 +48,8 @@ def patch_lines(scores: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _number(value: float) -> str:
-    return f"{value:.4f}" if math.isfinite(value) else "-"
+def _number(value: float | None) -> str:
+    return "-" if value is None or not math.isfinite(value) else f"{value:.4f}"
 
 
 # Scores of roads in words: of lines in masks, and of graphs.
@@ -71,7 +75,7 @@ def _break_even_lines(scores: Mapping[str, Any]) -> list[str]:
     if "relaxed_break_even_3px" not in scores:
         return []
     value, threshold = _number(scores["relaxed_break_even_3px"]), scores["relaxed_break_even_3px_threshold"]
-    at = f" at the threshold {threshold:.3f}" if math.isfinite(threshold) else ""
+    at = f" at the threshold {threshold:.3f}" if threshold is not None and math.isfinite(threshold) else ""
     return [f"  relaxed precision equals recall (break-even) at {value}{at}"]
 
 
@@ -100,8 +104,8 @@ def _form(apls: Mapping[str, Any], topo: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _percent(value: float) -> str:
-    return f"{value:.1%}" if math.isfinite(value) else "-"
+def _percent(value: float | None) -> str:
+    return "-" if value is None or not math.isfinite(value) else f"{value:.1%}"
 
 
 _EXTRA_LINES = {"roads": road_lines, "boundary": boundary_lines, "patches": patch_lines}
@@ -109,90 +113,50 @@ _COLUMNS = ("iou", "f1", "precision", "recall", "accuracy")
 _TITLES = {"iou": "IoU", "f1": "Dice/F1", "precision": "Precision", "recall": "Recall", "accuracy": "Accuracy"}
 
 
-@click.command(
-    "evaluate",
-    epilog=examples(
-        "overland evaluate runs/segment/roads --data roads.yaml --split val",
-        "overland evaluate model --data roads.yaml --threshold 0.4 --output scores --overwrite",
-        "overland evaluate model --data roads.yaml --roads --boundary 2% --patches 16",
-        "overland evaluate --prediction mask.tif --target labels.tif",
-        "overland evaluate --graph truth.geojson roads.gpkg --form cosmiq",
-    ),
-)
-@click.argument("model", metavar="[MODEL|PROPOSAL]", required=False, type=click.Path())
-@click.option("--data", type=click.Path(), help="Dataset: its YAML file or its folder.")
-@click.option("--split", default="val", show_default=True, help="The split whose images are scored.")
-@click.option("--threshold", type=float, help="Score from which on a pixel is the class; the bundle's without it.")
-@click.option("--engine", default="auto", show_default=True, help="What runs it: auto, openvino, onnx or torch.")
-@click.option("--prediction", type=click.Path(), help="Instead of a model: a class map that was predicted before.")
-@click.option("--target", type=click.Path(), help="The raster of labels on the grid of --prediction.")
-@click.option("--names", help="Class names in the order of the ids, if --prediction carries none: background,road")
-@click.option("--roads", is_flag=True, help="Add scores of lines: relaxed precision and recall, clDice, broken roads.")
-@click.option("--boundary", metavar="BAND", help="Add boundary IoU in a band of 3 (pixels) or 2% (of the diagonal).")
-@click.option("--patches", type=int, metavar="SIZE", help="Add F1 and accuracy of patches of SIZE x SIZE pixels: 16.")
-@click.option("--graph", type=click.Path(), help="Instead of masks: the true road graph, for that of PROPOSAL.")
-@click.option("--form", default="both", show_default=True, help="APLS and TOPO of cosmiq, of sat2graph, or both.")
-@click.option("--seed", default=0, show_default=True, help="What draws nodes of graphs that have over 1,000.")
-@click.option("-o", "--output", type=click.Path(), help="Folder for scores, figures and pictures [evaluations/...].")
-@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
-@common_options
-def command(
-    model: str | None,
-    data: str | None,
-    split: str,
-    threshold: float | None,
-    engine: str,
-    prediction: str | None,
-    target: str | None,
-    names: str | None,
-    roads: bool,
-    boundary: str | None,
-    patches: int | None,
-    graph: str | None,
-    form: str,
-    seed: int,
-    output: str | None,
-    overwrite: bool,
-) -> Outcome:
-    """Score MODEL on the labelled images of a dataset, a class map against labels, or road graphs.
+def score_text(values: Mapping[str, Any]) -> str:
+    """Describe the scores of masks for people.
 
-    MODEL is a model or the folder of a run. Prints IoU, F1 (which is Dice), precision, recall and accuracy for each
-    class, over all pixels (pooled) and as a mean over images, with a 95 % interval from drawing images again
-    (bootstrap). Pixels without a label are left out. Of road graphs, which are lines in vector files, it prints APLS
-    and TOPO.
+    Args:
+        values: The scores, as `to_dict()` of the result of `evaluate` or `evaluate_map` gives them.
+
+    Returns:
+        Tables and remarks.
     """
-    written: dict[str, Any] = {"output": output, "overwrite": overwrite}
-    extras: dict[str, Any] = {"roads": roads, "boundary": boundary, "patches": patches}
-    if graph and model and not (data or prediction or target or names or any(extras.values())):
-        from overland.workflows.evaluate_roads import evaluate_roads
-
-        values = evaluate_roads(graph, model, form=form, seed=seed, **written)
-        return Outcome(values, graph_text(values))
-    if model and data and not (graph or prediction or target or names):
-        from overland.workflows.evaluate import evaluate
-
-        values = evaluate(model, data, split=split, threshold=threshold, engine=engine, **extras, **written)
-    elif prediction and target and not (graph or model or data):
-        from overland.workflows.evaluate_map import evaluate_map
-
-        listed = names.split(",") if names else None
-        values = evaluate_map(prediction, target, names=listed, **extras, **written)
-    else:
-        raise click.UsageError("Give MODEL and --data, or --prediction and --target, or --graph and PROPOSAL.")
-    return Outcome(values, _text(values))
-
-
-def _text(values: Mapping[str, Any]) -> str:
     count = f"{values['images']} {values['unit']}{'' if values['images'] == 1 else 's'}"
     headline = values["headline"]
     synthetic = ", synthetic scenes" if values.get("synthetic") else ""
-    lines = [f"{_name(headline)}, pooled: {headline['value']:.4f}{_interval(headline)} ({count}{synthetic})", ""]
+    lines = [f"{_name(headline)}, pooled: {_number(headline['value'])}{_interval(headline)} ({count}{synthetic})", ""]
     lines += [*_table("Pooled over all pixels", values["pooled"]), ""]
     lines += [*_table(f"Mean over {values['unit']}s where the score exists", values["per_image"]), ""]
     for block, to_lines in _EXTRA_LINES.items():
-        lines += [*to_lines(values[block]), ""] if block in values else []
+        lines += [*to_lines(values[block]), ""] if values.get(block) else []
     lines += [*_remarks(values), f"Scores, figures and pictures are in {values['output']}"]
     return "\n".join(lines)
+
+
+def show(result: EvaluateResult) -> str:
+    """Describe an evaluation for people.
+
+    Args:
+        result: The result.
+
+    Returns:
+        Tables and remarks.
+    """
+    return score_text(result.to_dict())
+
+
+command = command_from(
+    "overland.workflows.evaluate:evaluate",
+    show=show,
+    examples=(
+        "overland evaluate runs/segment/roads roads.yaml --split val",
+        "overland evaluate model roads.yaml --threshold 0.4 --output scores --overwrite",
+        "overland evaluate model roads.yaml --roads --boundary 2% --patches 16",
+    ),
+    metavars={"boundary": "BAND", "patches": "SIZE"},
+    types={"boundary": click.STRING},
+)
 
 
 def _name(headline: Mapping[str, Any]) -> str:
@@ -202,7 +166,7 @@ def _name(headline: Mapping[str, Any]) -> str:
 
 
 def _interval(headline: Mapping[str, Any]) -> str:
-    if not math.isfinite(headline["low"]):
+    if headline["low"] is None or not math.isfinite(headline["low"]):
         return ""
     return f", {headline['confidence']:.0%} interval {headline['low']:.4f} to {headline['high']:.4f}"
 
@@ -234,9 +198,9 @@ def _remarks(values: Mapping[str, Any]) -> list[str]:
         best = values.get("best_threshold")
         better = f"; best on this split {best['threshold']:.3f} (IoU {best['iou']:.4f})" if best else ""
         lines.append(f"Threshold {values['threshold']:.3f}{better}")
-    if "with_void" in values:
-        miou, accuracy = (_number(values["with_void"][key]) for key in ("miou", "pixel_accuracy"))
-        lines.append(f"With unlabelled pixels as the class void: mean IoU {miou}, pixel accuracy {accuracy}, pooled.")
+    if values.get("with_ignored"):
+        miou, accuracy = (_number(values["with_ignored"][key]) for key in ("miou", "pixel_accuracy"))
+        lines.append(f"With unlabelled pixels as a class: mean IoU {miou}, pixel accuracy {accuracy}, pooled.")
     if "block_size" in values:
         lines.append(f"A block is {values['block_size']} x {values['block_size']} pixels.")
     if values.get("unpredicted_share"):

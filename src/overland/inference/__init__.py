@@ -1,4 +1,4 @@
-"""From scenes to scores: the window plan, blending, the engines that run a model, and the streaming predictor."""
+"""From scenes to probabilities: the window plan, blending, engines that run a model, and the streaming predictor."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from overland.inference.compatibility import (
     wants_palette_colors,
 )
 from overland.inference.engines import Engine, open_engine
-from overland.inference.memory import MemoryCosts, chip_size_for, default_budget_mb, planned_memory_mb
-from overland.inference.plan import Axis, Plan, plan_windows
-from overland.inference.predictor import predict_array, predict_scene
-from overland.inference.probabilities import (
+from overland.inference.ensemble import (
     ModelClassifier,
     PixelClassifier,
     ensemble_classifier,
     model_classifier,
     tta_classifier,
 )
+from overland.inference.memory import MemoryCosts, default_budget_mb, default_window, planned_memory_mb
+from overland.inference.plan import Axis, Plan, plan_windows
+from overland.inference.predictor import predict_array, predict_scene
+from overland.inference.probabilities import mask_from_probabilities, network_input, probabilities_from_logits
 from overland.inference.region import Region
 from overland.inference.resample import Resampling, predict_resampled
 
@@ -36,11 +37,13 @@ __all__ = [
     "Resampling",
     "check_bands",
     "check_scene",
-    "chip_size_for",
     "choose_resampling",
     "default_budget_mb",
+    "default_window",
     "ensemble_classifier",
+    "mask_from_probabilities",
     "model_classifier",
+    "network_input",
     "open_engine",
     "plan_image",
     "plan_windows",
@@ -48,6 +51,7 @@ __all__ = [
     "predict_array",
     "predict_resampled",
     "predict_scene",
+    "probabilities_from_logits",
     "tta_classifier",
     "wants_palette_colors",
 ]

@@ -1,4 +1,4 @@
-"""How a scene fits a model: the bands that are read, or one error that says what the model was trained on; windows."""
+"""Compatibility of a scene with a model: the bands that are read, and whether the scene is resampled for the network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from overland.bundle import ModelBundle
 from overland.errors import DataError, UsageError
-from overland.inference.plan import DEFAULT_CHIP_SIZE, Plan, plan_windows
+from overland.inference.memory import default_window
+from overland.inference.plan import Plan, plan_windows
 from overland.inference.resample import AxisResampling, Resampling
 from overland.raster import Scene
 
@@ -22,30 +23,74 @@ __all__ = [
 ]
 
 
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
 _LARGEST_RESOLUTION_RATIO = 1.5
 
+RESAMPLE_MODES = ("auto", "off")
+"""Modes of `choose_resampling`."""
+
+# Training sees every image at two thirds to three halves of its size; this much a network does not notice.
+_NOTICED = 1.15
+# Finer pixels are averaged, and nothing is lost; coarser ones do not show what the model looks for.
+_MOST_REDUCED, _MOST_ENLARGED = 20.0, 4.0
+_PROMISED = 2.0
+_ROUNDING = 1.01
+
 
 def wants_palette_colors(bundle: ModelBundle) -> bool:
-    """Whether palette images are to be opened as red, green, blue: the model takes more than one band."""
+    """Say whether palette images are to be opened as red, green, blue: the model takes more than one band.
+
+    Args:
+        bundle: The model.
+
+    Returns:
+        True for a model of several bands.
+    """
     return bundle.in_channels > 1
 
 
 def check_scene(bundle: ModelBundle, scene: Scene, bands: Sequence[int] | None = None) -> tuple[int, ...]:
-    """Choose the bands to read, as `check_bands` does; warns when the pixels are of another size than the model knows.
+    """Choose the bands to read, and warn when the pixels are of another size than the model knows.
 
-    For who takes a scene as it is; `choose_resampling` says what can be done about the size.
+    For who takes a scene as it is; `choose_resampling` brings it to the model's resolution.
+
+    Args:
+        bundle: The model.
+        scene: The scene.
+        bands: Bands that were asked for, counted from 1.
+
+    Returns:
+        The bands to read, as `check_bands` chooses them.
+
+    Raises:
+        DataError: The scene does not fit the model.
     """
     chosen = check_bands(bundle, scene, bands)
-    _warn_of_resolution(bundle, scene)
+    found, known = scene.grid.resolution_m, bundle.resolution_m
+    if found and known and max(found / known, known / found) > _LARGEST_RESOLUTION_RATIO:
+        logger.warning(
+            "%s has pixels of %.3g m; the model was trained on %.3g m. Expect a poor map, or resample the scene first.",
+            scene.path,
+            found,
+            known,
+        )
     return chosen
 
 
 def check_bands(bundle: ModelBundle, scene: Scene, bands: Sequence[int] | None = None) -> tuple[int, ...]:
-    """Choose the bands to read, counted from 1: those asked for, else all but alpha when their number fits.
+    """Choose the bands to read: those asked for, else all but alpha when their number fits.
 
-    Raises `DataError` for a number of bands or a pixel type that the model was not trained on.
+    Args:
+        bundle: The model.
+        scene: The scene.
+        bands: Bands that were asked for, counted from 1.
+
+    Returns:
+        The bands, counted from 1.
+
+    Raises:
+        DataError: The model was not trained on such a number of bands or such a pixel type.
     """
     chosen = tuple(bands) if bands else scene.data_bands
     missing = [band for band in chosen if not 1 <= band <= scene.count]
@@ -82,19 +127,6 @@ def _band_advice(bundle: ModelBundle, scene: Scene) -> str:
     return "No choice of bands makes it fit; give a scene with those bands, or another model."
 
 
-def _warn_of_resolution(bundle: ModelBundle, scene: Scene) -> None:
-    found, known = scene.grid.resolution_m, bundle.resolution_m
-    if not found or not known:
-        return
-    if max(found / known, known / found) > _LARGEST_RESOLUTION_RATIO:
-        logger.warning(
-            "%s has pixels of %.3g m; the model was trained on %.3g m. Expect a poor map, or resample the scene first.",
-            scene.path,
-            found,
-            known,
-        )
-
-
 def _bands(count: int) -> str:
     return "1 band" if count == 1 else f"{count} bands"
 
@@ -104,50 +136,54 @@ def _listed(bands: Sequence[int]) -> str:
 
 
 def plan_image(bundle: ModelBundle, height: int, width: int) -> Plan:
-    """The windows of an image in memory; a network that sees whole images squashed gets it in one."""
-    if bundle.squash:
+    """The windows of an image in memory; a network that resizes whole images to a fixed size gets it in one."""
+    if bundle.fixed_size:
         return plan_windows(height, width, chip_size=max(height, width), halo=0, divisor=1)
     return plan_windows(height, width, chip_size=DEFAULT_CHIP_SIZE, halo=bundle.halo, divisor=bundle.size_divisor)
 
 
-# Is a scene brought to the resolution that a model knows? The decision, and what is said of it.
-
-RESAMPLE_MODES = ("auto", "off")
-
-# Training sees every image at two thirds to three halves of its size; this much a network does not notice.
-_NOTICED = 1.15
-# Finer pixels are averaged, and nothing is lost; coarser ones do not show what the model looks for.
-_MOST_REDUCED, _MOST_ENLARGED = 20.0, 4.0
-_PROMISED = 2.0
-_ROUNDING = 1.01
-
-
 def choose_resampling(bundle: ModelBundle, scene: Scene, mode: str = "auto") -> Resampling | None:
-    """How a scene becomes one of the model's resolution; None where it stays as it is.
+    """Decide whether a scene is resampled to the model's resolution, and tell so in one line.
 
-    With "auto" it is resampled when a side of its pixels differs by more than 15 % from `bundle.resolution_m`, unless
-    its pixels are more than 20 times finer or 4 times coarser. One line tells so, and warns of a scene outside
-    `resolution_range_m`. "off" leaves every scene as it is. Raises `UsageError` for another mode.
+    Args:
+        bundle: The model.
+        scene: The scene.
+        mode: "auto" resamples when a side of the scene's pixels differs by more than 15 % from `bundle.resolution_m`,
+            unless they are more than 20 times finer or 4 times coarser; "off" leaves every scene as it is.
+
+    Returns:
+        Both axes; None where the scene stays as it is.
+
+    Raises:
+        UsageError: There is no such mode.
     """
     if mode not in RESAMPLE_MODES:
         raise UsageError(f"There is no resampling {mode!r}; choose one of {', '.join(RESAMPLE_MODES)}.")
     found, known = scene.grid.pixel_size_m, bundle.resolution_m
     if found is None or not known:
         return None
-    ratios = [side / known for side in found]
+    ratios = [found.height / known, found.width / known]
     if all(1 / _NOTICED <= ratio <= _NOTICED for ratio in ratios):
         return None
     within = min(ratios) >= 1 / _MOST_REDUCED and max(ratios) <= _MOST_ENLARGED
     _tell(bundle, scene, mode, within)
     if mode == "off" or not within:
         return None
-    return Resampling(_axis(scene.height, ratios[0]), _axis(scene.width, ratios[1]))
+    rows, cols = (
+        AxisResampling(length, max(1, round(length * ratio)))
+        for length, ratio in zip((scene.height, scene.width), ratios, strict=True)
+    )
+    return Resampling(rows, cols)
 
 
 def resolution_range_m(bundle: ModelBundle) -> tuple[float, float] | None:
-    """The pixel sizes in metres for which a model is meant: what its card says, else up to twice what it knows.
+    """Find the pixel sizes for which a model is meant: those of its card, else up to twice the one that it knows.
 
-    None for a model that does not know its resolution.
+    Args:
+        bundle: The model.
+
+    Returns:
+        Smallest and largest side of a pixel in metres; None for a model that does not know its resolution.
     """
     stated = bundle.data.get("resolution_range_m")
     if stated:
@@ -155,13 +191,9 @@ def resolution_range_m(bundle: ModelBundle) -> tuple[float, float] | None:
     return None if not bundle.resolution_m else (bundle.resolution_m / _MOST_REDUCED, bundle.resolution_m * _PROMISED)
 
 
-def _axis(length: int, ratio: float) -> AxisResampling:
-    return AxisResampling(length, max(1, round(length * ratio)))
-
-
 def _tell(bundle: ModelBundle, scene: Scene, mode: str, within: bool) -> None:
     low, high = resolution_range_m(bundle) or (0.0, float("inf"))
-    found = f"{scene.path} has pixels of {_said(scene.grid.pixel_size_m or ())} m"
+    found = f"{scene.path} has pixels of {_listed_sizes(tuple(scene.grid.pixel_size_m or ())[::-1])} m"
     if mode == "auto" and within:
         text = (
             f"{found}, the model knows {bundle.resolution_m:.3g} m: it is resampled for the network, and the map lies "
@@ -178,6 +210,6 @@ def _tell(bundle: ModelBundle, scene: Scene, mode: str, within: bool) -> None:
         logger.warning("%s Expect a poor map.", text)
 
 
-def _said(sides: Sequence[float]) -> str:
+def _listed_sizes(sides: Sequence[float]) -> str:
     texts = [f"{side:.3g}" for side in sides]
     return texts[0] if len(set(texts)) == 1 else " x ".join(texts)

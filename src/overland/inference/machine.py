@@ -1,4 +1,4 @@
-"""What the machine has, what this process may take of it, and what it has taken."""
+"""The machine: its processors and memory, the part of them that this process may take, and what it has taken."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = [
     "cpu_count",
     "cpu_features",
     "cpu_quota",
-    "cpu_streams",
+    "cpu_workers",
     "has_cuda",
     "keep_freed_memory",
     "memory_left_bytes",
@@ -24,21 +24,41 @@ __all__ = [
 ]
 
 
-# The limits that a container or a batch system sets through Linux control groups, version 1 and 2.
-
 _ROOT = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
+_STATUS = Path("/proc/self/status")
+_MEMINFO = Path("/proc/meminfo")
+_CPUINFO = Path("/proc/cpuinfo")
+
+# Numbers of glibc's malloc.h, which Python does not know.
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
 def cpu_quota(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> float | None:
-    """Processors' worth of time that this process may use; None without a limit."""
+    """Read how much processor time this process may use, from Linux control groups of version 1 and 2.
+
+    Args:
+        root: Where the groups are mounted.
+        membership: The file that names the process's groups.
+
+    Returns:
+        Processors' worth of time; None without a limit.
+    """
     quotas = [_quota_v2(folder) for folder in _folders(root, membership, "")]
     quotas += [_quota_v1(folder) for folder in _folders(root, membership, "cpu")]
     return min((quota for quota in quotas if quota is not None), default=None)
 
 
 def memory_left_bytes(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> int | None:
-    """Bytes that this process may still take before it is killed; None without a limit."""
+    """Read how much memory this process may still take before it is killed, from Linux control groups.
+
+    Args:
+        root: Where the groups are mounted.
+        membership: The file that names the process's groups.
+
+    Returns:
+        Bytes; None without a limit.
+    """
     left = [_left(folder, "memory.max", "memory.current") for folder in _folders(root, membership, "")]
     names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
     left += [_left(folder, *names) for folder in _folders(root, membership, "memory")]
@@ -88,31 +108,23 @@ def _text(path: Path) -> str | None:
         return None
 
 
-_STATUS = Path("/proc/self/status")
-_MEMINFO = Path("/proc/meminfo")
-_CPUINFO = Path("/proc/cpuinfo")
-
-# Numbers of glibc's malloc.h, which Python does not know.
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
-
-
 def cpu_count() -> int:
-    """Number of processors that this process may use: those it is bound to, and no more than a container's quota."""
+    """Count the processors that this process may use: those it is bound to, and no more than a container's quota."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_quota()
     return bound if quota is None else max(1, min(bound, round(quota)))
 
 
-def cpu_streams(threads: int) -> int:
+def cpu_workers(threads: int) -> int:
     """How many chips to compute at once with a number of threads: one for each, at most four.
 
-    Threads that share a chip wait for each other after every layer; chips that are computed at once each take memory.
+    Threads that fraction a chip wait for each other after every layer; chips that are computed at once each take memory.
     """
     return min(threads, 4)
 
 
 def cpu_features() -> frozenset[str]:
-    """What the processor can do, as Linux names it ("avx2", "amx_bf16"); empty where the system does not tell."""
+    """List the instructions of the processor as Linux names them ("avx2"); empty where the system does not tell."""
     if not _CPUINFO.exists():
         return frozenset()
     flags = re.search(r"^(?:flags|Features)\s*:(.*)$", _CPUINFO.read_text(encoding="utf-8"), re.MULTILINE)
@@ -120,7 +132,7 @@ def cpu_features() -> frozenset[str]:
 
 
 def has_cuda() -> bool:
-    """Whether the NVIDIA driver shows a GPU to this process; asks the driver alone, so that no toolkit is needed."""
+    """Ask the NVIDIA driver for a GPU that this process may use; no toolkit is needed."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
@@ -130,7 +142,7 @@ def has_cuda() -> bool:
 
 
 def available_memory_mb() -> float | None:
-    """Memory that this process may still take, in MB: what the system has to spare, within the container's limit.
+    """Measure the memory that this process may still take, in MB, within the container's limit.
 
     Where the system does not tell (macOS) it is half of all the memory; None where even that is not known (Windows).
     """
@@ -145,7 +157,7 @@ def available_memory_mb() -> float | None:
 
 
 def peak_memory_mb() -> float | None:
-    """Largest resident memory of the process so far, in MB; None on systems that do not tell (Windows)."""
+    """Read the largest resident memory of the process so far, in MB; None on systems that do not tell (Windows)."""
     if _STATUS.exists():
         # On Linux getrusage also counts the process that started this one.
         peak = re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text(encoding="ascii"))
@@ -163,8 +175,10 @@ def peak_memory_mb() -> float | None:
 def keep_freed_memory() -> bool:
     """Let the C library keep the memory that was freed instead of handing it back after each large array.
 
-    Getting it anew costs a page fault for every 4 KiB. Returns whether it could be asked for: glibc only. It does its
-    work at the first call.
+    Getting it anew costs a page fault for every 4 KiB. It does its work at the first call.
+
+    Returns:
+        True where the C library takes the request: glibc only.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

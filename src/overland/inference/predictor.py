@@ -1,70 +1,92 @@
-"""The streaming predictor: pieces of a scene in, windows through the model, blended scores out; a few rows in memory.
+"""The streaming predictor: a scene's rows in, windows through the model, blended rows of probabilities out.
 
-One thread reads ahead, as many as the scorer wants compute windows without a pause from row to row of them, the
-caller's adds their scores in the order of the plan, whatever order they come in, and one writes behind. Hence the same
-bytes in every run.
+One thread prefetches rows, as many as the classifier wants compute windows without a pause from row to row of them, the
+caller's adds their probabilities in the order of the plan, whatever order they come in, and one writes in the
+background. Hence the same bytes in every run, on any number of threads. A few rows are in memory at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from overland.geo.grid import Window
 from overland.inference.blend import Blend
+from overland.inference.ensemble import PixelClassifier
 from overland.inference.plan import Plan
-from overland.inference.probabilities import PixelClassifier, Pixels, Scores, Valid
-from overland.inference.region import Region, Target
-from overland.inference.stream import RowBuffer, Source, blocks_of_stride, cut_chip, iter_row_buffers, iter_scene_blocks
-from overland.inference.threads import map_in_threads, prefetch, worker_threads, write_in_background
+from overland.inference.probabilities import Pixels, Probabilities, Valid
+from overland.inference.region import Region, rows_left
+from overland.inference.stream import (
+    Reader,
+    RowBuffer,
+    blocks_of_stride,
+    cut_chip,
+    iter_row_buffers,
+    iter_scene_blocks,
+)
+from overland.inference.threads import (
+    Watchdog,
+    WorkerThreads,
+    map_in_threads,
+    prefetch,
+    worker_threads,
+    write_in_background,
+)
 from overland.progress import Advance
-from overland.raster import Window
 
-__all__ = ["WriteProbabilities", "predict_array", "predict_scene"]
+__all__ = ["BLOCK_ROWS", "WriteProbabilities", "predict_array", "predict_scene"]
 
-WriteProbabilities = Callable[[Window, Scores, Valid], None]
-"""Takes finished rows: their window, the scores (scores, rows, width), and where they are wanted (rows, width)."""
+WriteProbabilities = Callable[[Window, Probabilities, Valid], None]
+"""Takes finished rows: their window, probabilities (outputs, rows, width), and which are wanted (rows, width)."""
 
-# Finished rows leave in lots of this many, the block height of the files that Overland writes.
-_LOT = 512
+BLOCK_ROWS = 512
+"""Finished rows leave in blocks of so many, the block height of the files that Overland writes."""
 
 
 @dataclass(frozen=True)
-class _Job:
-    """A window and the strip that it is cut out of. It is empty when no pixel on which it has weight is wanted."""
+class _WindowTask:
+    """A window and the rows that it is cut out of. It is empty when no pixel on which it has weight is wanted."""
 
     row: int
     col: int
-    strip: RowBuffer
+    buffer: RowBuffer
     is_empty: bool
 
 
 def predict_array(
-    scorer: PixelClassifier, pixels: Pixels, valid: Valid, plan: Plan, *, at_once: int | None = None
-) -> Scores:
-    """Predict an image that is in memory: pixels (bands, height, width) as stored, scores (scores, height, width).
+    classifier: PixelClassifier, pixels: Pixels, valid: Valid, plan: Plan, *, workers: int | None = None
+) -> Probabilities:
+    """Predict an image that is in memory, with the same windows and blending as a scene.
 
-    The same windows and blending as for a scene. Where `valid` (height, width) is false a score has no meaning.
-    `at_once` windows are computed at the same time, by default as many as the scorer has streams; 1 computes them in
-    the caller's own thread, for who predicts several images at once.
+    Args:
+        classifier: Gives the probabilities of a window.
+        pixels: Pixels (bands, height, width) as stored.
+        valid: Where they hold data (height, width).
+        plan: The windows of the image.
+        workers: Number of windows that are computed at once; by default as many as the classifier wants. With 1 they
+            are computed in the caller's own thread, for who predicts several images at once.
+
+    Returns:
+        Probabilities (outputs, height, width); where there is no data they have no meaning.
     """
-    scores = np.zeros((scorer.num_scores, *valid.shape), np.float32)
-    target = Target(Window(col_off=0, row_off=0, width=valid.shape[1], height=valid.shape[0]))
-    at_once = min(at_once or scorer.streams, plan.windows)
-    with worker_threads(at_once) if at_once > 1 else nullcontext() as threads:
-        scored = _iter_scored(scorer, plan, target.left, [RowBuffer(0, 0, pixels, valid, valid)], threads, at_once)
-        for window, lot, _ in _iter_lots(plan, target, scored, scorer.num_scores):
-            scores[:, window.row_off : window.row_end] = lot
-    return scores
+    probabilities = np.zeros((classifier.num_outputs, *valid.shape), np.float32)
+    whole = Window(col_off=0, row_off=0, width=valid.shape[1], height=valid.shape[0])
+    workers = min(workers or classifier.workers, plan.windows)
+    with worker_threads(workers) if workers > 1 else nullcontext() as threads:
+        tasks = _iter_tasks(plan, whole, [RowBuffer(0, 0, pixels, valid, valid)])
+        classified = _iter_classified(classifier, plan, whole, tasks, threads, workers)
+        for window, block, _ in _iter_finished_rows(plan, whole, 0, classified, classifier.num_outputs):
+            probabilities[:, window.row_off : window.row_end] = block
+    return probabilities
 
 
 def predict_scene(
-    scorer: PixelClassifier,
-    scene: Source,
+    classifier: PixelClassifier,
+    scene: Reader,
     bands: Sequence[int],
     plan: Plan,
     write: WriteProbabilities,
@@ -72,117 +94,132 @@ def predict_scene(
     advance: Advance | None = None,
     region: Region | None = None,
     first_row: int = 0,
+    workers: int | None = None,
+    watchdog: Watchdog | None = None,
 ) -> None:
-    """Predict a scene as it streams by: `write` gets the finished rows from top to bottom, each once.
+    """Predict a scene as it streams by.
 
-    `plan` is that of the whole scene, so that a pixel of a region gets the very scores that a run over the whole scene
-    gives it; windows without a pixel that is wanted and holds data are not computed. Windows are written in pixels of
-    the region, at its full width, in lots that end at multiples of 512 of its rows; rows above `first_row` of it are
-    finished already. `write` is called in a thread of its own, `advance` in the caller's, with the megapixels done. An
-    error in any of them, in reading or in the model stops all threads and is raised. Memory is bounded by the region's
-    width times a window's height; `planned_memory_mb` estimates it.
+    A pixel of a region gets the very probabilities that a run over the whole scene gives it; windows without a pixel
+    that is wanted and holds data are not computed. Memory is bounded by the region's width times a window's height;
+    `planned_memory_mb` estimates it. An error in reading, in the model or in writing stops all threads and is raised.
+
+    Args:
+        classifier: Gives the probabilities of a window.
+        scene: The scene.
+        bands: Bands to read, counted from 1.
+        plan: The windows of the whole scene.
+        write: Gets the finished rows from top to bottom, each once, in a thread of its own. Their windows are in pixels
+            of the region, at its full width, in blocks that end at multiples of 512 of its rows.
+        advance: Called in the caller's thread with the megapixels of each window that is done.
+        region: The part of the scene to predict; all of it by default.
+        first_row: Rows of the region above this one are finished already.
+        workers: Number of windows that are computed at once; by default as many as the classifier wants.
+        watchdog: Ends the run when nothing is finished for long.
+
+    Raises:
+        StalledError: No window was finished within the watchdog's limit.
     """
-    target = Target(scene.grid.window if region is None else region.window, first_row)
-    if not target.left.height:
+    written = scene.grid.window if region is None else region.window
+    left = rows_left(written, first_row)
+    if not left.height:
         return
-    pieces = iter_scene_blocks(scene, bands, plan, target.left, region)
+    workers = workers or classifier.workers
+    watchdog = watchdog or Watchdog()
     with (
-        prefetch(pieces, blocks_of_stride(plan)) as reader,
-        worker_threads(scorer.streams) as threads,
-        write_in_background() as writer,
+        prefetch(
+            iter_scene_blocks(scene, bands, plan, left, region), blocks_of_stride(plan), watchdog=watchdog
+        ) as blocks,
+        worker_threads(workers, watchdog=watchdog) as threads,
+        write_in_background(watchdog=watchdog) as writer,
     ):
 
-        def on_window(job: _Job) -> None:
-            reader.check()
+        def on_window(task: _WindowTask) -> None:
+            blocks.check()
             writer.check()
             if advance is not None:
-                advance(_core_megapixels(plan, job, target.left))
+                (first, end), (first_col, end_col) = plan.rows.core(task.row), plan.cols.core(task.col)
+                core = Window(col_off=first_col, row_off=first, width=end_col - first_col, height=end - first)
+                done = core.intersection(left)
+                advance(done.height * done.width / 1e6)
 
-        scored = _iter_scored(scorer, plan, target.left, reader, threads, scorer.streams)
-        for lot in _iter_lots(plan, target, scored, scorer.num_scores, on_window):
-            writer.submit(write, *lot)
-            # Else it would be held while the next one is made.
-            del lot
-
-
-def _iter_lots(
-    plan: Plan,
-    target: Target,
-    scored: Iterable[tuple[_Job, Scores | None]],
-    num_scores: int,
-    on_window: Callable[[_Job], None] = lambda job: None,
-) -> Iterator[tuple[Window, Scores, Valid]]:
-    window, left = target.window, target.left
-    cols = _cols(plan, left)
-    blend = Blend(plan, num_scores, left)
-    wanted = np.zeros((0, left.width), bool)
-    for job, scores in scored:
-        if job.col == cols.start:
-            blend.open_row(job.row)
-        if scores is not None:
-            blend.add(scores, job.row, job.col)
-            # Else it would be held while the next one is waited for.
-            del scores
-        on_window(job)
-        if job.col < cols.stop - 1:
-            continue
-        first, lot = blend.take(job.row, _LOT, window.row_off)
-        wanted = _with_rows_of(wanted, first, job.strip, left)
-        if lot.shape[1]:
-            yield (
-                Window(col_off=0, row_off=first - window.row_off, width=left.width, height=lot.shape[1]),
-                lot,
-                wanted[: lot.shape[1]],
+        tasks = _iter_tasks(plan, left, blocks)
+        classified = _iter_classified(classifier, plan, left, tasks, threads, workers)
+        for rows in _iter_finished_rows(
+            plan, left, written.row_off, classified, classifier.num_outputs, on_window=on_window
+        ):
+            window = rows[0]
+            in_region = Window(
+                col_off=0, row_off=window.row_off - written.row_off, width=window.width, height=window.height
             )
-            wanted = wanted[lot.shape[1] :]
+            writer.submit(write, in_region, *rows[1:])
+            # Else it would be held while the next one is made.
+            del rows
 
 
-def _iter_scored(
-    scorer: PixelClassifier,
+def _iter_tasks(plan: Plan, left: Window, blocks: Iterable[RowBuffer]) -> Iterator[_WindowTask]:
+    """Give the windows with weight on some rows, in the order of the plan."""
+    rows, cols = plan.rows.touching(left.row_off, left.row_end), plan.cols.touching(left.col_off, left.col_end)
+    for row, buffer in zip(rows, iter_row_buffers(blocks, plan.rows, rows), strict=True):
+        first, end = plan.rows.span(row)
+        in_rows = slice(max(first, left.row_off) - buffer.row_off, min(end, left.row_end) - buffer.row_off)
+        for col in cols:
+            first, end = plan.cols.span(col)
+            in_cols = slice(max(first, left.col_off) - left.col_off, min(end, left.col_end) - left.col_off)
+            yield _WindowTask(row, col, buffer, not buffer.wanted[in_rows, in_cols].any())
+
+
+def _iter_classified(
+    classifier: PixelClassifier,
     plan: Plan,
     left: Window,
-    pieces: Iterable[RowBuffer],
-    threads: ThreadPoolExecutor | None,
-    at_once: int,
-) -> Iterator[tuple[_Job, Scores | None]]:
-    jobs = _iter_jobs(plan, left, pieces)
+    tasks: Iterable[_WindowTask],
+    threads: WorkerThreads | None,
+    workers: int,
+) -> Iterator[tuple[_WindowTask, Probabilities | None]]:
+    """Give each window with its probabilities (outputs, chip rows, chip columns), None for an empty one."""
+    classify = partial(_classify_window, classifier, plan)
     if threads is None:
-        return ((job, _score_window(scorer, plan, job)) for job in jobs)
-    # The windows of one row, so that no more than two strips are in use; those of a narrow scene would be too few.
-    queued = max(len(_cols(plan, left)), at_once + 1)
-    score = partial(_score_window, scorer, plan)
-    return map_in_threads(score, jobs, threads, busy=at_once, queued=queued, is_light=lambda job: job.is_empty)
+        return ((task, classify(task)) for task in tasks)
+    # The windows of one row, so that no more than two buffers are in use; those of a narrow scene would be too few.
+    queued = max(len(plan.cols.touching(left.col_off, left.col_end)), workers + 1)
+    return map_in_threads(
+        classify, tasks, threads, busy=workers, queued=queued, is_light=lambda task: task.is_empty
+    )
 
 
-def _score_window(scorer: PixelClassifier, plan: Plan, job: _Job) -> Scores | None:
-    return None if job.is_empty else scorer.score(*cut_chip(job.strip, plan, job.row, job.col))
+def _classify_window(classifier: PixelClassifier, plan: Plan, task: _WindowTask) -> Probabilities | None:
+    return None if task.is_empty else classifier.classify(*cut_chip(task.buffer, plan, task.row, task.col))
 
 
-def _iter_jobs(plan: Plan, left: Window, pieces: Iterable[RowBuffer]) -> Iterator[_Job]:
-    rows = plan.rows.touching(left.row_off, left.row_end)
-    for row, strip in zip(rows, iter_row_buffers(pieces, plan.rows, rows), strict=True):
-        for col in _cols(plan, left):
-            yield _Job(row, col, strip, _is_empty(plan, left, strip, row, col))
-
-
-def _is_empty(plan: Plan, left: Window, strip: RowBuffer, row: int, col: int) -> bool:
-    (first, end), (first_col, end_col) = plan.rows.span(row), plan.cols.span(col)
-    rows = slice(max(first, left.row_off) - strip.row_off, min(end, left.row_end) - strip.row_off)
-    cols = slice(max(first_col, left.col_off) - left.col_off, min(end_col, left.col_end) - left.col_off)
-    return not strip.wanted[rows, cols].any()
-
-
-def _with_rows_of(held: Valid, row_off: int, strip: RowBuffer, left: Window) -> Valid:
-    # Strips overlap: the rows that are held already are the same ones.
-    held_end = row_off + len(held)
-    return np.concatenate([held, strip.wanted[held_end - strip.row_off : left.row_end - strip.row_off]])
-
-
-def _cols(plan: Plan, window: Window) -> range:
-    return plan.cols.touching(window.col_off, window.col_end)
-
-
-def _core_megapixels(plan: Plan, job: _Job, left: Window) -> float:
-    (first, end), (first_col, end_col) = plan.rows.core(job.row), plan.cols.core(job.col)
-    core = Window(col_off=first_col, row_off=first, width=end_col - first_col, height=end - first).intersection(left)
-    return core.height * core.width / 1e6
+def _iter_finished_rows(
+    plan: Plan,
+    left: Window,
+    origin: int,
+    classified: Iterable[tuple[_WindowTask, Probabilities | None]],
+    num_outputs: int,
+    *,
+    on_window: Callable[[_WindowTask], None] = lambda task: None,
+) -> Iterator[tuple[Window, Probabilities, Valid]]:
+    """Blend windows, and give the rows that are finished, in pixels of the scene."""
+    cols = plan.cols.touching(left.col_off, left.col_end)
+    blend = Blend(plan, num_outputs, left)
+    wanted = np.zeros((0, left.width), bool)
+    for task, probabilities in classified:
+        if task.col == cols.start:
+            blend.open_row(task.row)
+        if probabilities is not None:
+            blend.add(probabilities, task.row, task.col)
+            # Else it would be held while the next one is waited for.
+            del probabilities
+        on_window(task)
+        if task.col < cols.stop - 1:
+            continue
+        first, block = blend.take(task.row, BLOCK_ROWS, origin)
+        # Buffers overlap: the rows that are held already are the same ones.
+        held_end = first + len(wanted)
+        more = task.buffer.wanted[held_end - task.buffer.row_off : left.row_end - task.buffer.row_off]
+        wanted = np.concatenate([wanted, more])
+        height = block.shape[1]
+        if height:
+            yield Window(col_off=left.col_off, row_off=first, width=left.width, height=height), block, wanted[:height]
+            wanted = wanted[height:]

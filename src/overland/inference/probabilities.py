@@ -1,63 +1,79 @@
-"""Scorers: from pixels as they are stored to probabilities, by one model, by several, or averaged over flips."""
+"""What a bundle does with pixels: it scales them for its network, and turns the network's logits into a class map.
+
+    pixels as stored  --network_input-->  float32 for the network  --engine-->  logits
+    logits  --probabilities_from_logits-->  probabilities  --mask_from_probabilities-->  class ids
+
+The array types of this room have their home here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from overland.bundle import ModelBundle, probabilities_from_logits, scale_pixels
+from overland.bundle import ModelBundle
 from overland.errors import UsageError
-from overland.inference.engines import Engine
 
 __all__ = [
-    "TTA_MODES",
-    "ModelClassifier",
-    "PixelClassifier",
-    "ensemble_classifier",
-    "model_classifier",
+    "Mask",
+    "Pixels",
+    "Probabilities",
+    "Valid",
+    "confidence_from_probabilities",
+    "mask_from_probabilities",
     "network_input",
-    "tta_classifier",
+    "probabilities_from_logits",
+    "scale_pixels",
 ]
 
 Pixels = npt.NDArray[Any]
+"""Pixels (bands, height, width) as a scene stores them, of any type."""
+
 Valid = npt.NDArray[np.bool_]
-Scores = npt.NDArray[np.float32]
-_View = tuple[bool, bool, bool]
+"""True where a pixel (height, width) holds data."""
 
-# Each view of a chip: transposed or not, turned upside down, mirrored.
-_FLIPS: tuple[_View, ...] = ((False, False, False), (False, False, True), (False, True, False), (False, True, True))
-TTA_MODES: dict[str, tuple[_View, ...]] = {
-    "flips": _FLIPS,
-    "d4": (*_FLIPS, *((True, upside_down, mirrored) for _, upside_down, mirrored in _FLIPS)),
-}
+Probabilities = npt.NDArray[np.float32]
+"""Probabilities (outputs, height, width): of class 1 alone for a two-class model, else of each class."""
 
+Mask = npt.NDArray[np.uint8]
+"""Class ids (height, width)."""
 
-class PixelClassifier(Protocol):
-    """What gives the probabilities of a chip. Called by several threads at once."""
-
-    @property
-    def num_scores(self) -> int:
-        """Number of probabilities for each pixel."""
-
-    @property
-    def streams(self) -> int:
-        """How many calls should go on at once to use the whole machine."""
-
-    def score(self, pixels: Pixels, valid: Valid) -> Scores:
-        """Probabilities (scores, height, width) of pixels (bands, height, width) that hold data where `valid` says.
-
-        The array is the caller's, who changes it in place.
-        """
+_CACHED_PIXELS = 1 << 15
 
 
-def network_input(bundle: ModelBundle, pixels: Pixels, valid: Valid) -> Scores:
-    """Scale pixels (bands, height, width) to what the network takes.
+def scale_pixels(bundle: ModelBundle, pixels: Pixels) -> npt.NDArray[np.float32]:
+    """Scale pixels with the mean and the standard deviation of the training images.
 
-    Pixels without data enter as the mean of their band, so that neither -9999 nor NaN reaches the network.
+    Args:
+        bundle: The model.
+        pixels: Pixels (..., bands, height, width) as stored in the scene.
+
+    Returns:
+        `(pixels - mean) / std` of the same shape, which is what the network takes.
+    """
+    mean = np.asarray(bundle.mean, np.float32)[:, None, None]
+    inverse = 1 / np.asarray(bundle.std, np.float32)[:, None, None]
+    chips: npt.NDArray[np.float32] = pixels.astype(np.float32)
+    chips -= mean
+    chips *= inverse
+    return chips
+
+
+def network_input(bundle: ModelBundle, pixels: Pixels, valid: Valid) -> npt.NDArray[np.float32]:
+    """Scale pixels, and let those without data enter as the mean of their band.
+
+    So neither a fill value such as -9999 nor NaN reaches the network.
+
+    Args:
+        bundle: The model.
+        pixels: Pixels (bands, height, width) as stored in the scene.
+        valid: Where they hold data (height, width).
+
+    Returns:
+        Scaled pixels (bands, height, width).
     """
     chip = scale_pixels(bundle, pixels)
     if not valid.all():
@@ -65,120 +81,93 @@ def network_input(bundle: ModelBundle, pixels: Pixels, valid: Valid) -> Scores:
     return chip
 
 
-@dataclass(frozen=True)
-class ModelClassifier:
-    """A bundle's own scaling and activation around the engine that runs its network."""
+def probabilities_from_logits(bundle: ModelBundle, logits: npt.NDArray[np.float32]) -> Probabilities:
+    """Turn logits into probabilities: by a sigmoid for a two-class model, else by a softmax over the classes.
 
-    bundle: ModelBundle
-    engine: Engine
+    Args:
+        bundle: The model.
+        logits: Logits (batch, outputs, height, width).
 
-    @property
-    def num_scores(self) -> int:
-        """Number of probabilities for each pixel."""
-        return self.bundle.num_scores
-
-    @property
-    def streams(self) -> int:
-        """How many calls should go on at once: what the engine wants."""
-        return self.engine.streams
-
-    def score(self, pixels: Pixels, valid: Valid) -> Scores:
-        """Scale, run the network, activate."""
-        chip = network_input(self.bundle, pixels, valid)
-        scores: Scores = probabilities_from_logits(self.bundle, self.engine.run(chip[None]))[0]
-        return scores
-
-
-@dataclass(frozen=True)
-class _MeanScorer:
-    scorers: tuple[PixelClassifier, ...]
-
-    @property
-    def num_scores(self) -> int:
-        return self.scorers[0].num_scores
-
-    @property
-    def streams(self) -> int:
-        return min(scorer.streams for scorer in self.scorers)
-
-    def score(self, pixels: Pixels, valid: Valid) -> Scores:
-        total = self.scorers[0].score(pixels, valid)
-        for scorer in self.scorers[1:]:
-            total += scorer.score(pixels, valid)
-        total /= len(self.scorers)
-        return total
-
-
-@dataclass(frozen=True)
-class _TtaScorer:
-    scorer: PixelClassifier
-    views: tuple[_View, ...]
-
-    @property
-    def num_scores(self) -> int:
-        return self.scorer.num_scores
-
-    @property
-    def streams(self) -> int:
-        return self.scorer.streams
-
-    def score(self, pixels: Pixels, valid: Valid) -> Scores:
-        total = np.zeros((self.num_scores, *valid.shape), np.float32)
-        for view in self.views:
-            # Undone in one pass: the sum is seen as the view sees the chip.
-            seen = _seen(total, view)
-            seen += self.scorer.score(_seen(pixels, view), _seen(valid, view))
-        total /= len(self.views)
-        return total
-
-
-def model_classifier(bundle: ModelBundle, engine: Engine) -> ModelClassifier:
-    """The probabilities of one model."""
-    return ModelClassifier(bundle, engine)
-
-
-def ensemble_classifier(scorers: Sequence[ModelClassifier]) -> PixelClassifier:
-    """The mean probabilities of several models; each scales the pixels with its own mean and std.
-
-    Raises `UsageError` when their classes, activations, bands or pixel types differ.
+    Returns:
+        Probabilities of the same shape.
     """
-    if not scorers:
-        raise UsageError("There is no model to average; give at least one.")
-    for scorer in scorers[1:]:
-        _check_alike(scorers[0].bundle, scorer.bundle)
-    return scorers[0] if len(scorers) == 1 else _MeanScorer(tuple(scorers))
+    if bundle.activation == "sigmoid":
+        # Written with tanh, the logistic function cannot overflow.
+        probabilities: Probabilities = np.multiply(logits, np.float32(0.5))
+        np.tanh(probabilities, out=probabilities)
+        probabilities *= 0.5
+        probabilities += 0.5
+        return probabilities
+    probabilities = np.empty_like(logits)
+    for rows in _cached_rows(logits):
+        part = probabilities[..., rows, :]
+        np.subtract(logits[..., rows, :], logits[..., rows, :].max(axis=-3, keepdims=True), out=part)
+        np.exp(part, out=part)
+        part *= 1 / part.sum(axis=-3, keepdims=True)
+    return probabilities
 
 
-def tta_classifier(scorer: PixelClassifier, mode: Literal["flips", "d4"]) -> PixelClassifier:
-    """The mean probabilities over views of a chip: "flips" mirrors it (4 runs), "d4" turns it as well (8 runs).
+def mask_from_probabilities(bundle: ModelBundle, probabilities: Probabilities, threshold: float | None = None) -> Mask:
+    """Decide the class of each pixel.
 
-    Raises `UsageError` for another mode.
+    Args:
+        bundle: The model.
+        probabilities: Probabilities (outputs, height, width).
+        threshold: Smallest probability of class 1 in a two-class model, 0 to 1; by default the one that was tuned on
+            the validation images.
+
+    Returns:
+        Class ids (height, width). Of equal probabilities the first class wins.
+
+    Raises:
+        UsageError: A threshold was given for a model that decides by the largest of several probabilities.
     """
-    if mode not in TTA_MODES:
-        raise UsageError(f"There is no test-time augmentation {mode!r}; choose one of {', '.join(TTA_MODES)}.")
-    return _TtaScorer(scorer, TTA_MODES[mode])
+    if bundle.num_outputs > 1:
+        if threshold is not None:
+            raise UsageError(f"A threshold decides between two classes; this model has {bundle.legend.num_classes}.")
+        return _ids_of_largest(probabilities)
+    limit = threshold if threshold is not None else bundle.threshold if bundle.threshold is not None else 0.5
+    return np.asarray(probabilities[0] >= limit, dtype=np.uint8)
 
 
-def _seen(array: npt.NDArray[Any], view: _View) -> npt.NDArray[Any]:
-    is_transposed, upside_down, mirrored = view
-    if is_transposed:
-        array = array.swapaxes(-1, -2)
-    return array[..., :: -1 if upside_down else 1, :: -1 if mirrored else 1]
+def confidence_from_probabilities(probabilities: Probabilities) -> npt.NDArray[np.float32]:
+    """Measure how sure a model is of each pixel.
+
+    Source: C. E. Shannon, "A mathematical theory of communication" (1948), for the entropy.
+
+    Args:
+        probabilities: Probabilities (outputs, height, width); a single one is that of class 1 of two.
+
+    Returns:
+        Two bands (2, height, width): the largest probability, and the entropy as a fraction of the largest that is
+        possible (0 is certain, 1 knows nothing).
+    """
+    if len(probabilities) == 1:
+        probabilities = np.concatenate([1 - probabilities, probabilities])
+    entropy = np.zeros(probabilities.shape[1:], np.float32)
+    for probability in probabilities:
+        # The limit of p log p at 0 is 0.
+        entropy -= probability * np.log(np.maximum(probability, np.float32(1e-30)))
+    return np.stack([probabilities.max(axis=0), entropy / np.float32(np.log(len(probabilities)))])
 
 
-def _check_alike(first: ModelBundle, other: ModelBundle) -> None:
-    for what, ours, theirs in (
-        ("classes", first.legend.names, other.legend.names),
-        ("an activation", first.activation, other.activation),
-        ("bands", first.bands, other.bands),
-        ("a pixel type", first.dtype, other.dtype),
-    ):
-        if ours != theirs:
-            raise UsageError(
-                f"Models are averaged only when they answer the same question: {first.path} has {what} {_said(ours)}, "
-                f"{other.path} has {_said(theirs)}. Predict with them apart."
-            )
+def _ids_of_largest(probabilities: Probabilities) -> Mask:
+    # Several times as fast as argmax over the first axis, which also holds eight bytes for each pixel. As there, the
+    # first of equals wins.
+    ids = np.zeros(probabilities.shape[1:], np.uint8)
+    for rows in _cached_rows(probabilities):
+        largest = probabilities[0, rows].copy()
+        for index in range(1, len(probabilities)):
+            # Ids grow, so that the largest id of those that were larger than all before is the last of them.
+            larger = (probabilities[index, rows] > largest).view(np.uint8)
+            larger *= np.uint8(index)
+            np.maximum(ids[rows], larger, out=ids[rows])
+            np.maximum(largest, probabilities[index, rows], out=largest)
+    return ids
 
 
-def _said(value: Any) -> str:
-    return value if isinstance(value, str) else ", ".join(map(str, value))
+def _cached_rows(array: npt.NDArray[Any]) -> Iterator[slice]:
+    """Yield a few rows at a time: what is done to them in several steps stays in the processor's cache."""
+    step = max(1, _CACHED_PIXELS // max(1, array.shape[-1]))
+    for row in range(0, array.shape[-2], step):
+        yield slice(row, row + step)

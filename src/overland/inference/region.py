@@ -10,29 +10,24 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 
 from overland.errors import DataError, UsageError
+from overland.geo.grid import Grid, Window
 from overland.geo.measures import map_to_pixels
-from overland.geo.projection import reprojected
-from overland.raster import Grid, Window
+from overland.geo.measures import reprojected
+from overland.inference.probabilities import Valid
 from overland.raster.features import burn_shapes
 from overland.vector import Layer, read_layer
 
-__all__ = [
-    "Area",
-    "Bounds",
-    "Region",
-    "ScenePart",
-    "Target",
-    "check_bounds",
-    "read_area",
-    "scene_part",
-]
+__all__ = ["Area", "Bounds", "Region", "ScenePart", "check_bounds", "read_area", "rows_left", "scene_part"]
 
+Bounds = tuple[float, float, float, float]
+"""Left, bottom, right and top, in a CRS."""
 
-# Which part of a scene is predicted.
+# A border that lies on the border of a pixel comes out of a transform a little off it.
+_TOLERANCE = 1e-6
+_SURFACE = 2
 
 
 class Region(Protocol):
@@ -42,54 +37,78 @@ class Region(Protocol):
     def window(self) -> Window:
         """The rectangle that is written, in pixels of the scene; it lies within the scene."""
 
-    def inside(self, window: Window) -> npt.NDArray[np.bool_] | None:
-        """Which pixels of a window of the scene are wanted; None means all."""
+    def inside(self, window: Window) -> Valid | None:
+        """Say which pixels are wanted.
 
+        Args:
+            window: A part of the rectangle, in pixels of the scene.
 
-@dataclass(frozen=True)
-class Target:
-    """What is to be written of a scene: the rows of a window from `first_row` of it on."""
-
-    window: Window
-    first_row: int = 0
-
-    @property
-    def left(self) -> Window:
-        """The rows that are still to be done."""
-        window, done = self.window, min(self.first_row, self.window.height)
-        return Window(
-            col_off=window.col_off, row_off=window.row_off + done, width=window.width, height=window.height - done
-        )
-
-
-Bounds = tuple[float, float, float, float]
-
-# A border that lies on the border of a pixel comes out of a transform a little beside it.
-_TOLERANCE = 1e-6
-_SURFACE = 2
+        Returns:
+            True for the wanted ones (height, width); None where all are.
+        """
 
 
 @dataclass(frozen=True)
 class ScenePart:
-    """Rows and columns of a scene, and of them the pixels whose centres lie in `shape` (in pixels of the scene)."""
+    """Rows and columns of a scene, and of them the pixels whose centres lie in a shape.
+
+    Attributes:
+        window: The rows and columns, in pixels of the scene.
+        shape: A shapely geometry in pixels of the scene; None takes all pixels.
+    """
 
     window: Window
     shape: Any = None
 
-    def inside(self, window: Window) -> npt.NDArray[np.bool_] | None:
-        """Which pixels of a window of the scene are wanted; None means all."""
+    def inside(self, window: Window) -> Valid | None:
+        """Say which pixels are wanted.
+
+        Args:
+            window: A part of the scene, in its pixels.
+
+        Returns:
+            True for the wanted ones (height, width); None where all are.
+        """
         if self.shape is None:
             return None
         return burn_shapes(np.array([self.shape]), np.array([1]), window).astype(bool)
 
     def until(self, row: int) -> ScenePart:
-        """The part above one of its rows."""
+        """Take the part above one of its rows.
+
+        Args:
+            row: The row, counted from the part's first.
+
+        Returns:
+            The upper part.
+        """
         return replace(self, window=replace(self.window, height=row))
+
+
+def rows_left(window: Window, first_row: int) -> Window:
+    """Take the rows of a window that are not finished.
+
+    Args:
+        window: The window.
+        first_row: Number of its rows that are finished, from the top.
+
+    Returns:
+        The rest; of height 0 when all are finished.
+    """
+    done = min(first_row, window.height)
+    return Window(
+        col_off=window.col_off, row_off=window.row_off + done, width=window.width, height=window.height - done
+    )
 
 
 @dataclass(frozen=True)
 class Area:
-    """Polygons that are to be mapped: the file they come from, and what is in it."""
+    """Polygons that are to be mapped.
+
+    Attributes:
+        path: The file that they come from.
+        layer: The polygons and their CRS.
+    """
 
     path: str
     layer: Layer
@@ -102,17 +121,37 @@ class Area:
 
 
 def check_bounds(bounds: Sequence[float]) -> Bounds:
-    """Make sure that bounds are left, bottom, right, top. Raises `UsageError` otherwise."""
+    """Make sure that bounds are left, bottom, right, top.
+
+    Args:
+        bounds: Four numbers in a CRS.
+
+    Returns:
+        The same.
+
+    Raises:
+        UsageError: They are not four finite numbers in that order.
+    """
     if len(bounds) != 4 or not all(math.isfinite(value) for value in bounds):
-        raise UsageError(f"Bounds are four numbers, left bottom right top; got {_said(bounds)}.")
+        raise UsageError(f"Bounds are four numbers, left bottom right top; got {_listed(bounds)}.")
     left, bottom, right, top = bounds
     if not (left < right and bottom < top):
-        raise UsageError(f"Bounds are left bottom right top, with left < right and bottom < top; got {_said(bounds)}.")
+        raise UsageError(f"Bounds are left bottom right top, with left < right and bottom < top; got {_listed(bounds)}.")
     return left, bottom, right, top
 
 
 def read_area(path: str | Path) -> Area:
-    """Read the polygons of a vector file. Raises `DataError` when it cannot be read or holds no polygons."""
+    """Read the polygons of a vector file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The polygons with their CRS.
+
+    Raises:
+        DataError: The file cannot be read, or holds anything but polygons.
+    """
     layer = read_layer(path)
     if not len(layer) or not (shapely.get_dimensions(layer.geometries) == _SURFACE).all():
         kinds = ", ".join(sorted({geometry.geom_type for geometry in layer.geometries})) or "nothing"
@@ -121,30 +160,36 @@ def read_area(path: str | Path) -> Area:
 
 
 def scene_part(path: str, grid: Grid, limits: Bounds | Area | None) -> ScenePart | None:
-    """The part of a scene within bounds (in its CRS) or an area; all of it without them, None where they do not meet.
+    """Find the part of a scene within bounds or an area; it reaches to the borders of the pixels that are touched.
 
-    It reaches to the borders of the pixels that are touched. Raises `DataError` for a scene that has no place on the
-    ground, or whose CRS the area cannot be brought to.
+    Args:
+        path: Name of the scene, for messages.
+        grid: Where the scene lies.
+        limits: Bounds in the scene's CRS, or polygons in any; None takes all of the scene.
+
+    Returns:
+        The part; None where the scene and the limits do not meet.
+
+    Raises:
+        DataError: The scene has no place on the ground, or the area cannot be brought to its CRS.
     """
     if limits is None:
         return ScenePart(grid.window)
     if grid.gcps and not grid.is_georeferenced:
         raise DataError(f"{path} has ground control points alone; warp it first (rio warp, gdalwarp), then cut it.")
-    shape = _united(limits, grid) if isinstance(limits, Area) else shapely.box(*limits)
+    if isinstance(limits, Area):
+        crs = grid.crs if grid.is_georeferenced else None
+        polygons = reprojected(limits.layer.geometries, limits.layer.crs, crs)
+        shape = shapely.union_all(shapely.make_valid(polygons))
+    else:
+        shape = shapely.box(*limits)
     shape = map_to_pixels(np.array([shape], dtype=object), grid)[0]
-    window = (
-        Window(col_off=0, row_off=0, width=0, height=0)
-        if shape.is_empty
-        else _touched(shape.bounds).intersection(grid.window)
-    )
+    if shape.is_empty:
+        return None
+    window = _touched(shape.bounds).intersection(grid.window)
     if not (window.height and window.width):
         return None
     return ScenePart(window, shape if isinstance(limits, Area) else None)
-
-
-def _united(area: Area, grid: Grid) -> Any:
-    crs = grid.crs if grid.is_georeferenced else None
-    return shapely.union_all(shapely.make_valid(reprojected(area.layer.geometries, area.layer.crs, crs)))
 
 
 def _touched(bounds: Bounds) -> Window:
@@ -158,5 +203,5 @@ def _touched(bounds: Bounds) -> Window:
     )
 
 
-def _said(bounds: Sequence[float]) -> str:
+def _listed(bounds: Sequence[float]) -> str:
     return " ".join(f"{value:.12g}" for value in bounds)

@@ -1,7 +1,10 @@
-"""Predicting a scene at the resolution that the model knows: resampled before the network, brought back behind it.
+"""Predicting a scene at the resolution that the model knows: resampled before the network, brought back after it.
 
-What streams through is the scene in the model's pixels; finished rows of scores are interpolated onto the scene's own
-grid, before classes are decided. The scene is read once.
+Fewer pixels are means over the ground that each covers, as a coarser sensor sees it; more are interpolated linearly. A
+pixel depends on nothing but those below it, whatever the window that it is computed in: no seams.
+
+The scene streams by in the model's pixels; finished rows of probabilities are interpolated onto the scene's own grid,
+before classes are decided. The scene is read once.
 """
 
 from __future__ import annotations
@@ -16,10 +19,12 @@ import numpy.typing as npt
 from affine import Affine
 from scipy.ndimage import binary_dilation
 
+from overland.inference.ensemble import PixelClassifier
 from overland.inference.plan import Plan
-from overland.inference.predictor import WriteProbabilities, predict_scene
-from overland.inference.probabilities import PixelClassifier, Scores
-from overland.inference.region import Region, Target
+from overland.inference.predictor import BLOCK_ROWS, WriteProbabilities, predict_scene
+from overland.inference.probabilities import Pixels, Probabilities, Valid
+from overland.inference.region import Region, rows_left
+from overland.inference.threads import Watchdog
 from overland.progress import Advance
 from overland.raster import Grid, Scene, Window
 
@@ -34,22 +39,20 @@ __all__ = [
 ]
 
 
-# Resampling: the same ground in pixels of another size. Pure; no scene, no model.
-#
-# Fewer pixels are means over the ground that each covers, as a coarser sensor sees it; more are interpolated linearly.
-# A pixel depends on nothing but those below it, whatever the window that it is computed in: no seams.
-
 Values = npt.NDArray[np.float32]
-Valid = npt.NDArray[np.bool_]
 
 _FULL_COVER = 0.99999
 
 
 @dataclass(frozen=True)
 class AxisResampling:
-    """One axis of `length` pixels that becomes one of `size` pixels over the same ground.
+    """One axis of old pixels that becomes one of new pixels over the same ground.
 
     Borders are counted in whole units of 1 / (length * size), so that nothing depends on rounding.
+
+    Attributes:
+        length: Number of old pixels.
+        size: Number of new pixels.
     """
 
     length: int
@@ -61,11 +64,27 @@ class AxisResampling:
         return AxisResampling(self.size, self.length)
 
     def covering(self, first: int, end: int) -> tuple[int, int]:
-        """First pixel and end of those that a range of the old ones touches."""
+        """Find the new pixels that a range of old ones touches.
+
+        Args:
+            first: First old pixel.
+            end: The one after the last.
+
+        Returns:
+            First new pixel and end.
+        """
         return first * self.size // self.length, min(self.size, -(-end * self.size // self.length))
 
     def needed(self, first: int, end: int) -> tuple[int, int]:
-        """First old pixel and end of those that a range of the new ones is made of."""
+        """Find the old pixels that a range of new ones is made of.
+
+        Args:
+            first: First new pixel.
+            end: The one after the last.
+
+        Returns:
+            First old pixel and end.
+        """
         if self.length >= self.size:
             return first * self.length // self.size, -(-end * self.length // self.size)
         low, _ = divmod((2 * first + 1) * self.length - self.size, 2 * self.size)
@@ -73,7 +92,15 @@ class AxisResampling:
         return max(0, low), min(self.length, high + 2)
 
     def taps(self, first: int, end: int) -> tuple[npt.NDArray[np.intp], Values]:
-        """Old pixels and their weights (both taps x new pixels) of a range of the new ones; weights add up to 1."""
+        """Compute the old pixels and their weights of a range of new ones.
+
+        Args:
+            first: First new pixel.
+            end: The one after the last.
+
+        Returns:
+            Numbers of old pixels and their weights, both (taps, new pixels); the weights of a pixel add up to 1.
+        """
         new = np.arange(first, end)
         if self.length >= self.size:
             low = new * self.length // self.size
@@ -90,7 +117,12 @@ class AxisResampling:
 
 @dataclass(frozen=True)
 class Resampling:
-    """Both axes of a raster."""
+    """Both axes of a raster.
+
+    Attributes:
+        rows: The axis from top to bottom.
+        cols: The axis from left to right.
+    """
 
     rows: AxisResampling
     cols: AxisResampling
@@ -106,11 +138,25 @@ class Resampling:
         return Window(col_off=0, row_off=0, width=self.cols.size, height=self.rows.size)
 
     def covering(self, window: Window) -> Window:
-        """The new pixels that a window of the old ones touches."""
+        """Find the new pixels that a window of old ones touches.
+
+        Args:
+            window: The window, in old pixels.
+
+        Returns:
+            The window in new pixels.
+        """
         return _window(self.rows.covering(window.row_off, window.row_end), self.cols.covering(*_cols(window)))
 
     def needed(self, window: Window) -> Window:
-        """The old pixels that a window of the new ones is made of."""
+        """Find the old pixels that a window of new ones is made of.
+
+        Args:
+            window: The window, in new pixels.
+
+        Returns:
+            The window in old pixels.
+        """
         return _window(self.rows.needed(window.row_off, window.row_end), self.cols.needed(*_cols(window)))
 
 
@@ -119,9 +165,17 @@ def resample(
 ) -> tuple[Values, Valid]:
     """Make a window of new pixels from old ones.
 
-    `values` (bands, rows, cols) and `valid` (rows, cols) are the old pixels of the window `seen`, which holds
-    `resampling.needed(window)`. Where some of the old pixels hold no data the others count more. Returns float32
-    (bands, height, width), and which pixels have data below them (height, width).
+    Where some of the old pixels hold no data the others count more.
+
+    Args:
+        resampling: Both axes.
+        window: The window, in new pixels.
+        values: Old pixels (bands, rows, cols) of the window `seen`.
+        valid: Which of them hold data (rows, cols).
+        seen: A window of old pixels that holds `resampling.needed(window)`.
+
+    Returns:
+        New pixels (bands, height, width), and which of them have data below them (height, width).
     """
     rows, row_weights = resampling.rows.taps(window.row_off, window.row_end)
     cols, col_weights = resampling.cols.taps(*_cols(window))
@@ -129,13 +183,13 @@ def resample(
     rows = np.clip(rows - seen.row_off, 0, seen.height - 1)
     cols = np.clip(cols - seen.col_off, 0, seen.width - 1)
 
-    def made(array: Values) -> Values:
+    def interpolated(array: Values) -> Values:
         return _taken(_taken(array, -2, rows, row_weights[:, :, None]), -1, cols, col_weights)
 
     if valid.all():
-        return made(values.astype(np.float32)), np.ones((window.height, window.width), bool)
-    total = made(np.where(valid, values, 0).astype(np.float32))
-    cover = made(valid.astype(np.float32))
+        return interpolated(values.astype(np.float32)), np.ones((window.height, window.width), bool)
+    total = interpolated(np.where(valid, values, 0).astype(np.float32))
+    cover = interpolated(valid.astype(np.float32))
     # Where all is covered nothing is divided: such a pixel is the same whether or not its neighbours are.
     np.divide(total, cover, out=total, where=(cover > 0) & (cover < _FULL_COVER))
     return total, cover > 0
@@ -158,10 +212,6 @@ def _cols(window: Window) -> tuple[int, int]:
     return window.col_off, window.col_end
 
 
-# A scene as if its pixels were of another size, read and resampled as it streams by.
-
-Pixels = npt.NDArray[Any]
-
 # At most so many rows, old or new, are resampled at a time; in floats they take four times what they do as bytes.
 _ROWS = 512
 
@@ -170,7 +220,11 @@ _ROWS = 512
 class ResampledScene:
     """An open scene with the same ground in other pixels; of the type that the file has, rounded.
 
-    `on_read` is told which pixels of the scene itself hold data, as it is read: their window, and (height, width).
+    Attributes:
+        scene: The scene.
+        resampling: Both axes.
+        on_read: Called with which pixels of the scene itself hold data, as it is read: their window, and (height,
+            width).
     """
 
     scene: Scene
@@ -183,7 +237,7 @@ class ResampledScene:
         old, new = self.scene.grid, self.resampling.bounds
         a, b, c, d, e, f = old.transform[:6]
         across, down = old.width / new.width, old.height / new.height
-        return Grid(new.height, new.width, Affine(a * across, b * down, c, d * across, e * down, f), old.crs)
+        return Grid(height=new.height, width=new.width, transform=Affine(a * across, b * down, c, d * across, e * down, f), crs=old.crs)
 
     @property
     def block_shape(self) -> tuple[int, int]:
@@ -193,7 +247,15 @@ class ResampledScene:
         return max(1, height * rows.size // rows.length), max(1, width * cols.size // cols.length)
 
     def read(self, window: Window, bands: Sequence[int]) -> tuple[Pixels, Valid]:
-        """Read new pixels (bands, height, width), and which of them have data below them (height, width)."""
+        """Read a window of new pixels.
+
+        Args:
+            window: The window, in new pixels.
+            bands: Bands, counted from 1.
+
+        Returns:
+            New pixels (bands, height, width), and which of them have data below them (height, width).
+        """
         rows = self.resampling.rows
         step = max(1, min(_ROWS, _ROWS * rows.size // rows.length))
         starts = [window.row_off, *range((window.row_off // step + 1) * step, window.row_end, step)]
@@ -226,14 +288,27 @@ class KeptValid:
         self._lock = threading.Lock()
 
     def keep(self, window: Window, valid: Valid) -> None:
-        """Take note of a window (height, width) that spans the part's columns."""
+        """Take note of rows that were read.
+
+        Args:
+            window: Their window in the scene; it spans the part's columns.
+            valid: Which pixels hold data (height, width).
+        """
         first = self._part.col_off - window.col_off
         packed = np.packbits(valid[:, first : first + self._part.width], axis=1)
         with self._lock:
             self._rows.update(zip(range(window.row_off, window.row_end), packed, strict=True))
 
     def take(self, first: int, end: int) -> Valid:
-        """Rows of the scene from a first one up to an end (rows, width); they and those above are forgotten."""
+        """Take rows that are written now; they and those above are forgotten.
+
+        Args:
+            first: First row in the scene.
+            end: The row after the last.
+
+        Returns:
+            Which pixels hold data (rows, width of the part).
+        """
         with self._lock:
             packed = np.stack([self._rows[row] for row in range(first, end)])
             for row in [row for row in self._rows if row < end]:
@@ -241,12 +316,8 @@ class KeptValid:
         return np.unpackbits(packed, axis=1, count=self._part.width).astype(bool)
 
 
-# Rows that are brought back at a time, the block height of the files that Overland writes.
-_LOT = 512
-
-
 def predict_resampled(
-    scorer: PixelClassifier,
+    classifier: PixelClassifier,
     scene: Scene,
     bands: Sequence[int],
     plan: Plan,
@@ -256,47 +327,77 @@ def predict_resampled(
     advance: Advance | None = None,
     region: Region | None = None,
     first_row: int = 0,
+    workers: int | None = None,
+    watchdog: Watchdog | None = None,
 ) -> None:
-    """Predict a scene in other pixels, and give `write` what `predict_scene` gives it: rows of the scene's own grid.
+    """Predict a scene in other pixels, and write rows of the scene's own grid as `predict_scene` does.
 
-    `plan` is that of the raster that `resampling` makes of the scene. A score lies between those of the model's pixels
-    around it, or is their mean where the scene's are larger. Rows leave in lots of 512, and a pixel of a region gets
-    the very scores that a run over the whole scene gives it. `first_row` is a multiple of 512.
+    A probability lies between those of the model's pixels around it, or is their mean where the scene's are larger. A
+    pixel of a region gets the very probabilities that a run over the whole scene gives it.
+
+    Args:
+        classifier: Gives the probabilities of a window.
+        scene: The scene.
+        bands: Bands to read, counted from 1.
+        plan: The windows of the raster that `resampling` makes of the scene.
+        write: Gets the finished rows in blocks of 512.
+        resampling: From the scene's pixels to the model's.
+        advance: Called with the megapixels of the scene that are done.
+        region: The part of the scene to predict; all of it by default.
+        first_row: Rows of the region above this one are finished already; a multiple of 512.
+        workers: Number of windows that are computed at once; by default as many as the classifier wants.
+        watchdog: Ends the run when nothing is finished for long.
     """
-    target = Target(scene.grid.window if region is None else region.window, first_row)
-    if not target.left.height:
+    written = scene.grid.window if region is None else region.window
+    left = rows_left(written, first_row)
+    if not left.height:
         return
-    kept = KeptValid(target.left)
-    back = _Return(resampling.reversed, target)
-    window = resampling.reversed.needed(target.left)
+    kept = KeptValid(left)
+    returned = _ReturnedRows(resampling.reversed, left)
+    window = resampling.reversed.needed(left)
 
-    def on_rows(rows: Window, scores: Scores, wanted: Valid) -> None:
-        for where, lot in back.add(rows.shifted(window.row_off, window.col_off), scores, wanted):
+    def on_rows(rows: Window, probabilities: Probabilities, wanted: Valid) -> None:
+        for where, block in returned.add(rows.shifted(window.row_off, window.col_off), probabilities, wanted):
             valid = kept.take(where.row_off, where.row_end)
             inside = None if region is None else region.inside(where)
             valid = valid if inside is None else valid & inside
-            write(where.shifted(-target.window.row_off, -target.window.col_off), lot, valid)
+            write(where.shifted(-written.row_off, -written.col_off), block, valid)
 
+    # The model sees a margin around the part, which is not counted.
+    fraction = left.height * left.width / (window.height * window.width)
     predict_scene(
-        scorer,
+        classifier,
         ResampledScene(scene, resampling, kept.keep),
         bands,
         plan,
         on_rows,
-        advance=None if advance is None else _in_scene_pixels(advance, window, target.left),
+        advance=None if advance is None else lambda amount: advance(amount * fraction),
         region=_ResampledRegion(window, resampling, region),
+        workers=workers,
+        watchdog=watchdog,
     )
 
 
-def resampling_bytes(resampling: Resampling, width: int, bands: int, pixel_bytes: int, num_scores: int) -> int:
-    """Estimate what resampling holds beside the rows of the model's pixels; `width` is in pixels of the scene."""
+def resampling_bytes(resampling: Resampling, width: int, bands: int, pixel_bytes: int, num_outputs: int) -> int:
+    """Estimate what resampling holds next to the rows of the model's pixels.
+
+    Args:
+        resampling: From the scene's pixels to the model's.
+        width: Width of the part in pixels of the scene.
+        bands: Number of bands read.
+        pixel_bytes: Bytes of a stored pixel over all bands.
+        num_outputs: Number of probabilities for each pixel.
+
+    Returns:
+        Bytes.
+    """
     scale = resampling.cols.size / resampling.cols.length
     # Pixels as stored; and in floats, resampled along their columns, then along their rows.
     read = pixel_bytes + 1 + 8 * bands * (1 + scale)
-    # Scores and their cover, as they come and in both passes; and rows of scores that wait, joined to those that come.
-    returned = (num_scores + 1) * (4 * scale**2 + 8 * scale + 8)
-    waiting = 8 * num_scores * scale**2
-    return round(_LOT * width * (read + returned + waiting))
+    # Probabilities and their cover, as they come and in both passes; and rows that wait, joined to those that come.
+    returned = (num_outputs + 1) * (4 * scale**2 + 8 * scale + 8)
+    waiting = 8 * num_outputs * scale**2
+    return round(BLOCK_ROWS * width * (read + returned + waiting))
 
 
 @dataclass(frozen=True)
@@ -321,41 +422,33 @@ class _ResampledRegion:
         return np.asarray(grown[rows : rows + window.height, cols : cols + window.width])
 
 
-class _Return:
-    """Takes rows of scores in the model's pixels from the top, and gives lots of rows in the scene's."""
+class _ReturnedRows:
+    """Takes rows of probabilities in the model's pixels from the top, and gives blocks of rows in the scene's."""
 
-    def __init__(self, resampling: Resampling, target: Target) -> None:
-        self._resampling, self._window, self._row = resampling, target.window, target.left.row_off
-        self._held: tuple[Window, Scores, Valid] | None = None
+    def __init__(self, resampling: Resampling, window: Window) -> None:
+        self._resampling, self._window, self._row = resampling, window, window.row_off
+        self._held: tuple[Window, Probabilities, Valid] | None = None
 
-    def add(self, window: Window, scores: Scores, wanted: Valid) -> Iterator[tuple[Window, Scores]]:
-        """Hold rows in the model's pixels; gives the lots that they complete, with their windows in the scene."""
-        self._hold(window, scores, wanted)
-        while self._row < self._window.row_end:
-            lot = self._lot()
-            needed, (seen, held, known) = self._resampling.needed(lot), self._held  # type: ignore[misc] # held just now
-            if needed.row_end > seen.row_end:
-                return
-            rows = slice(needed.row_off - seen.row_off, needed.row_end - seen.row_off)
-            cut = Window(col_off=seen.col_off, row_off=needed.row_off, width=seen.width, height=needed.height)
-            yield lot, resample(self._resampling, lot, held[:, rows], known[rows], cut)[0]
-            self._row = lot.row_end
-
-    def _hold(self, window: Window, scores: Scores, wanted: Valid) -> None:
+    def add(self, window: Window, probabilities: Probabilities, wanted: Valid) -> Iterator[tuple[Window, Probabilities]]:
+        """Hold rows in the model's pixels; give the blocks that they complete, with their windows in the scene."""
         if self._held is not None:
             seen, held, known = self._held
-            first = self._resampling.needed(self._lot()).row_off
+            first = self._resampling.needed(self._block()).row_off
             rows = slice(first - seen.row_off, None)
-            scores = np.concatenate([held[:, rows], scores], axis=1)
+            probabilities = np.concatenate([held[:, rows], probabilities], axis=1)
             wanted = np.concatenate([known[rows], wanted])
             window = Window(col_off=seen.col_off, row_off=first, width=seen.width, height=window.row_end - first)
-        self._held = window, scores, wanted
+        self._held = window, probabilities, wanted
+        while self._row < self._window.row_end:
+            block = self._block()
+            needed = self._resampling.needed(block)
+            if needed.row_end > window.row_end:
+                return
+            rows = slice(needed.row_off - window.row_off, needed.row_end - window.row_off)
+            cut = Window(col_off=window.col_off, row_off=needed.row_off, width=window.width, height=needed.height)
+            yield block, resample(self._resampling, block, probabilities[:, rows], wanted[rows], cut)[0]
+            self._row = block.row_end
 
-    def _lot(self) -> Window:
-        end = min(self._row + _LOT, self._window.row_end)
+    def _block(self) -> Window:
+        end = min(self._row + BLOCK_ROWS, self._window.row_end)
         return Window(col_off=self._window.col_off, row_off=self._row, width=self._window.width, height=end - self._row)
-
-
-def _in_scene_pixels(advance: Advance, window: Window, left: Window) -> Advance:
-    share = left.height * left.width / (window.height * window.width)
-    return lambda amount: advance(amount * share)

@@ -1,10 +1,10 @@
-"""Running one scene's prediction: what is missing is computed, what is finished is durable."""
+"""Running one scene's prediction: rows that are missing are computed, rows that are finished are safe on the disk."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,89 +12,102 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overland.bundle import ModelBundle, mask_from_probabilities
-from overland.inference import predict_resampled, predict_scene
+from overland.bundle import ModelBundle
+from overland.geo.grid import Grid, Window
 from overland.inference.ensemble import Ensemble
-from overland.inference.predictor import WriteProbabilities
-from overland.inference.scene_task import PredictOptions, SceneRun, open_input
+from overland.inference.options import PredictOptions
+from overland.inference.predictor import predict_scene
+from overland.inference.probabilities import (
+    Probabilities,
+    Valid,
+    confidence_from_probabilities,
+    mask_from_probabilities,
+)
+from overland.inference.resample import predict_resampled
+from overland.inference.scene_plan import SceneRun, open_input
+from overland.inference.threads import StalledError, Watchdog
 from overland.progress import Advance, track
-from overland.raster import Grid, Window
 from overland.raster.journal import Journal, open_journal
 from overland.raster.row_blocks import RowBlocks, RowBlocksOutput, iter_row_blocks
 from overland.raster.write import RasterProfile
 
-__all__ = [
-    "KINDS",
-    "SceneResult",
-    "confidence_from_probabilities",
-    "forget_journals",
-    "output_bytes",
-    "output_pixels",
-    "output_profile",
-    "run_scene",
-]
+__all__ = ["KINDS", "SceneResult", "forget_journals", "output_bytes", "output_pixels", "output_profile", "run_scene"]
 
+logger = logging.getLogger(__name__)
 
-# What a prediction writes: the class map, and on request the probabilities and how sure the model is.
-
-KINDS = ("mask", "scores", "confidence")
-
-Scores = npt.NDArray[np.float32]
+KINDS = ("mask", "probabilities", "confidence")
+"""What a prediction writes: the class map, and on request the probabilities and how sure the model is."""
 
 # A pyramid of overviews adds a third to the pixels of a file.
 _WITH_OVERVIEWS = 4 / 3
 
 
 def output_profile(kind: str, bundle: ModelBundle, grid: Grid, creation: Mapping[str, str]) -> RasterProfile:
-    """The profile of one of `KINDS` on a grid, with more creation options of the driver COG."""
+    """Describe the file of a kind of output.
+
+    Args:
+        kind: One of `KINDS`.
+        bundle: The model.
+        grid: Where the output lies.
+        creation: More creation options of GDAL's driver COG.
+
+    Returns:
+        The profile.
+    """
     if kind == "mask":
         return RasterProfile(grid, nodata=bundle.legend.ignore_index, legend=bundle.legend, creation=creation)
-    names = _score_names(bundle) if kind == "scores" else ("probability", "entropy")
+    names = bundle.legend.names if kind == "probabilities" else ("probability", "entropy")
+    if kind == "probabilities" and bundle.num_outputs == 1:
+        names = names[-1:]
     return RasterProfile(grid, len(names), "float32", float("nan"), descriptions=names, creation=creation)
 
 
 def output_bytes(kind: str, bundle: ModelBundle, pixels: int) -> int:
-    """Size of one of `KINDS`, before compression."""
-    return round(pixels * {"mask": 1, "scores": 4 * bundle.num_scores, "confidence": 8}[kind] * _WITH_OVERVIEWS)
+    """Estimate the size of an output before compression.
+
+    Args:
+        kind: One of `KINDS`.
+        bundle: The model.
+        pixels: Number of pixels.
+
+    Returns:
+        Bytes, with overviews.
+    """
+    return round(pixels * {"mask": 1, "probabilities": 4 * bundle.num_outputs, "confidence": 8}[kind] * _WITH_OVERVIEWS)
 
 
 def output_pixels(
-    kind: str, bundle: ModelBundle, scores: Scores, valid: npt.NDArray[np.bool_], threshold: float | None
+    kind: str, bundle: ModelBundle, probabilities: Probabilities, valid: Valid, threshold: float | None
 ) -> npt.NDArray[Any]:
-    """Turn scores (scores, height, width) into the pixels (bands, height, width) of one of `KINDS`."""
+    """Turn probabilities into the pixels of an output.
+
+    Args:
+        kind: One of `KINDS`.
+        bundle: The model.
+        probabilities: Probabilities (outputs, height, width).
+        valid: Which pixels are wanted and hold data (height, width).
+        threshold: Smallest probability of class 1 in a two-class model; as tuned without it.
+
+    Returns:
+        Pixels (bands, height, width): class ids with the ignored value, or floats with NaN, where there is no data.
+    """
     if kind == "mask":
-        mask = mask_from_probabilities(bundle, scores, threshold)
+        mask = mask_from_probabilities(bundle, probabilities, threshold)
         mask[~valid] = bundle.legend.ignore_index
         return mask[None]
-    values = scores if kind == "scores" else confidence_from_probabilities(scores)
+    values = probabilities if kind == "probabilities" else confidence_from_probabilities(probabilities)
     return np.where(valid, values, np.float32(np.nan))
-
-
-def confidence_from_probabilities(scores: Scores) -> Scores:
-    """How sure a model is: the largest probability, and the entropy as a share of the largest that is possible.
-
-    Takes probabilities (scores, height, width); one score is that of class 1 of two. Returns float32 (2, height,
-    width); entropy 0 is certain, 1 knows nothing. Source: Shannon (1948).
-    """
-    if len(scores) == 1:
-        scores = np.concatenate([1 - scores, scores])
-    entropy = np.zeros(scores.shape[1:], np.float32)
-    for probability in scores:
-        # The limit of p log p at 0 is 0.
-        entropy -= probability * np.log(np.maximum(probability, np.float32(1e-30)))
-    return np.stack([scores.max(axis=0), entropy / np.float32(np.log(len(scores)))])
-
-
-def _score_names(bundle: ModelBundle) -> tuple[str, ...]:
-    return bundle.legend.names[-1:] if bundle.num_scores == 1 else bundle.legend.names
-
-
-logger = logging.getLogger("overland")
 
 
 @dataclass(frozen=True)
 class SceneResult:
-    """What came of a job: pixels of each mask value, the row at which it was continued, megapixels computed now."""
+    """The result of a scene's prediction.
+
+    Attributes:
+        counts: Number of pixels of each mask value (256,).
+        resumed_at_row: Row at which an earlier run was continued; None where there was none.
+        computed_megapixels: Millions of pixels that were computed now.
+    """
 
     counts: npt.NDArray[np.int64]
     resumed_at_row: int | None
@@ -102,82 +115,116 @@ class SceneResult:
 
 
 def run_scene(
-    job: SceneRun, ensemble: Ensemble, options: PredictOptions, *, overwrite: bool, report: Advance
+    run: SceneRun, ensemble: Ensemble, options: PredictOptions, *, workers: int, report: Advance
 ) -> SceneResult:
-    """Predict a scene, or what an earlier run of the same job has left of it; `report` gets the megapixels done.
+    """Predict a scene, or what an earlier run with the same options has left of it.
 
     When it stops before the end, finished rows are kept. The journal stays until `forget_journals`.
+
+    Args:
+        run: The scene.
+        ensemble: The models with their engines.
+        options: Options of the run.
+        workers: Number of windows that are computed at once.
+        report: Called with the megapixels that are done.
+
+    Returns:
+        Counts and sizes.
+
+    Raises:
+        StalledError: No window was finished for a long time.
+        OverlandError: Reading, the model or writing failed.
     """
-    with open_journal(job.mask, job.run, overwrite=overwrite) as journal:
-        bands = RowBlocks(journal, _row_band_outputs(job, ensemble, options))
-        missing = bands.missing()
-        row = _first_row(job, missing)
-        _say_continued(job, row)
+    outputs = {
+        kind: RowBlocksOutput(path, output_profile(kind, ensemble.bundle, run.grid, options.creation_options))
+        for kind, path in run.outputs.items()
+    }
+    with open_journal(run.mask, _identity(run, ensemble), overwrite=options.overwrite) as journal:
+        blocks = RowBlocks(journal, outputs)
+        missing = blocks.missing()
         rows = sum(end - first for first, end in missing)
-        report(job.megapixels * (1 - rows / job.grid.height))
-        with _told_what_is_kept(job, journal, bands):
-            _predict_rows(job, ensemble, options, bands, missing, report)
-            if not bands.is_done:
-                bands.assemble()
-        return SceneResult(_counts(bands), row, rows * job.grid.width / 1e6)
+        resumed_at_row = None
+        if missing != [(0, run.grid.height)]:
+            resumed_at_row = missing[0][0] if missing else run.grid.height
+        if not missing:
+            logger.info("%s is done already.", run.mask)
+        elif resumed_at_row is not None:
+            logger.info("Continuing %s at row %s of %s.", run.mask, f"{resumed_at_row:,}", f"{run.grid.height:,}")
+        report(run.megapixels * (1 - rows / run.grid.height))
+        with _tell_what_is_kept(run, journal, blocks):
+            _predict_rows(run, ensemble, options, blocks, missing, workers, report)
+            if not blocks.is_done:
+                blocks.assemble()
+        counts = np.zeros(256, np.int64)
+        for notes in blocks.notes:
+            for value, count in notes["counts"].items():
+                counts[int(value)] += count
+        return SceneResult(counts, resumed_at_row, rows * run.grid.width / 1e6)
 
 
-def forget_journals(jobs: list[SceneRun]) -> None:
-    """Remove the journals of jobs that are done."""
-    for job in jobs:
-        with open_journal(job.mask, job.run) as journal:
+def forget_journals(runs: list[SceneRun], ensemble: Ensemble) -> None:
+    """Remove the journals of scenes that are done.
+
+    Args:
+        runs: The scenes.
+        ensemble: The models with their engines.
+    """
+    for run in runs:
+        with open_journal(run.mask, _identity(run, ensemble)) as journal:
             journal.remove()
 
 
-def _row_band_outputs(job: SceneRun, ensemble: Ensemble, options: PredictOptions) -> dict[str, RowBlocksOutput]:
-    return {
-        kind: RowBlocksOutput(path, output_profile(kind, ensemble.bundle, job.grid, options.creation))
-        for kind, path in job.outputs.items()
-    }
+def _identity(run: SceneRun, ensemble: Ensemble) -> dict[str, Any]:
+    return {**ensemble.identity, **run.settings}
 
 
 def _predict_rows(
-    job: SceneRun,
+    run: SceneRun,
     ensemble: Ensemble,
     options: PredictOptions,
-    bands: RowBlocks,
+    blocks: RowBlocks,
     missing: list[tuple[int, int]],
+    workers: int,
     report: Advance,
 ) -> None:
-    megapixels = sum(end - first for first, end in missing) * job.grid.width / 1e6
-    write = _write_function(job, ensemble, options, bands)
-    with (
-        open_input(ensemble.bundle, job.source, options.nodata) as scene,
-        track(f"Predict {job.mask.stem}", megapixels, "Mpx") as advance,
-    ):
-        predict_rows = predict_scene
-        if job.resampling is not None:
-            predict_rows = partial(predict_resampled, resampling=job.resampling)
-        for first, end in missing:
-            region = job.part.until(end)
-            predict_rows(
-                ensemble.scorer,
-                scene,
-                job.bands,
-                job.plan,
-                write,
-                advance=_both(advance, report),
-                region=region,
-                first_row=first,
-            )
-
-
-def _write_function(job: SceneRun, ensemble: Ensemble, options: PredictOptions, bands: RowBlocks) -> WriteProbabilities:
-    def write(window: Window, scores: Scores, valid: npt.NDArray[np.bool_]) -> None:
+    def write(window: Window, probabilities: Probabilities, valid: Valid) -> None:
         for first, end in iter_row_blocks(window.row_end, window.row_off):
             rows = slice(first - window.row_off, end - window.row_off)
             pixels = {
-                kind: output_pixels(kind, ensemble.bundle, scores[:, rows], valid[rows], options.threshold)
-                for kind in job.outputs
+                kind: output_pixels(kind, ensemble.bundle, probabilities[:, rows], valid[rows], options.threshold)
+                for kind in run.outputs
             }
-            bands.write(first, pixels, {"counts": _count(pixels["mask"])})
+            blocks.write(first, pixels, {"counts": _count(pixels["mask"])})
 
-    return write
+    def advance(amount: float) -> None:
+        show(amount)
+        report(amount)
+
+    megapixels = sum(end - first for first, end in missing) * run.grid.width / 1e6
+    with ExitStack() as stack:
+        scene = stack.enter_context(open_input(ensemble.bundle, run.source, options.nodata))
+        show = stack.enter_context(track(f"Predict {run.mask.stem}", megapixels, "Mpx"))
+        predict_rows = predict_scene
+        if run.resampling is not None:
+            predict_rows = partial(predict_resampled, resampling=run.resampling)
+        try:
+            for first, end in missing:
+                predict_rows(
+                    ensemble.classifier,
+                    scene,
+                    run.bands,
+                    run.plan,
+                    write,
+                    advance=advance,
+                    region=run.part.until(end),
+                    first_row=first,
+                    workers=workers,
+                    watchdog=Watchdog(),
+                )
+        except StalledError:
+            # A thread may hang in reading, and closing the file under it would crash the process.
+            stack.pop_all()
+            raise
 
 
 def _count(mask: npt.NDArray[np.uint8]) -> dict[str, int]:
@@ -186,46 +233,17 @@ def _count(mask: npt.NDArray[np.uint8]) -> dict[str, int]:
     return {str(value): int(counts[value]) for value in np.flatnonzero(counts)}
 
 
-def _counts(bands: RowBlocks) -> npt.NDArray[np.int64]:
-    counts = np.zeros(256, np.int64)
-    for notes in bands.notes:
-        for value, count in notes["counts"].items():
-            counts[int(value)] += count
-    return counts
-
-
-def _first_row(job: SceneRun, missing: list[tuple[int, int]]) -> int | None:
-    if missing == [(0, job.grid.height)]:
-        return None
-    return missing[0][0] if missing else job.grid.height
-
-
-def _say_continued(job: SceneRun, row: int | None) -> None:
-    if row == job.grid.height:
-        logger.info("%s is done already.", job.mask)
-    elif row is not None:
-        logger.info("Continuing %s at row %s of %s.", job.mask, f"{row:,}", f"{job.grid.height:,}")
-
-
 @contextmanager
-def _told_what_is_kept(job: SceneRun, journal: Journal, bands: RowBlocks) -> Iterator[None]:
+def _tell_what_is_kept(run: SceneRun, journal: Journal, blocks: RowBlocks) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        rows = job.grid.height - sum(end - first for first, end in bands.missing())
+        rows = run.grid.height - sum(end - first for first, end in blocks.missing())
         if rows:
             logger.info(
                 "%s of %s rows are kept in %s; the same command continues there.",
                 f"{rows:,}",
-                f"{job.grid.height:,}",
+                f"{run.grid.height:,}",
                 journal.folder,
             )
         raise
-
-
-def _both(first: Advance, second: Advance) -> Callable[[float], None]:
-    def advance(amount: float) -> None:
-        first(amount)
-        second(amount)
-
-    return advance

@@ -1,24 +1,22 @@
-"""Pieces: the rows of a scene as they are read, a few whole blocks at a time, and which of their pixels are wanted."""
+"""The rows of a scene as they stream by: blocks that are read, buffers that a row of windows sees, chips cut out of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from overland.geo.grid import Grid, Window
 from overland.inference.plan import Axis, Plan
+from overland.inference.probabilities import Pixels, Valid
 from overland.inference.region import Region
-from overland.raster import Grid, Window
 
 __all__ = [
-    "Pixels",
     "ReadRows",
+    "Reader",
     "RowBuffer",
-    "Source",
-    "Valid",
     "blocks_of_stride",
     "cut_chip",
     "iter_read_blocks",
@@ -26,37 +24,46 @@ __all__ = [
     "iter_scene_blocks",
 ]
 
+# About so many rows are read at a time. Taller blocks than the tallest (a whole image in one block, say) are not worth
+# holding; GDAL's cache serves them.
+_ROWS = 512
+_TALLEST_BLOCK = 1024
 
-# What the predictor reads from: an open scene, or one seen in other pixels.
 
-
-class Source(Protocol):
-    """Pixels that are read window by window, in one thread at a time."""
+class Reader(Protocol):
+    """Pixels that are read window by window, in one thread at a time: an open scene, or one seen in other pixels."""
 
     @property
     def grid(self) -> Grid:
-        """Where they lie."""
+        """Where the pixels lie."""
 
     @property
     def block_shape(self) -> tuple[int, int]:
         """Rows and columns that are cheapest to read together."""
 
-    def read(self, window: Window, bands: Sequence[int]) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-        """Pixels (bands, height, width) as stored, and which of them hold data (height, width)."""
+    def read(self, window: Window, bands: Sequence[int]) -> tuple[Pixels, Valid]:
+        """Read a window.
 
+        Args:
+            window: Rows and columns, within the grid.
+            bands: Bands, counted from 1.
 
-# Strips: the rows of a scene that one row of windows sees, joined from pieces, and the chips cut out of them.
-
-Pixels = npt.NDArray[Any]
-Valid = npt.NDArray[np.bool_]
+        Returns:
+            Pixels (bands, height, width) as stored, and which of them hold data (height, width).
+        """
 
 
 @dataclass(frozen=True)
 class RowBuffer:
-    """Rows of a scene, from a column on that is the same for all strips of a run.
+    """Rows of a scene.
 
-    Pixels are (bands, rows, cols); `valid` (rows, cols) says where they hold data. `wanted` (rows, width) says which
-    pixels of the rows are to be predicted; its columns are those of what is written, not those that are seen.
+    Attributes:
+        row_off: Their first row in the scene.
+        col_off: Their first column in the scene; the same for all buffers of a run.
+        pixels: Pixels (bands, rows, cols) as stored.
+        valid: Where they hold data (rows, cols).
+        wanted: Which pixels are to be predicted (rows, width); its columns are those that are written, not those that
+            are seen.
     """
 
     row_off: int
@@ -67,50 +74,140 @@ class RowBuffer:
 
     @property
     def row_end(self) -> int:
-        """First row below the strip."""
+        """First row below the buffer."""
         return self.row_off + len(self.valid)
 
     def cut(self, first: int, end: int) -> RowBuffer:
-        """The rows from a first one up to an end."""
+        """Cut rows out of the buffer.
+
+        Args:
+            first: First row, in the scene.
+            end: The row after the last.
+
+        Returns:
+            A view of these rows.
+        """
         rows = slice(first - self.row_off, end - self.row_off)
         return RowBuffer(first, self.col_off, self.pixels[:, rows], self.valid[rows], self.wanted[rows])
 
 
-def iter_row_buffers(pieces: Iterable[RowBuffer], rows: Axis, indices: range) -> Iterator[RowBuffer]:
-    """Join pieces to the strip of each row of windows in turn; rows that two strips share are kept, not read again."""
-    pieces = iter(pieces)
-    held = next(pieces)
+ReadRows = Callable[[int, int], RowBuffer]
+"""Reads the rows from a first one up to an end."""
+
+
+def iter_scene_blocks(
+    scene: Reader, bands: Sequence[int], plan: Plan, window: Window, region: Region | None
+) -> Iterator[RowBuffer]:
+    """Read what the windows see that are needed for a part of a scene, from top to bottom.
+
+    Wanted are the pixels of that part which hold data and lie inside the region.
+
+    Args:
+        scene: The scene.
+        bands: Bands to read, counted from 1.
+        plan: The windows of the whole scene.
+        window: The part that is to be predicted, in pixels of the scene.
+        region: Which pixels of the part are wanted; all by default.
+
+    Yields:
+        Blocks of whole rows, each once.
+    """
+    rows = plan.rows.touching(window.row_off, window.row_end)
+    cols = plan.cols.touching(window.col_off, window.col_end)
+    first_col, end_col = plan.cols.seen(cols[0])[0], plan.cols.seen(cols[-1])[1]
+
+    def read_rows(first: int, end: int) -> RowBuffer:
+        seen = Window(col_off=first_col, row_off=first, width=end_col - first_col, height=end - first)
+        pixels, valid = scene.read(seen, bands)
+        written = valid[:, window.col_off - first_col : window.col_end - first_col]
+        return RowBuffer(first, first_col, pixels, valid, _wanted(written, first, window, region))
+
+    block_height, _ = scene.block_shape
+    step = _ROWS if block_height > _TALLEST_BLOCK else -(-_ROWS // block_height) * block_height
+    return iter_read_blocks(read_rows, plan.rows.seen(rows[0])[0], plan.rows.seen(rows[-1])[1], step)
+
+
+def iter_read_blocks(read_rows: ReadRows, first: int, end: int, step: int) -> Iterator[RowBuffer]:
+    """Read rows block by block; no block of a file is decoded twice whose height divides the step.
+
+    Args:
+        read_rows: Reads some rows.
+        first: First row.
+        end: The row after the last.
+        step: Blocks end at multiples of so many rows.
+
+    Yields:
+        The blocks from top to bottom.
+    """
+    while first < end:
+        block_end = min(end, first // step * step + step)
+        yield read_rows(first, block_end)
+        first = block_end
+
+
+def iter_row_buffers(blocks: Iterable[RowBuffer], rows: Axis, indices: range) -> Iterator[RowBuffer]:
+    """Join blocks to the buffer of each row of windows in turn; rows that two buffers hold are kept, not read again.
+
+    Args:
+        blocks: Blocks of rows, from top to bottom.
+        rows: The rows of windows.
+        indices: Which of them are wanted.
+
+    Yields:
+        The rows that each row of windows sees.
+    """
+    blocks = iter(blocks)
+    held = next(blocks)
     for index in indices:
         first, end = rows.seen(index)
         parts = [held.cut(first, held.row_end)]
         while parts[-1].row_end < end:
-            parts.append(next(pieces))
-        held = _joined(parts)
+            parts.append(next(blocks))
+        parts = [part for part in parts if len(part.valid)]
+        if len(parts) > 1:
+            held = RowBuffer(
+                parts[0].row_off,
+                parts[0].col_off,
+                np.concatenate([part.pixels for part in parts], axis=1),
+                np.concatenate([part.valid for part in parts]),
+                np.concatenate([part.wanted for part in parts]),
+            )
+        else:
+            held = parts[0]
         yield held.cut(first, end)
 
 
-def cut_chip(strip: RowBuffer, plan: Plan, row: int, col: int) -> tuple[Pixels, Valid]:
-    """Cut a window's chip out of its strip; beyond the raster it is filled by reflection at the edge."""
+def cut_chip(buffer: RowBuffer, plan: Plan, row: int, col: int) -> tuple[Pixels, Valid]:
+    """Cut what a window sees out of its buffer; beyond the raster it is filled by reflection at the edge.
+
+    Args:
+        buffer: The rows that the window's row sees.
+        plan: The windows.
+        row: The window's row in the plan.
+        col: Its column.
+
+    Returns:
+        Pixels (bands, chip rows, chip columns) as stored, and where they hold data (chip rows, chip columns).
+    """
     first, end = plan.cols.seen(col)
     pad = (_padding(plan.rows, row), _padding(plan.cols, col))
-    cols = slice(first - strip.col_off, end - strip.col_off)
-    pixels, valid = strip.pixels[:, :, cols], strip.valid[:, cols]
+    cols = slice(first - buffer.col_off, end - buffer.col_off)
+    pixels, valid = buffer.pixels[:, :, cols], buffer.valid[:, cols]
     if pad == ((0, 0), (0, 0)):
         return pixels, valid
     return np.pad(pixels, ((0, 0), *pad), mode="reflect"), np.pad(valid, pad, mode="reflect")
 
 
-def _joined(parts: list[RowBuffer]) -> RowBuffer:
-    parts = [part for part in parts if len(part.valid)]
-    if len(parts) == 1:
-        return parts[0]
-    return RowBuffer(
-        parts[0].row_off,
-        parts[0].col_off,
-        np.concatenate([part.pixels for part in parts], axis=1),
-        np.concatenate([part.valid for part in parts]),
-        np.concatenate([part.wanted for part in parts]),
-    )
+def blocks_of_stride(plan: Plan) -> int:
+    """Count the blocks that a row of windows needs beyond the rows that it has in common with the one before.
+
+    Args:
+        plan: The windows.
+
+    Returns:
+        Their number, 1 or more.
+    """
+    return -(-plan.rows.stride // _ROWS)
 
 
 def _padding(axis: Axis, index: int) -> tuple[int, int]:
@@ -118,60 +215,14 @@ def _padding(axis: Axis, index: int) -> tuple[int, int]:
     return max(0, -start), max(0, start + axis.chip - axis.length)
 
 
-ReadRows = Callable[[int, int], RowBuffer]
-"""Reads the rows from a first one up to an end."""
-
-# About so many rows are read at a time. Taller blocks than the tallest (a whole image in one strip, say) are not worth
-# holding; GDAL's cache serves them.
-_ROWS = 512
-_TALLEST_BLOCK = 1024
-
-
-def iter_scene_blocks(
-    scene: Source, bands: Sequence[int], plan: Plan, left: Window, region: Region | None
-) -> Iterator[RowBuffer]:
-    """Read what the windows see that are needed for a part of a scene, `left`, from top to bottom.
-
-    Wanted are the pixels of that part which hold data and lie inside the region.
-    """
-    rows = plan.rows.touching(left.row_off, left.row_end)
-    cols = plan.cols.touching(left.col_off, left.col_end)
-    first_col, end_col = plan.cols.seen(cols[0])[0], plan.cols.seen(cols[-1])[1]
-
-    def read_rows(first: int, end: int) -> RowBuffer:
-        window = Window(col_off=first_col, row_off=first, width=end_col - first_col, height=end - first)
-        pixels, valid = scene.read(window, bands)
-        written = valid[:, left.col_off - first_col : left.col_end - first_col]
-        return RowBuffer(first, first_col, pixels, valid, _wanted(written, first, left, region))
-
-    return iter_read_blocks(read_rows, plan.rows.seen(rows[0])[0], plan.rows.seen(rows[-1])[1], _piece_height(scene))
-
-
-def iter_read_blocks(read_rows: ReadRows, first: int, end: int, step: int) -> Iterator[RowBuffer]:
-    """Read rows piece by piece; pieces end at multiples of `step`, so that no block of that height is decoded twice."""
-    while first < end:
-        piece_end = min(end, first // step * step + step)
-        yield read_rows(first, piece_end)
-        first = piece_end
-
-
-def blocks_of_stride(plan: Plan) -> int:
-    """How many pieces a row of windows needs beyond the rows that it shares with the one before."""
-    return -(-plan.rows.stride // _ROWS)
-
-
-def _wanted(valid: Valid, first: int, left: Window, region: Region | None) -> Valid:
+def _wanted(valid: Valid, first: int, window: Window, region: Region | None) -> Valid:
     if region is None:
         return valid
-    here = Window(col_off=left.col_off, row_off=first, width=valid.shape[1], height=valid.shape[0]).intersection(left)
+    rows = Window(col_off=window.col_off, row_off=first, width=valid.shape[1], height=valid.shape[0])
+    here = rows.intersection(window)
     wanted = np.zeros_like(valid)
     if here.height:
-        rows = slice(here.row_off - first, here.row_end - first)
+        slices = slice(here.row_off - first, here.row_end - first)
         inside = region.inside(here)
-        wanted[rows] = valid[rows] if inside is None else valid[rows] & inside
+        wanted[slices] = valid[slices] if inside is None else valid[slices] & inside
     return wanted
-
-
-def _piece_height(scene: Source) -> int:
-    block_height, _ = scene.block_shape
-    return _ROWS if block_height > _TALLEST_BLOCK else -(-_ROWS // block_height) * block_height

@@ -1,47 +1,81 @@
-"""Decide a two-class map anew from its scores: another threshold, no inference."""
+"""Decide a two-class map anew from its probabilities: another threshold, no inference."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from overland.bundle import ModelBundle, load_bundle, mask_from_probabilities
+from overland.bundle import ModelBundle, load_bundle
 from overland.errors import DataError, UsageError
 from overland.geo.grid import iter_windows
+from overland.inference.probabilities import mask_from_probabilities
 from overland.progress import track
-from overland.raster import Scene, create_raster, open_scene
+from overland.raster import create_raster, open_scene
+from overland.result import Result
 
-__all__ = ["apply_threshold"]
+__all__ = ["ApplyThresholdResult", "apply_threshold"]
 
 _BLOCK = 2048
 _MEGA = 1e6
 
 
+@dataclass(frozen=True)
+class ApplyThresholdResult(Result):
+    """The result of a decision with another threshold.
+
+    Attributes:
+        probabilities: The raster of probabilities.
+        output: The class map.
+        threshold: Smallest probability of class 1.
+        pixels: Number of pixels of each class.
+    """
+
+    probabilities: str
+    output: str
+    threshold: float
+    pixels: dict[str, int]
+
+
 def apply_threshold(
     model: str | Path | ModelBundle,
-    scores: str | Path,
+    probabilities: str | Path,
     output: str | Path,
     threshold: float,
     *,
     overwrite: bool = False,
-) -> dict[str, Any]:
-    """Write the class map that `predict` would have written with this threshold, from the scores that it wrote.
+) -> ApplyThresholdResult:
+    """Write the class map that `predict` would have written with another threshold, from its probabilities.
 
-    `model` is the bundle that gave the scores, of two classes; `threshold` is a probability from 0 to 1. The scores
-    stream by. Raises `UsageError` for a threshold or a model that makes no sense, `DataError` for other rasters.
+    Args:
+        model: The two-class model that gave the probabilities: a bundle, its folder, or a pretrained model's name.
+        probabilities: Raster that `predict` wrote with `probabilities`; it streams by.
+        output: Class map to write.
+        threshold: Smallest probability of class 1, from 0 to 1.
+        overwrite: Replace the output if it exists.
+
+    Returns:
+        Number of pixels of each class.
+
+    Raises:
+        UsageError: The threshold or the model makes no sense.
+        DataError: The raster holds no probabilities of a two-class model.
     """
     bundle = model if isinstance(model, ModelBundle) else load_bundle(model)
-    if bundle.num_scores != 1 or not 0 <= threshold <= 1:
+    if bundle.num_outputs != 1 or not 0 <= threshold <= 1:
         raise UsageError(
             f"A threshold from 0 to 1 decides between two classes; got {threshold} for "
-            f"{bundle.legend.num_classes} classes decided by {bundle.num_scores} scores."
+            f"{bundle.legend.num_classes} classes decided by {bundle.num_outputs} probabilities."
         )
     counts = np.zeros(256, np.int64)
-    with open_scene(scores) as scene:
-        _check_scores(scene)
-        legend = bundle.legend
+    legend = bundle.legend
+    with open_scene(probabilities) as scene:
+        if len(scene.data_bands) != 1 or np.dtype(scene.dtype).kind != "f":
+            raise DataError(
+                f"{scene.path} has {len(scene.data_bands)} bands of {scene.dtype}; the probabilities of a two-class "
+                "model are one band of floats. Write them with overland predict --probabilities."
+            )
         with (
             create_raster(output, scene.grid, nodata=legend.ignore_index, legend=legend, overwrite=overwrite) as writer,
             track("Deciding", scene.height * scene.width / _MEGA, "Mpx") as advance,
@@ -54,12 +88,4 @@ def apply_threshold(
                 counts += np.bincount(mask.ravel(), minlength=256)
                 advance(window.height * window.width / _MEGA)
     pixels_of = {name: int(counts[index]) for index, name in enumerate(legend.names)}
-    return {"scores": str(scores), "output": str(output), "threshold": threshold, "pixels": pixels_of}
-
-
-def _check_scores(scene: Scene) -> None:
-    if len(scene.data_bands) != 1 or np.dtype(scene.dtype).kind != "f":
-        raise DataError(
-            f"{scene.path} has {len(scene.data_bands)} bands of {scene.dtype}; the scores of a two-class model are one "
-            "band of probabilities. Write them with overland predict --scores."
-        )
+    return ApplyThresholdResult(str(probabilities), str(output), threshold, pixels_of)

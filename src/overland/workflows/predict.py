@@ -4,151 +4,239 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from overland.bundle import ModelBundle, load_bundle, mask_from_probabilities
-from overland.errors import UsageError
-from overland.inference import Engine
-from overland.inference.ensemble import Ensemble, open_ensemble
+from overland.bundle import ModelBundle
+from overland.inference.engines import Engine, EngineName, PrecisionName
+from overland.inference.ensemble import Ensemble, load_models, open_ensemble
+from overland.inference.machine import peak_memory_mb
 from overland.inference.measure import probe_seconds
-from overland.inference.memory import megabytes
-from overland.inference.region import Area, Bounds, ScenePart, check_bounds, read_area
+from overland.inference.options import PredictOptions, ResampleMode, TtaMode
+from overland.inference.region import ScenePart
 from overland.inference.resample import ResampledScene
-from overland.inference.scene_run import forget_journals, run_scene
-from overland.inference.scene_task import PredictOptions, SceneRun, open_input, plan_outputs, plan_scene_runs
-from overland.inference.summary import dry_run_summary, run_summary
-from overland.progress import Advance
-from overland.raster.write import check_creation
+from overland.inference.scene_plan import SceneRun, open_input, plan_outputs, plan_scene_runs
+from overland.inference.scene_run import SceneResult, forget_journals, output_bytes, run_scene
+from overland.legend import Legend
+from overland.result import Result
 
-__all__ = ["OnProgress", "predict"]
+__all__ = ["OnProgress", "PredictResult", "ScenePrediction", "predict", "predict_with"]
 
 OnProgress = Callable[[float, float], None]
 """Takes the megapixels done and the total; an exception that it raises stops the run."""
 
 
+@dataclass(frozen=True)
+class ScenePrediction:
+    """One scene of a prediction.
+
+    Attributes:
+        input: File name or URL of the scene.
+        output: Its class map.
+        probabilities: File of the probabilities; None where they were not asked for.
+        confidence: File of the confidence; None where it was not asked for.
+        bands: Bands that were read, counted from 1.
+        height: Rows of the class map.
+        width: Columns of the class map.
+        windows: Number of windows.
+        chip_size: Rows and columns of a window.
+        overlap: Pixels that neighbouring windows have in common.
+        overlap_overhead: Model pixels for each pixel of the map.
+        resampled_to: Rows and columns of the scene in the model's pixels; None where it was taken as it is.
+        resumed_at_row: Row at which an earlier run was continued; None where there was none.
+        class_fractions: Fraction of the pixels with data that each class has; empty for a dry run.
+        nodata_fraction: Fraction of the pixels without data; None for a dry run.
+    """
+
+    input: str
+    output: str
+    probabilities: str | None
+    confidence: str | None
+    bands: list[int]
+    height: int
+    width: int
+    windows: int
+    chip_size: list[int]
+    overlap: int
+    overlap_overhead: float
+    resampled_to: list[int] | None
+    resumed_at_row: int | None = None
+    class_fractions: Mapping[str, float | None] = field(default_factory=dict)
+    nodata_fraction: float | None = None
+
+
+@dataclass(frozen=True)
+class PredictResult(Result):
+    """The result of a prediction, or of a dry run.
+
+    Attributes:
+        output: The class map, or the folder of several.
+        engine: Program that ran the network.
+        precision: Kind of numbers.
+        device: "cpu", "cuda" or "mps".
+        workers: Number of windows that were computed at once.
+        windows: Number of windows of all scenes.
+        megapixels: Size of all class maps in millions of pixels.
+        overlap_overhead: Model pixels for each pixel of the maps.
+        seconds: Time of the run; an estimate for a dry run.
+        mpx_per_s: Millions of pixels a second that were computed now, without what an earlier run had left.
+        scenes: The scenes, one by one.
+        class_fractions: Fraction of the pixels with data that each class has; empty for a dry run.
+        nodata_fraction: Fraction of the pixels without data; None for a dry run.
+        resumed_at_row: Row at which an earlier run was continued; None where there was none.
+        peak_memory_mb: Largest memory of the process; None for a dry run and where the system does not tell.
+        dry_run: True where nothing was written.
+        memory_mb: Estimate of the largest memory, for a dry run.
+        output_mb_at_most: Size of the outputs before compression, for a dry run.
+    """
+
+    output: str
+    engine: str
+    precision: str
+    device: str
+    workers: int
+    windows: int
+    megapixels: float
+    overlap_overhead: float
+    seconds: float
+    mpx_per_s: float
+    scenes: list[ScenePrediction]
+    class_fractions: Mapping[str, float | None] = field(default_factory=dict)
+    nodata_fraction: float | None = None
+    resumed_at_row: int | None = None
+    peak_memory_mb: float | None = None
+    dry_run: bool = False
+    memory_mb: float | None = None
+    output_mb_at_most: float | None = None
+
+
 def predict(
     model: str | Path | ModelBundle,
-    inputs: str | Path | Sequence[str | Path],
+    scenes: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
     with_models: Sequence[str | Path] = (),
-    bands: Sequence[int] | None = None,
+    bands: tuple[int, ...] | None = None,
     nodata: float | None = None,
-    bounds: Sequence[float] | None = None,
+    bounds: tuple[float, float, float, float] | None = None,
     area: str | Path | None = None,
-    scores: str | Path | None = None,
+    probabilities: str | Path | None = None,
     confidence: str | Path | None = None,
     threshold: float | None = None,
-    tta: str | None = None,
-    engine: str | Engine = "auto",
-    precision: str = "auto",
-    resample: str = "auto",
+    tta: TtaMode | None = None,
+    engine: EngineName | Engine = "auto",
+    precision: PrecisionName = "auto",
+    resample: ResampleMode = "auto",
     max_memory: str | float | None = None,
     chip_size: int | None = None,
     overlap: int | None = None,
-    creation: Mapping[str, str] | None = None,
+    creation: dict[str, str] | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
     on_progress: OnProgress | None = None,
-) -> dict[str, Any]:
-    """Predict the class of each pixel of rasters of any size, in memory bounded by their width.
+) -> PredictResult:
+    """Map scenes: write the class of each pixel of rasters of any size.
 
-    `model` is a bundle or its folder; the probabilities of `with_models` are averaged with its own. `output` is a class
-    map (`.tif`: cloud-optimised GeoTIFF with colours and class names; `.png`), or a folder when there are several
-    inputs; likewise `scores`, the probabilities, and `confidence`, the largest of them and their entropy (0 certain, 1
-    knows nothing): float32, NaN where there is no data. An input is a file, or the URL of one (https, s3).
+    A run that was stopped leaves its finished rows in OUTPUT.part; the same call continues there, and the result is the
+    same bytes. The same model, engine, precision, scene and options give the same bytes on every number of processors
+    and in any memory. An output is there whole or not at all.
 
-    `bands` are counted from 1; `nodata` takes the place of the input's own. `bounds` (left, bottom, right, top in the
-    CRS of the input) or `area` (a vector file of polygons) cut a part out. `threshold` overrides the tuned one of a
-    two-class model. `tta` averages over "flips" (4 runs) or "d4" (8 runs). `engine` is the name of one, or one that
-    `open_engine` gave for the model. With `resample` "auto" an input whose pixels are of another size than the model
-    knows is brought to that for the network, and the map lies on the input's own pixels; "off" takes it as it is.
-    `max_memory` ("4GB", or megabytes) decides how large the windows are, or `chip_size` does, in pixels; `overlap` is
-    what neighbours share. `creation` are options of GDAL's driver COG. `dry_run` writes nothing and gives the plan,
-    with time and memory estimated from up to three windows. `on_progress` is called with the megapixels done and the
-    total of all inputs; an exception that it raises stops the run.
+    Args:
+        model: A model's folder, the folder of a run, or the name of a pretrained model (see the command models).
+        scenes: Rasters or images of any size, or URLs of them (https, s3).
+        output: Class map: .tif (a cloud-optimised GeoTIFF with colours, class names and the scene's CRS) or .png; for
+            several scenes a folder.
+        with_models: Models whose probabilities are averaged with the first one's; may be given several times.
+        bands: Bands to read, counted from 1, in the order that the model wants. [default: all but alpha]
+        nodata: Value of the scenes that means no data. [default: what the file says]
+        bounds: Map this rectangle only: left, bottom, right, top in the CRS of the scene.
+        area: Map the polygons of this vector file only, in any CRS; there is no data around them.
+        probabilities: Write the probabilities too: GeoTIFF of floats, NaN where there is no data.
+        confidence: Write the largest probability and the entropy (0 is certain, 1 knows nothing) too.
+        threshold: Smallest probability of class 1 in a two-class model, 0 to 1. [default: as tuned]
+        tta: Average over mirrored windows (flips: 4 times the work), and turned ones (d4: 8 times).
+        engine: Program that runs the network. [default: the fastest that is installed]
+        precision: Kind of numbers. [default: fp32 on a processor, fp16 on a GPU]
+        resample: Bring a scene to the resolution that the model knows, for the network alone. [default: where it
+            differs]
+        max_memory: Memory to stay below, such as 4GB or a number of megabytes; it decides how many windows are computed
+            at once, and never changes the map. [default: 1.5GB, at most half of what is free]
+        chip_size: Largest window in pixels. [default: what the model is meant for; another size changes the map a
+            little]
+        overlap: Pixels that neighbouring windows have in common. [default: what the model needs]
+        creation: Creation option of GDAL's driver COG, such as COMPRESS=ZSTD; may be given several times.
+        overwrite: Replace outputs that exist, and unfinished work of another run.
+        dry_run: Write nothing; report windows, sizes, memory and time expected.
+        on_progress: Called with the megapixels done and the total of all scenes; an exception that it raises stops the
+            run.
 
-    A run that was stopped leaves its finished rows in `<output>.part`; the same call continues there, and the result is
-    the same bytes. With `overwrite` outputs are replaced, and so are the leavings of a run that differs.
+    Returns:
+        Sizes, rates, and the fraction of each class.
 
-    Raises `DataError` for a scene that does not fit the model or cannot be read, `AccessError` when a server does not
-    give one, `UsageError` for options that make no sense or differ from those of the run that is to be continued,
-    `ResourceError` when disk or memory is used up. An output is there whole or not at all.
+    Raises:
+        DataError: A scene does not fit the model or cannot be read, or the model is damaged.
+        AccessError: A server does not give a scene.
+        UsageError: An option makes no sense, or differs from that of the run that is to be continued.
+        ResourceError: Disk or memory is used up.
+        OverlandError: No window was finished for a long time.
     """
-    first = model if isinstance(model, ModelBundle) else load_bundle(model)
-    _check_threshold(first, threshold)
-    creation = {name.upper(): str(value) for name, value in (creation or {}).items()}
-    check_creation(creation)
     options = PredictOptions(
-        bands=None if bands is None else tuple(bands),
+        with_models=with_models,
+        bands=bands,
         nodata=nodata,
-        limits=_limits(bounds, area),
+        bounds=bounds,
+        area=area,
+        probabilities=probabilities,
+        confidence=confidence,
         threshold=threshold,
+        tta=tta,
+        engine=engine,
+        precision=precision,
+        resample=resample,
+        max_memory=max_memory,
         chip_size=chip_size,
         overlap=overlap,
-        max_memory_mb=None if max_memory is None else megabytes(max_memory),
-        tta=tta,
-        resample=resample,
         creation=creation,
+        overwrite=overwrite,
+        dry_run=dry_run,
     )
-    sources = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    outputs = {"mask": output, "scores": scores, "confidence": confidence}
-    targets = plan_outputs(sources, outputs, overwrite=overwrite)
-    ensemble = open_ensemble(first, with_models, engine, precision, tta)
-    jobs = plan_scene_runs(targets, ensemble, options)
-    if dry_run:
-        return dry_run_summary(ensemble, jobs, output, _probe(ensemble, jobs, options))
-    return _run(ensemble, jobs, options, output, overwrite, on_progress)
+    return predict_with(model, scenes, output, options, on_progress=on_progress)
 
 
-def _run(
-    ensemble: Ensemble,
-    jobs: list[SceneRun],
-    options: PredictOptions,
+def predict_with(
+    model: str | Path | ModelBundle,
+    scenes: str | Path | Sequence[str | Path],
     output: str | Path,
-    overwrite: bool,
-    on_progress: OnProgress | None,
-) -> dict[str, Any]:
-    report = _reporter(jobs, on_progress)
-    started = time.perf_counter()
-    results = [run_scene(job, ensemble, options, overwrite=overwrite, report=report) for job in jobs]
-    seconds = time.perf_counter() - started
-    forget_journals(jobs)
-    return run_summary(ensemble, jobs, results, output, seconds)
+    options: PredictOptions,
+    *,
+    on_progress: OnProgress | None = None,
+) -> PredictResult:
+    """Map scenes as `predict` does, with the options as one value.
 
+    Args:
+        model: A bundle, its folder, or the name of a pretrained model.
+        scenes: Rasters or images, or URLs of them.
+        output: Class map, or a folder for several scenes.
+        options: Options of the run.
+        on_progress: Called with the megapixels done and the total.
 
-def _check_threshold(bundle: ModelBundle, threshold: float | None) -> None:
-    if threshold is None:
-        return
-    if not 0 <= threshold <= 1:
-        raise UsageError(f"A threshold is a probability from 0 to 1; got {threshold}.")
-    # Asked of no pixels, the rule says whether it takes a threshold at all.
-    mask_from_probabilities(bundle, np.zeros((bundle.num_scores, 0, 0), np.float32), threshold)
-
-
-def _limits(bounds: Sequence[float] | None, area: str | Path | None) -> Bounds | Area | None:
-    if bounds is not None and area is not None:
-        raise UsageError("--bounds and --area both say what to cut out; give one of them.")
-    if bounds is not None:
-        return check_bounds(bounds)
-    return None if area is None else read_area(area)
-
-
-def _probe(ensemble: Ensemble, jobs: list[SceneRun], options: PredictOptions) -> float:
-    seconds = 0.0
-    for job in jobs:
-        with open_input(ensemble.bundle, job.source, options.nodata) as scene:
-            source = scene if job.resampling is None else ResampledScene(scene, job.resampling)
-            region = ScenePart(job.model_window)
-            seconds += probe_seconds(ensemble.scorer, source, job.bands, job.plan, region=region)
-    return seconds
-
-
-def _reporter(jobs: list[SceneRun], on_progress: OnProgress | None) -> Advance:
-    total, done = sum(job.megapixels for job in jobs), 0.0
+    Returns:
+        Sizes, rates, and the fraction of each class.
+    """
+    models = load_models(model, options.with_models)
+    sources = [scenes] if isinstance(scenes, str | Path) else list(scenes)
+    runs = plan_scene_runs(plan_outputs(sources, output, options), models, options)
+    max_workers = min(run.max_workers(options.max_memory_mb) for run in runs)
+    ensemble = open_ensemble(models, options.engine, options.precision, options.tta, max_workers=max_workers)
+    workers = ensemble.classifier.workers
+    if ensemble.engines[0].device == "cpu":
+        workers = min(workers, max_workers)
+    if options.dry_run:
+        return _dry_run(ensemble, runs, options, output, workers)
+    total, done = sum(run.megapixels for run in runs), 0.0
 
     def report(amount: float) -> None:
         nonlocal done
@@ -156,4 +244,126 @@ def _reporter(jobs: list[SceneRun], on_progress: OnProgress | None) -> Advance:
         if on_progress is not None:
             on_progress(min(done, total), total)
 
-    return report
+    started = time.perf_counter()
+    results = [run_scene(run, ensemble, options, workers=workers, report=report) for run in runs]
+    seconds = time.perf_counter() - started
+    forget_journals(runs, ensemble)
+    legend = models.bundle.legend
+    resumed = [result.resumed_at_row for result in results if result.resumed_at_row is not None]
+    fractions, nodata_fraction = _fractions(legend, np.sum([result.counts for result in results], axis=0))
+    return _result(
+        ensemble,
+        runs,
+        output,
+        workers,
+        seconds,
+        sum(result.computed_megapixels for result in results),
+        [_scene(run, legend, result) for run, result in zip(runs, results, strict=True)],
+        class_fractions=fractions,
+        nodata_fraction=nodata_fraction,
+        resumed_at_row=resumed[-1] if resumed else None,
+        peak_memory_mb=peak_memory_mb(),
+    )
+
+
+def _dry_run(
+    ensemble: Ensemble, runs: list[SceneRun], options: PredictOptions, output: str | Path, workers: int
+) -> PredictResult:
+    seconds = 0.0
+    for run in runs:
+        with open_input(ensemble.bundle, run.source, options.nodata) as scene:
+            source = scene if run.resampling is None else ResampledScene(scene, run.resampling)
+            region = ScenePart(run.model_window)
+            seconds += probe_seconds(
+                ensemble.classifier, source, run.bands, run.plan, region=region, workers=workers
+            )
+    legend = ensemble.bundle.legend
+    written = sum(
+        output_bytes(kind, ensemble.bundle, run.grid.height * run.grid.width) for run in runs for kind in run.outputs
+    )
+    return _result(
+        ensemble,
+        runs,
+        output,
+        workers,
+        seconds,
+        sum(run.megapixels for run in runs),
+        [_scene(run, legend) for run in runs],
+        dry_run=True,
+        memory_mb=round(max(run.memory_mb(workers) for run in runs), 1),
+        output_mb_at_most=round(written / 1e6, 1),
+    )
+
+
+def _result(
+    ensemble: Ensemble,
+    runs: list[SceneRun],
+    output: str | Path,
+    workers: int,
+    seconds: float,
+    computed_megapixels: float,
+    scenes: list[ScenePrediction],
+    *,
+    class_fractions: Mapping[str, float | None] | None = None,
+    nodata_fraction: float | None = None,
+    resumed_at_row: int | None = None,
+    peak_memory_mb: float | None = None,
+    dry_run: bool = False,
+    memory_mb: float | None = None,
+    output_mb_at_most: float | None = None,
+) -> PredictResult:
+    megapixels = sum(run.megapixels for run in runs)
+    engine = ensemble.engines[0]
+    return PredictResult(
+        output=str(output),
+        engine=engine.name,
+        precision=engine.precision,
+        device=engine.device,
+        workers=workers,
+        windows=sum(run.windows for run in runs),
+        megapixels=round(megapixels, 6),
+        overlap_overhead=round(sum(run.model_megapixels for run in runs) / megapixels, 3),
+        seconds=round(seconds, 3),
+        mpx_per_s=round(computed_megapixels / seconds, 3),
+        scenes=scenes,
+        class_fractions=class_fractions or {},
+        nodata_fraction=nodata_fraction,
+        resumed_at_row=resumed_at_row,
+        peak_memory_mb=peak_memory_mb,
+        dry_run=dry_run,
+        memory_mb=memory_mb,
+        output_mb_at_most=output_mb_at_most,
+    )
+
+
+def _scene(run: SceneRun, legend: Legend, result: SceneResult | None = None) -> ScenePrediction:
+    fractions: Mapping[str, float | None] = {}
+    nodata_fraction = None
+    if result is not None:
+        fractions, nodata_fraction = _fractions(legend, result.counts)
+    probabilities, confidence = (run.outputs.get(kind) for kind in ("probabilities", "confidence"))
+    return ScenePrediction(
+        input=run.source,
+        output=str(run.mask),
+        probabilities=None if probabilities is None else str(probabilities),
+        confidence=None if confidence is None else str(confidence),
+        bands=list(run.bands),
+        height=run.grid.height,
+        width=run.grid.width,
+        windows=run.windows,
+        chip_size=[run.plan.rows.chip, run.plan.cols.chip],
+        overlap=2 * run.plan.rows.halo,
+        overlap_overhead=round(run.model_megapixels / run.megapixels, 3),
+        resampled_to=None if run.resampling is None else [run.resampling.rows.size, run.resampling.cols.size],
+        resumed_at_row=None if result is None else result.resumed_at_row,
+        class_fractions=fractions,
+        nodata_fraction=nodata_fraction,
+    )
+
+
+def _fractions(legend: Legend, counts: npt.NDArray[np.int64]) -> tuple[dict[str, float | None], float]:
+    valid = int(counts[: legend.num_classes].sum())
+    fractions = {
+        name: round(int(counts[index]) / valid, 6) if valid else None for index, name in enumerate(legend.names)
+    }
+    return fractions, round(1 - valid / int(counts.sum()), 6)

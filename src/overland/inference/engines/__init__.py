@@ -1,10 +1,10 @@
-"""Engines: what runs a network. Each takes scaled chips and gives logits; nothing else in Overland knows them apart."""
+"""Engines: programs that run a network. Each takes scaled chips and gives logits; nothing else knows them apart."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,14 @@ from overland.bundle import ModelBundle
 from overland.errors import MissingExtraError, OverlandError, UsageError, import_extra
 from overland.inference.machine import has_cuda, keep_freed_memory
 
-__all__ = ["ENGINES", "PRECISIONS", "Engine", "open_engine"]
+__all__ = ["ENGINES", "PRECISIONS", "Engine", "EngineName", "PrecisionName", "open_engine"]
 
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
-ENGINES = ("auto", "openvino", "onnx", "torch")
-PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
+EngineName = Literal["auto", "openvino", "onnx", "torch"]
+PrecisionName = Literal["auto", "fp32", "fp16", "bf16", "int8"]
+ENGINES: tuple[str, ...] = get_args(EngineName)
+PRECISIONS: tuple[str, ...] = get_args(PrecisionName)
 
 
 class Engine(Protocol):
@@ -37,11 +39,18 @@ class Engine(Protocol):
         """Where it runs: "cpu", "cuda" or "mps"."""
 
     @property
-    def streams(self) -> int:
-        """How many calls of `run` should go on at once, from as many threads, to use the whole machine."""
+    def workers(self) -> int:
+        """Number of calls of `run` that should go on at once, from as many threads, to use the whole machine."""
 
     def run(self, chips: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Turn scaled chips (batch, bands, height, width) into logits (batch, scores, height, width). Thread-safe."""
+        """Run the network; several threads may call it at once.
+
+        Args:
+            chips: Scaled chips (batch, bands, height, width).
+
+        Returns:
+            Logits (batch, outputs, height, width).
+        """
 
 
 def open_engine(
@@ -50,26 +59,37 @@ def open_engine(
     *,
     precision: str = "auto",
     threads: int | None = None,
-    streams: int | None = None,
+    workers: int | None = None,
+    max_workers: int | None = None,
 ) -> Engine:
-    """Make a bundle's network ready: "openvino" (extra speed), "onnx" (base install) or "torch" (extra train).
+    """Make a bundle's network ready, and run a small chip of it once, before other threads may use it.
 
-    The engine "auto" is the fastest that is here: on an NVIDIA GPU onnx or else torch, on the processor openvino or
-    else onnx. The precision "auto" is fp32 on the processor and fp16 on a GPU. `threads` are those of all streams
-    together, by default every processor that the process may use; `streams` overrides the engine's own choice.
+    Args:
+        bundle: The model.
+        name: "openvino" (extra speed), "onnx" (base install), "torch" (extra train), or "auto", the fastest that is
+            here: on an NVIDIA GPU onnx or else torch, on the processor openvino or else onnx.
+        precision: Kind of numbers; "auto" is fp32 on the processor and fp16 on a GPU.
+        threads: Threads of all calls together; by default every processor that the process may use.
+        workers: Calls that go on at once, each with its part of the threads; by default the engine's own choice.
+        max_workers: Most calls at once on a processor, whose memory they share; no limit by default.
 
-    Raises `UsageError` for an engine or a precision that is unknown or cannot be had here, `MissingExtraError` when
-    the engine's extra is not installed, `DataError` when the network cannot be loaded.
+    Returns:
+        The engine.
+
+    Raises:
+        UsageError: An engine or a precision is unknown or cannot be had here.
+        MissingExtraError: The engine's extra is not installed.
+        DataError: The network cannot be loaded, or does not do what its bundle says.
     """
     _check_choice("engine", name, ENGINES)
     _check_choice("precision", precision, PRECISIONS)
-    for word, number in (("threads", threads), ("streams", streams)):
+    for word, number in (("threads", threads), ("workers", workers), ("workers", max_workers)):
         if number is not None and number < 1:
             raise UsageError(f"{number} {word} cannot run a network; give 1 or more.")
     keep_freed_memory()
 
     def open_named(name: str) -> Engine:
-        return _OPENERS[name](bundle, precision, threads, streams)
+        return _OPENERS[name](bundle, precision, threads, workers, max_workers)
 
     return _open_fastest(open_named) if name == "auto" else open_named(name)
 
@@ -100,32 +120,33 @@ def _try(open_named: Callable[[str], Engine], name: str) -> Engine | None:
         return None
 
 
-def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+def _check_choice(noun: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise UsageError(f"There is no {what} {value!r}; choose one of {', '.join(choices)}.")
+        raise UsageError(f"There is no {noun} {value!r}; choose one of {', '.join(choices)}.")
 
 
 # Imported late: each engine costs a quarter of a second and more, and the base install has one of them.
-def _open_openvino(bundle: ModelBundle, precision: str, threads: int | None, streams: int | None) -> Engine:
+def _open_openvino(bundle: ModelBundle, precision: str, threads: int | None, workers: int | None, max_workers: int | None) -> Engine:
     from overland.inference.engines.openvino import OpenvinoEngine
 
-    return OpenvinoEngine(bundle, precision, threads, streams)
+    return OpenvinoEngine(bundle, precision, threads, workers, max_workers)
 
 
-def _open_onnx(bundle: ModelBundle, precision: str, threads: int | None, streams: int | None) -> Engine:
+def _open_onnx(bundle: ModelBundle, precision: str, threads: int | None, workers: int | None, max_workers: int | None) -> Engine:
     from overland.inference.engines.onnx import OnnxEngine
 
-    return OnnxEngine(bundle, precision, threads, streams)
+    return OnnxEngine(bundle, precision, threads, workers, max_workers)
 
 
-def _open_torch(bundle: ModelBundle, precision: str, threads: int | None, streams: int | None) -> Engine:
+def _open_torch(bundle: ModelBundle, precision: str, threads: int | None, workers: int | None, max_workers: int | None) -> Engine:
     import_extra("torch", "train", "The engine torch")
     from overland.inference.engines.torch import TorchEngine
 
-    return TorchEngine(bundle, precision, threads, streams)
+    return TorchEngine(bundle, precision, threads, workers, max_workers)
 
 
-_OPENERS: dict[str, Callable[[ModelBundle, str, int | None, int | None], Engine]] = {
+_Opener = Callable[[ModelBundle, str, int | None, int | None, int | None], Engine]
+_OPENERS: dict[str, _Opener] = {
     "openvino": _open_openvino,
     "onnx": _open_onnx,
     "torch": _open_torch,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-# ONNX Runtime's errors share no base class of their own, so those that can occur here are named.
+# ONNX Runtime's errors fraction no base class of their own, so those that can occur here are named.
 from onnxruntime.capi.onnxruntime_pybind11_state import (
     Fail,
     InvalidArgument,
@@ -22,9 +23,16 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 
 from overland.bundle import ModelBundle
-from overland.errors import import_extra
-from overland.inference.engines.graph import as_data_error, check_channels, choose_precision, graph_file
-from overland.inference.machine import cpu_count, cpu_streams, has_cuda
+from overland.errors import DataError, import_extra
+from overland.inference.engines.graph import (
+    as_data_error,
+    check_channels,
+    check_operators,
+    choose_precision,
+    graph_file,
+    warm_up,
+)
+from overland.inference.machine import cpu_count, cpu_workers, has_cuda
 
 __all__ = ["OnnxEngine", "half_precision"]
 
@@ -33,7 +41,7 @@ _ONLY_ERRORS = 3
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _OFFERED = {"cpu": ("fp32", "int8"), "cuda": ("fp16", "fp32")}
 # While one call copies its chips or logits, the other computes.
-_CUDA_STREAMS = 2
+_CUDA_WORKERS = 2
 
 
 class OnnxEngine:
@@ -42,21 +50,49 @@ class OnnxEngine:
     name = "onnx"
 
     def __init__(
-        self, bundle: ModelBundle, precision: str = "auto", threads: int | None = None, streams: int | None = None
+        self,
+        bundle: ModelBundle,
+        precision: str = "auto",
+        threads: int | None = None,
+        workers: int | None = None,
+        max_workers: int | None = None,
     ) -> None:
         self.device = "cuda" if precision != "int8" and _cuda_works() else "cpu"
         self.precision = choose_precision(precision, self.name, self.device, _OFFERED[self.device])
         self._path = graph_file(bundle, self.precision)
+        check_operators(self._path)
         threads = threads or cpu_count()
-        self.streams = streams or (_CUDA_STREAMS if self.device == "cuda" else cpu_streams(threads))
+        wanted = _CUDA_WORKERS if self.device == "cuda" else min(cpu_workers(threads), max_workers or threads)
+        self.workers = workers or wanted
         with as_data_error(self._path, "cannot be loaded", _ERRORS):
-            self._session = self._open_session(math.ceil(threads / self.streams))
-        self._input = _check_graph(self._session, bundle, self._path)
+            self._session = self._open_session(math.ceil(threads / self.workers))
+        takes, gives = self._session.get_inputs(), self._session.get_outputs()
+        if len(takes) != 1 or not gives or len(takes[0].shape) != 4 or len(gives[0].shape) != 4:
+            raise DataError(
+                f"{self._path} takes {len(takes)} arrays and gives {len(gives)}; a network here takes one chip of four axes "
+                "and gives one array of logits. Export the model again."
+            )
+        check_channels(bundle, self._path, _channels(takes[0]), _channels(gives[0]))
+        self._input = str(takes[0].name)
+        stop = onnxruntime.RunOptions()
+        warm_up(bundle, self._path, partial(self._run, options=stop), cancel=lambda: setattr(stop, "terminate", True))
 
     def run(self, chips: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Turn scaled chips (batch, bands, height, width) into logits (batch, scores, height, width). Thread-safe."""
+        """Run the network; several threads may call it at once.
+
+        Args:
+            chips: Scaled chips (batch, bands, height, width).
+
+        Returns:
+            Logits (batch, outputs, height, width).
+        """
+        return self._run(chips)
+
+    def _run(
+        self, chips: npt.NDArray[np.float32], options: onnxruntime.RunOptions | None = None
+    ) -> npt.NDArray[np.float32]:
         with as_data_error(self._path, f"cannot run on chips of {chips.shape[2]} x {chips.shape[3]} pixels", _ERRORS):
-            logits: npt.NDArray[np.float32] = self._session.run(None, {self._input: chips})[0]
+            logits: npt.NDArray[np.float32] = self._session.run(None, {self._input: chips}, options)[0]
         return logits
 
     def _open_session(self, threads: int) -> onnxruntime.InferenceSession:
@@ -77,17 +113,21 @@ def _cuda_works() -> bool:
 
 
 def half_precision(path: Path) -> bytes:
-    """Read a graph and turn it into fp16, chips and logits excepted. Raises `MissingExtraError` without onnx."""
+    """Read a graph and turn it into fp16, chips and logits excepted.
+
+    Args:
+        path: The ONNX file.
+
+    Returns:
+        The graph, serialised.
+
+    Raises:
+        MissingExtraError: The package onnx is not installed.
+    """
     onnx = import_extra("onnx", "train", "fp16 on the engine onnx")
     float16 = import_extra("onnxruntime.transformers.float16", "train", "fp16 on the engine onnx")
     graph: bytes = float16.convert_float_to_float16(onnx.load(path), keep_io_types=True).SerializeToString()
     return graph
-
-
-def _check_graph(session: onnxruntime.InferenceSession, bundle: ModelBundle, path: Path) -> str:
-    takes, gives = session.get_inputs()[0], session.get_outputs()[0]
-    check_channels(bundle, path, _channels(takes), _channels(gives))
-    return str(takes.name)
 
 
 def _channels(port: Any) -> int | None:

@@ -11,9 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.bundle import ModelBundle
-from overland.errors import import_extra
-from overland.inference.engines.graph import as_data_error, check_channels, choose_precision, graph_file
-from overland.inference.machine import cpu_count, cpu_streams
+from overland.errors import DataError, import_extra
+from overland.inference.engines.graph import (
+    as_data_error,
+    check_channels,
+    check_operators,
+    choose_precision,
+    graph_file,
+    warm_up,
+)
+from overland.inference.machine import cpu_count, cpu_workers
 
 __all__ = ["OpenvinoEngine", "available_devices"]
 
@@ -31,7 +38,7 @@ Logits = npt.NDArray[np.float32]
 
 
 def available_devices() -> list[str]:
-    """Names of the devices that OpenVINO finds here; this engine uses "CPU"."""
+    """List the devices that OpenVINO finds here; this engine uses "CPU"."""
     return [str(name) for name in openvino.Core().available_devices]
 
 
@@ -42,14 +49,20 @@ class OpenvinoEngine:
     device = "cpu"
 
     def __init__(
-        self, bundle: ModelBundle, precision: str = "auto", threads: int | None = None, streams: int | None = None
+        self,
+        bundle: ModelBundle,
+        precision: str = "auto",
+        threads: int | None = None,
+        workers: int | None = None,
+        max_workers: int | None = None,
     ) -> None:
         self.precision = choose_precision(precision, self.name, self.device, _OFFERED)
         self._path = graph_file(bundle, self.precision)
+        check_operators(self._path)
         threads = threads or cpu_count()
-        self.streams = streams or cpu_streams(threads)
+        self.workers = workers or min(cpu_workers(threads), max_workers or threads)
         self._options = {
-            "NUM_STREAMS": self.streams,
+            "NUM_STREAMS": self.workers,
             "INFERENCE_NUM_THREADS": threads,
             # Without it OpenVINO takes bf16 by itself where the processor has it, and fp32 is not fp32.
             "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bf16" else "f32",
@@ -57,13 +70,31 @@ class OpenvinoEngine:
         self._core = openvino.Core()
         with as_data_error(self._path, "cannot be loaded", _ERRORS):
             self._graph = self._core.read_model(self._path)
-        check_channels(bundle, self._path, _channels(self._graph.input(0)), _channels(self._graph.output(0)))
+        takes, gives = self._graph.inputs, self._graph.outputs
+        if len(takes) != 1 or not gives or not _has_four_axes(takes[0]) or not _has_four_axes(gives[0]):
+            raise DataError(
+                f"{self._path} takes {len(takes)} arrays and gives {len(gives)}; a network here takes one chip of four axes "
+                "and gives one array of logits. Export the model again."
+            )
+        check_channels(bundle, self._path, _channels(takes[0]), _channels(gives[0]))
         self._networks: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._lock = threading.Lock()
         self._of_thread = threading.local()
+        # A type's first conversion enters a guard of C++ with the interpreter's lock held; here no other thread can.
+        openvino.Type.f32.to_dtype()
+        warm_up(bundle, self._path, self.run)
+        # The small network is not wanted any more, and takes memory.
+        self._networks.clear()
 
     def run(self, chips: npt.NDArray[np.float32]) -> Logits:
-        """Turn scaled chips (batch, bands, height, width) into logits (batch, scores, height, width). Thread-safe."""
+        """Run the network; several threads may call it at once.
+
+        Args:
+            chips: Scaled chips (batch, bands, height, width).
+
+        Returns:
+            Logits (batch, outputs, height, width).
+        """
         with as_data_error(self._path, f"cannot run on chips of {chips.shape[2]} x {chips.shape[3]} pixels", _ERRORS):
             request = self._request_for(self._network_for(chips.shape))
             request.infer({0: chips}, share_inputs=True)
@@ -89,6 +120,10 @@ class OpenvinoEngine:
         if getattr(mine, "network", None) is not network:
             mine.network, mine.request = network, network.create_infer_request()
         return mine.request
+
+
+def _has_four_axes(port: Any) -> bool:
+    return port.partial_shape.rank.is_static and len(port.partial_shape) == 4
 
 
 def _channels(port: Any) -> int | None:

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 
 from overland.bundle import ModelBundle, load_weights
 from overland.errors import DataError, ResourceError
-from overland.inference.engines.graph import choose_precision
+from overland.inference.engines.graph import choose_precision, warm_up
 from overland.inference.machine import cpu_count
 from overland.models import build_model
 
@@ -17,12 +17,12 @@ __all__ = ["TorchEngine", "available_devices"]
 
 _OFFERED = {"cuda": ("fp16", "bf16", "fp32"), "mps": ("fp16", "fp32"), "cpu": ("fp32", "bf16")}
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-# On a GPU one call computes while the other copies. On the processor PyTorch's own threads share one call best.
-_STREAMS = {"cuda": 2, "mps": 1, "cpu": 1}
+# On a GPU one call computes while the other copies. On the processor PyTorch's own threads fraction one call best.
+_WORKERS = {"cuda": 2, "mps": 1, "cpu": 1}
 
 
 def available_devices() -> list[str]:
-    """Names of the devices that PyTorch can use here, the fastest first: "cuda", "mps", "cpu"."""
+    """List the devices that PyTorch can use here, the fastest first: "cuda", "mps", "cpu"."""
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     return [name for name, is_there in found.items() if is_there]
 
@@ -33,16 +33,29 @@ class TorchEngine:
     name = "torch"
 
     def __init__(
-        self, bundle: ModelBundle, precision: str = "auto", threads: int | None = None, streams: int | None = None
+        self,
+        bundle: ModelBundle,
+        precision: str = "auto",
+        threads: int | None = None,
+        workers: int | None = None,
+        max_workers: int | None = None,
     ) -> None:
         self.device = available_devices()[0]
         self.precision = choose_precision(precision, self.name, self.device, _OFFERED[self.device])
-        self.streams = streams or _STREAMS[self.device]
-        torch.set_num_threads(max(1, (threads or cpu_count()) // self.streams))
+        self.workers = workers or min(_WORKERS[self.device], max_workers or 2)
+        torch.set_num_threads(max(1, (threads or cpu_count()) // self.workers))
         self._network = _load_network(bundle).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        warm_up(bundle, bundle.weights_path, self.run)
 
     def run(self, chips: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Turn scaled chips (batch, bands, height, width) into logits (batch, scores, height, width). Thread-safe."""
+        """Run the network; several threads may call it at once.
+
+        Args:
+            chips: Scaled chips (batch, bands, height, width).
+
+        Returns:
+            Logits (batch, outputs, height, width).
+        """
         mixed = torch.autocast(self.device, _TYPES[self.precision], enabled=self.precision != "fp32")
         try:
             with torch.inference_mode(), mixed:
