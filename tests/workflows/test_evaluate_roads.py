@@ -10,7 +10,7 @@ import shapely
 
 from overland.errors import DataError, UsageError
 from overland.vector import Layer, write_features
-from overland.workflows.evaluate_roads import evaluate_roads
+from overland.workflows.evaluate_roads import RoadGraphSize, evaluate_roads
 
 TOWN = np.array(
     [
@@ -40,60 +40,61 @@ def truth(tmp_path):
 def test_the_same_roads_score_1(truth, tmp_path):
     values = evaluate_roads(truth, truth, output=tmp_path / "out")
 
-    assert values["truth_graph"] == {"length_m": 380, "nodes": 5, "edges": 4, "components": 1}
-    scores = [values["apls_cosmiq"]["score"], values["apls_sat2graph"]["score"]]
-    assert [*scores, values["topo_cosmiq"]["f1"], values["topo_sat2graph"]["f1"]] == pytest.approx([1] * 4)
-    assert values["crs"] == "EPSG:32633"
-    assert values["sat2graph_tile"] == "small"
-    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["apls_cosmiq"] == values["apls_cosmiq"]
+    assert values.truth_graph == RoadGraphSize(length_m=380, nodes=5, edges=4, components=1)
+    scores = [values.apls_cosmiq.score, values.apls_sat2graph.score]
+    assert [*scores, values.topo_cosmiq.f1, values.topo_sat2graph.f1] == pytest.approx([1] * 4)
+    assert values.crs == "EPSG:32633"
+    assert values.sat2graph_tile == "small"
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == values.to_dict()
 
 
 @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857", "EPSG:32634", "EPSG:2263"])
 def test_whatever_the_crs_lengths_are_metres(truth, tmp_path, crs):
     other = lines_file(tmp_path / "other.gpkg", crs=crs)
-    there = evaluate_roads(truth, other, form="cosmiq", output=tmp_path / "a")
-    back = evaluate_roads(other, truth, form="cosmiq", output=tmp_path / "b")
+    there = evaluate_roads(truth, other, variant="cosmiq", output=tmp_path / "a")
+    back = evaluate_roads(other, truth, variant="cosmiq", output=tmp_path / "b")
 
-    assert there["apls_cosmiq"]["score"] == pytest.approx(1, abs=1e-3)
-    assert back["apls_cosmiq"]["score"] == pytest.approx(1, abs=1e-3)
-    assert back["truth_graph"]["length_m"] == pytest.approx(380, rel=0.005)
+    assert there.apls_cosmiq.score == pytest.approx(1, abs=1e-3)
+    assert back.apls_cosmiq.score == pytest.approx(1, abs=1e-3)
+    assert back.truth_graph.length_m == pytest.approx(380, rel=0.005)
 
 
 def test_a_truth_in_geojson_is_read_as_degrees(tmp_path, truth):
     geojson = lines_file(tmp_path / "truth.geojson", crs="EPSG:4326")
     values = evaluate_roads(geojson, truth, output=tmp_path / "out")
 
-    assert values["crs"].startswith("+proj=aeqd")
-    assert values["apls_cosmiq"]["score"] == pytest.approx(1, abs=1e-4)
+    assert values.crs.startswith("+proj=aeqd")
+    assert values.apls_cosmiq.score == pytest.approx(1, abs=1e-4)
 
 
-def test_form_says_what_is_computed(truth, tmp_path):
-    keys = evaluate_roads(truth, truth, form="sat2graph", output=tmp_path / "out").keys()
+def test_the_variant_is_what_is_computed(truth, tmp_path):
+    values = evaluate_roads(truth, truth, variant="sat2graph", output=tmp_path / "out")
 
-    assert {"apls_sat2graph", "topo_sat2graph"} <= keys
-    assert not {"apls_cosmiq", "topo_cosmiq"} & keys
-    with pytest.raises(UsageError, match="no form 'apls'"):
-        evaluate_roads(truth, truth, form="apls")
+    assert values.apls_sat2graph is not None
+    assert values.topo_sat2graph is not None
+    assert values.apls_cosmiq is values.topo_cosmiq is None
+    with pytest.raises(UsageError, match="no variant 'apls'"):
+        evaluate_roads(truth, truth, variant="apls")
 
 
 def test_a_large_tile_has_sat2graphs_own_distances(tmp_path):
     long = lines_file(tmp_path / "t.gpkg", np.array([shapely.LineString([(500_000, 5.2e6), (501_200, 5.2e6)])]))
-    assert evaluate_roads(long, long, output=tmp_path / "out")["sat2graph_tile"] == "large"
+    assert evaluate_roads(long, long, output=tmp_path / "out").sat2graph_tile == "large"
 
 
 def test_an_empty_proposal_scores_0(truth, tmp_path):
     nothing = lines_file(tmp_path / "none.gpkg", TOWN[:0])
     values = evaluate_roads(truth, nothing, output=tmp_path / "out")
 
-    assert values["apls_cosmiq"]["score"] == values["apls_sat2graph"]["score"] == 0
-    assert values["topo_cosmiq"]["f1"] == values["topo_sat2graph"]["f1"] == 0
+    assert values.apls_cosmiq.score == values.apls_sat2graph.score == 0
+    assert values.topo_cosmiq.f1 == values.topo_sat2graph.f1 == 0
 
 
 def test_two_empty_graphs_have_no_score(tmp_path):
     nothing = lines_file(tmp_path / "none.gpkg", TOWN[:0])
     values = evaluate_roads(nothing, nothing, output=tmp_path / "out")
 
-    assert math.isnan(values["apls_cosmiq"]["score"])
+    assert math.isnan(values.apls_cosmiq.score)
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["apls_cosmiq"]["score"] is None
 
 
@@ -107,8 +108,8 @@ def test_without_a_crs_a_unit_is_a_metre(tmp_path, caplog):
     with caplog.at_level("INFO", logger="overland"):
         values = evaluate_roads(pixels, pixels, output=tmp_path / "out")
 
-    assert values["crs"] is None
-    assert values["apls_cosmiq"]["score"] == pytest.approx(1)
+    assert values.crs is None
+    assert values.apls_cosmiq.score == pytest.approx(1)
     assert "taken for a metre" in caplog.text
 
 
@@ -116,7 +117,7 @@ def test_roads_elsewhere_are_warned_of(truth, tmp_path, caplog):
     elsewhere = lines_file(tmp_path / "far.gpkg", shapely.transform(TOWN, lambda xy: xy + 5000))
     values = evaluate_roads(truth, elsewhere, output=tmp_path / "out")
 
-    assert values["apls_cosmiq"]["score"] == 0
+    assert values.apls_cosmiq.score == 0
     assert "do not overlap" in caplog.text
 
 
@@ -133,6 +134,32 @@ def test_an_output_that_exists_is_kept(truth, tmp_path):
         evaluate_roads(truth, truth, output=tmp_path / "out")
 
 
+def test_a_road_over_the_antimeridian_is_short(tmp_path):
+    lines = [shapely.LineString([(179.999, -17), (180, -17)]), shapely.LineString([(-180, -17), (-179.997, -17.001)])]
+    path = tmp_path / "fiji.geojson"
+    write_features(path, [Layer("edges", "LineString", np.array(lines), {}, "EPSG:4326")])
+    values = evaluate_roads(path, path, output=tmp_path / "out")
+
+    assert values.truth_graph.length_m == pytest.approx(106.5 + 338, abs=2)
+    assert values.truth_graph.components == 1
+    assert values.topo_cosmiq.f1 == 1
+
+
+def test_a_loop_is_the_same_wherever_it_begins(tmp_path):
+    ring = [(500_100, 5.2e6), (500_190, 5.2e6), (500_190, 5.2e6 + 100), (500_100, 5.2e6 + 100)]
+    stem = shapely.LineString([(500_000, 5.2e6), (500_100, 5.2e6)])
+    for number, begun in enumerate((ring, ring[2:] + ring[:2], ring[::-1])):
+        lines_file(tmp_path / f"{number}.gpkg", np.array([shapely.LineString([*begun, begun[0]])]))
+        lines_file(tmp_path / f"stem{number}.gpkg", np.array([stem, shapely.LineString([*begun, begun[0]])]))
+    degrees = lines_file(tmp_path / "d.geojson", np.array([shapely.LineString([*ring, ring[0]])]), crs="EPSG:4326")
+    for truth, other in [("0", "1"), ("0", "2"), ("stem0", "stem2"), ("0", degrees)]:
+        found = evaluate_roads(
+            tmp_path / f"{truth}.gpkg", tmp_path / f"{other}.gpkg" if isinstance(other, str) else other
+        )
+        assert found.topo_cosmiq.f1 == pytest.approx(1, abs=0.01), (truth, other)
+        assert found.apls_cosmiq.score == pytest.approx(1, abs=0.01)
+
+
 @pytest.mark.real
 def test_spacenet_truth_against_openstreetmap(tmp_path):
     if "OVERLAND_DATA" not in os.environ:
@@ -143,8 +170,8 @@ def test_spacenet_truth_against_openstreetmap(tmp_path):
     for truth in truths:
         proposal = truth.with_name(truth.name.replace("spacenetroads", "osm"))
         values = evaluate_roads(truth, proposal, output=tmp_path / truth.stem)
-        assert 0 < values["apls_cosmiq"]["score"] < 1
-        assert 0 < values["topo_sat2graph"]["f1"] <= 1
+        assert 0 < values.apls_cosmiq.score < 1
+        assert 0 < values.topo_sat2graph.f1 <= 1
         same = evaluate_roads(truth, truth, output=tmp_path / f"{truth.stem}-same")
-        assert same["apls_cosmiq"]["score"] == pytest.approx(1)
-        assert same["topo_cosmiq"]["f1"] == same["topo_sat2graph"]["f1"] == 1
+        assert same.apls_cosmiq.score == pytest.approx(1)
+        assert same.topo_cosmiq.f1 == same.topo_sat2graph.f1 == 1

@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "Train a model on labelled imagery.",
     "import-keras": "Turn a network that Keras saved into a model.",
     "evaluate": "Score a model, a class map or a road graph.",
+    "evaluate-roads": "Score a road graph against the true one: APLS and TOPO.",
     "models": "List the pretrained models that come with Overland.",
     "predict": "Map scenes: the class of each pixel.",
     "postprocess": "Clean up a class map.",

@@ -1,81 +1,164 @@
-"""Evaluate a road graph against a true one, both from files of lines: APLS and TOPO."""
+"""Evaluate a road graph against the true one, both from files of lines: APLS and TOPO."""
 
 from __future__ import annotations
 
 import logging
+import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import networkx as nx
 import numpy as np
-import numpy.typing as npt
 import pyproj
 import shapely
 
 from overland.errors import DataError, UsageError
-from overland.geo.projection import reprojected
-from overland.metrics.graphs import apls_cosmiq, apls_sat2graph, graph_from_lines, topo_cosmiq, topo_sat2graph
+from overland.geo.crs import ground_of
+from overland.geo.measures import reprojected
+from overland.metrics.graphs import (
+    Apls,
+    TopoCosmiq,
+    TopoSat2graph,
+    apls_cosmiq,
+    apls_sat2graph,
+    graph_from_lines,
+    topo_cosmiq,
+    topo_sat2graph,
+)
 from overland.output import check_folder, free_folder, write_folder
 from overland.reporting.evaluation import write_metrics
+from overland.result import Result
 from overland.vector import read_lines
+from overland.vector.layer import Geometries
 
-__all__ = ["evaluate_roads"]
+__all__ = ["EvaluateRoadsResult", "RoadGraphSize", "evaluate_roads"]
 
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
-_FORMS = ("cosmiq", "sat2graph", "both")
+_VARIANTS = ("both", "cosmiq", "sat2graph")
 # Sat2Graph takes tiles under a hundredth of a degree for small ones, as those of SpaceNet are.
 _SMALL_TILE_M = 1111.0
-# UTM stretches areas by at most 0.2 %; Web Mercator by 22 % at 25 degrees.
-_TRUE_SCALE = 0.01
+_EARTH_RADIUS_M = 6_378_137.0
 
-Lines = npt.NDArray[np.object_]
+
+@dataclass(frozen=True)
+class RoadGraphSize:
+    """The size of a road graph.
+
+    Attributes:
+        length_m: Length of all roads, in metres.
+        nodes: Number of junctions and ends.
+        edges: Number of roads between them.
+        components: Number of connected pieces.
+    """
+
+    length_m: float
+    nodes: int
+    edges: int
+    components: int
+
+
+@dataclass(frozen=True)
+class EvaluateRoadsResult(Result):
+    """Scores of a road graph. Fields of a variant that was not asked for are None.
+
+    Attributes:
+        truth: The file of the true roads.
+        proposal: The file of the roads that were evaluated.
+        output: The folder of the scores.
+        crs: The CRS in which both were measured; None for files without a CRS.
+        variant: The variants of APLS and TOPO that were asked for.
+        seed: The seed of the draws.
+        truth_graph: The size of the true road graph.
+        proposal_graph: The size of the other.
+        apls_cosmiq: APLS in the variant of CosmiQ Works (SpaceNet).
+        topo_cosmiq: TOPO in the variant of CosmiQ Works.
+        sat2graph_tile: "small" or "large": the distances of Sat2Graph that were taken.
+        apls_sat2graph: APLS in the variant of Sat2Graph.
+        topo_sat2graph: TOPO in the variant of Sat2Graph.
+    """
+
+    truth: Path
+    proposal: Path
+    output: Path
+    crs: str | None
+    variant: str
+    seed: int
+    truth_graph: RoadGraphSize
+    proposal_graph: RoadGraphSize
+    apls_cosmiq: Apls | None = None
+    topo_cosmiq: TopoCosmiq | None = None
+    sat2graph_tile: str | None = None
+    apls_sat2graph: Apls | None = None
+    topo_sat2graph: TopoSat2graph | None = None
 
 
 def evaluate_roads(
     truth: str | Path,
     proposal: str | Path,
     *,
-    form: str = "both",
+    variant: Literal["both", "cosmiq", "sat2graph"] = "both",
     seed: int = 0,
     output: str | Path | None = None,
     overwrite: bool = False,
-) -> dict[str, Any]:
-    """Score the roads of a vector file against those of another, and write the scores to a folder.
+) -> EvaluateRoadsResult:
+    """Score the roads of PROPOSAL against those of TRUTH: APLS and TOPO, each in its two published variants.
 
-    `form` says whose definition of APLS and TOPO: cosmiq, sat2graph or both; the two do not compare. `seed` draws the
-    nodes of graphs over 1,000 nodes. Lines count as connected where they share a vertex. Everything is measured in
-    metres: in the CRS of the truth if that is one of metres, else in a local one around the truth; the proposal is
-    reprojected. Sat2Graph's spacing, margin and reach are those for small tiles when the truth extends less than
-    1,111 m. Files without a CRS are taken as they are, a unit for a metre.
-    Returns for each form `apls_...` and `topo_...` with what the functions of `metrics.graphs` give. Raises
-    `UsageError` for an unknown form or an output that exists, `DataError` for files that hold no lines or whose CRS are
-    not known.
+    Lines count as connected where they share a vertex. Everything is measured in metres: in the CRS of the truth if
+    its metres are true there, else in a local one around the truth; the proposal is reprojected. Files without a CRS
+    are taken as they are, a unit for a metre.
+
+    Args:
+        truth: A vector file of the true roads.
+        proposal: A vector file of the roads to be evaluated, as vectorize --kind roads writes it.
+        variant: The definitions of APLS and TOPO, of CosmiQ (SpaceNet), of Sat2Graph, or both; the two do not
+            compare. Sat2Graph's distances are those for small tiles when the truth extends less than 1,111 m.
+        seed: Seed of the draw of nodes in graphs that have over 1,000.
+        output: Folder for the scores.  [default: evaluations/...]
+        overwrite: Replace the output if it exists.
+
+    Returns:
+        The scores and the sizes of both graphs.
+
+    Raises:
+        UsageError: An unknown variant, or an output that exists.
+        DataError: A file holds no lines, or only one of both has a CRS.
     """
-    if form not in _FORMS:
-        raise UsageError(f"There is no form {form!r} of the graph scores; choose one of {', '.join(_FORMS)}.")
+    if variant not in _VARIANTS:
+        raise UsageError(f"There is no variant {variant!r} of the scores; choose one of {', '.join(_VARIANTS)}.")
     default = Path("evaluations") / f"{Path(proposal).stem}-{Path(truth).stem}"
     folder = free_folder(default) if output is None else check_folder(output, overwrite=overwrite)
     (true_lines, true_crs), (lines, crs) = read_lines(truth), read_lines(proposal)
     _check_crs(truth, true_crs, proposal, crs)
     metric = _metric_crs(true_lines if len(true_lines) else lines, true_crs if len(true_lines) else crs)
-    true_lines, lines = _in_metres(true_lines, true_crs, metric), _in_metres(lines, crs, metric)
+    if metric is not None:
+        true_lines, lines = reprojected(true_lines, true_crs, metric), reprojected(lines, crs, metric)
     _warn_if_apart(true_lines, lines)
-    graphs = graph_from_lines(true_lines), graph_from_lines(lines)
-    values = {
-        "truth": str(truth),
-        "proposal": str(proposal),
-        "crs": metric.to_string() if metric else None,
-        "form": form,
-        "seed": seed,
-        "truth_graph": _description(graphs[0]),
-        "proposal_graph": _description(graphs[1]),
-        **_scores(*graphs, form, seed),
-        "output": str(folder),
-    }
+    true_graph, graph = graph_from_lines(true_lines), graph_from_lines(lines)
+    tile = "small" if _extent_m(true_lines) < _SMALL_TILE_M else "large"
+    spacing_m, far_m, reach_m = (30, 30, 150) if tile == "small" else (50, 100, 300)
+    has_cosmiq, has_sat2graph = variant != "sat2graph", variant != "cosmiq"
+    result = EvaluateRoadsResult(
+        truth=Path(truth),
+        proposal=Path(proposal),
+        output=folder,
+        crs=metric,
+        variant=variant,
+        seed=seed,
+        truth_graph=_size(true_graph),
+        proposal_graph=_size(graph),
+        apls_cosmiq=apls_cosmiq(true_graph, graph, seed=seed) if has_cosmiq else None,
+        topo_cosmiq=topo_cosmiq(true_graph, graph, seed=seed) if has_cosmiq else None,
+        sat2graph_tile=tile if has_sat2graph else None,
+        apls_sat2graph=apls_sat2graph(true_graph, graph, spacing_m=spacing_m, min_path_m=far_m, margin_m=far_m)
+        if has_sat2graph
+        else None,
+        topo_sat2graph=topo_sat2graph(true_graph, graph, reach_m=reach_m) if has_sat2graph else None,
+    )
     with write_folder(folder) as part:
-        write_metrics(part, values)
-    return values
+        write_metrics(part, result.to_dict())
+    return result
 
 
 def _check_crs(truth: str | Path, true_crs: str | None, proposal: str | Path, crs: str | None) -> None:
@@ -89,60 +172,41 @@ def _check_crs(truth: str | Path, true_crs: str | None, proposal: str | Path, cr
         logger.info("The files have no CRS: a unit of their coordinates is taken for a metre.")
 
 
-def _metric_crs(lines: Lines, crs: str | None) -> pyproj.CRS | None:
-    """The CRS itself when its metres are true around the lines, else one that is centred on them."""
+def _metric_crs(lines: Geometries, crs: str | None) -> str | None:
+    """Return the CRS itself when its units are true metres around the lines, else one that is centred on them."""
     if crs is None or not len(lines):
         return None
-    known = pyproj.CRS.from_user_input(crs)
-    west, south, east, north = shapely.total_bounds(lines)
-    if not (known.is_geographic or known.is_projected):
-        return known
-    to_degrees = pyproj.Transformer.from_crs(known, "EPSG:4326", always_xy=True)
-    lon, lat = to_degrees.transform((west + east) / 2, (south + north) / 2)
-    is_metric = known.is_projected and all(axis.unit_conversion_factor == 1 for axis in known.axis_info)
-    if is_metric and abs(pyproj.Proj(known).get_factors(lon, lat).areal_scale - 1) < _TRUE_SCALE:
-        return known
-    return pyproj.CRS.from_dict({"proj": "aeqd", "lat_0": round(lat, 6), "lon_0": round(lon, 6), "datum": "WGS84"})
+    ground = ground_of(crs)
+    west, south, east, north = (float(bound) for bound in shapely.total_bounds(lines))
+    if ground.geod is None or ground.true_unit_m((west, south, east, north), 1) == 1:
+        return crs
+    lon, lat = ground.to_degrees(*shapely.get_coordinates(lines).T)
+    if not np.isfinite(lon).all():
+        raise DataError(f"Some lines have no place on the ground in {ground.name}. Is their CRS right?")
+    # The middle on the circle, since longitudes go round: that of 179.99 and -179.99 is 180.
+    turned = np.exp(1j * np.radians(lon)).mean()
+    center = {"lat_0": round(float(lat.min() + lat.max()) / 2, 6), "lon_0": round(math.degrees(np.angle(turned)), 6)}
+    is_earth = abs(ground.geod.a / _EARTH_RADIUS_M - 1) < 0.01
+    shape = {"datum": "WGS84"} if is_earth else {"a": ground.geod.a, "b": ground.geod.b}
+    return str(pyproj.CRS.from_dict({"proj": "aeqd", **center, **shape}).to_string())
 
 
-def _in_metres(lines: Lines, crs: str | None, metric: pyproj.CRS | None) -> Lines:
-    return lines if metric is None else reprojected(lines, crs, metric.to_string())
-
-
-def _warn_if_apart(truth: Lines, proposal: Lines) -> None:
+def _warn_if_apart(truth: Geometries, proposal: Geometries) -> None:
     if len(truth) and len(proposal):
         boxes = [shapely.box(*shapely.total_bounds(lines)) for lines in (truth, proposal)]
         if not shapely.intersects(*boxes):
             logger.warning("Truth and proposal do not overlap, so nothing agrees. Do both declare the right CRS?")
 
 
-def _scores(truth: nx.MultiGraph, proposal: nx.MultiGraph, form: str, seed: int) -> dict[str, Any]:
-    scores: dict[str, Any] = {}
-    if form != "sat2graph":
-        scores["apls_cosmiq"] = apls_cosmiq(truth, proposal, seed=seed)
-        scores["topo_cosmiq"] = topo_cosmiq(truth, proposal, seed=seed)
-    if form != "cosmiq":
-        is_small = _extent_m(truth) < _SMALL_TILE_M
-        spacing_m, far_m, reach_m = (30, 30, 150) if is_small else (50, 100, 300)
-        scores["sat2graph_tile"] = "small" if is_small else "large"
-        scores["apls_sat2graph"] = apls_sat2graph(
-            truth, proposal, spacing_m=spacing_m, min_path_m=far_m, margin_m=far_m
-        )
-        scores["topo_sat2graph"] = topo_sat2graph(truth, proposal, reach_m=reach_m)
-    return scores
-
-
-def _extent_m(graph: nx.MultiGraph) -> float:
-    lines = [line for *_, line in graph.edges(data="geometry")]
-    west, south, east, north = shapely.total_bounds(lines) if lines else (0, 0, 0, 0)
+def _extent_m(lines: Geometries) -> float:
+    west, south, east, north = shapely.total_bounds(lines) if len(lines) else (0.0, 0.0, 0.0, 0.0)
     return float(max(east - west, north - south))
 
 
-def _description(graph: nx.MultiGraph) -> dict[str, Any]:
-    length = sum(length for *_, length in graph.edges(data="length_m"))
-    return {
-        "length_m": float(length),
-        "nodes": graph.number_of_nodes(),
-        "edges": graph.number_of_edges(),
-        "components": nx.number_connected_components(graph),
-    }
+def _size(graph: nx.MultiGraph[int]) -> RoadGraphSize:
+    return RoadGraphSize(
+        length_m=float(sum(length for *_, length in graph.edges(data="length_m"))),
+        nodes=graph.number_of_nodes(),
+        edges=graph.number_of_edges(),
+        components=nx.number_connected_components(graph),
+    )

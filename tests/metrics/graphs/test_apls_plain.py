@@ -76,5 +76,5 @@ def test_both_ways_of_counting_agree(seed):
     for other in (proposal, shaken):
         scores = apls_cosmiq(truth, other, min_truth_m=0, min_proposal_m=0)
         there, back = direction(truth, other), direction(other, truth)
-        assert (scores["truth_to_proposal"], scores["pairs_truth_to_proposal"]) == pytest.approx(there)
-        assert (scores["proposal_to_truth"], scores["pairs_proposal_to_truth"]) == pytest.approx(back)
+        assert (scores.truth_to_proposal, scores.pairs_truth_to_proposal) == pytest.approx(there)
+        assert (scores.proposal_to_truth, scores.pairs_proposal_to_truth) == pytest.approx(back)

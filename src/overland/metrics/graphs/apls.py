@@ -1,16 +1,20 @@
-"""Average path length similarity in the form of Sat2Graph, the score of the City-scale road benchmark."""
+"""Average path length similarity (APLS) of road graphs, in its two published variants, which do not compare.
+
+The variant of CosmiQ Works is the score of the SpaceNet road challenges, the one of Sat2Graph that of the City-scale
+benchmark. Road graphs are those of `graph_from_lines`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import networkx as nx
 import numpy as np
-import numpy.typing as npt
 import shapely
 from scipy.spatial import cKDTree
 
+from overland.metrics.arrays import Bools, Floats, Ints
 from overland.metrics.graphs.network import (
     HOP_M,
     Hops,
@@ -27,21 +31,46 @@ from overland.metrics.graphs.network import (
 )
 
 __all__ = [
+    "Apls",
+    "Bounds",
     "apls_cosmiq",
     "apls_sat2graph",
     "path_errors",
 ]
 
 
-# Average path length similarity in the form of CosmiQ Works, the score of the SpaceNet road challenges.
+Bounds = tuple[float, float, float, float]
+"""West, south, east, north in metres."""
 
-# A line shorter than this share of the spacing gets no point between its ends.
+# A line shorter than this fraction of the spacing gets no point between its ends (CosmiQ).
 _SHORT = 0.75
+# Control points and their matches keep this many hops apart (Sat2Graph).
+_APART = 4
+_CANDIDATES = 10
+
+
+@dataclass(frozen=True)
+class Apls:
+    """Average path length similarity of two road graphs; NaN where no pair of points has a path.
+
+    Attributes:
+        score: Both directions in one, 0 to 1.
+        truth_to_proposal: How well the proposal has the paths of the truth, 0 to 1.
+        proposal_to_truth: How well the truth has the paths of the proposal, 0 to 1.
+        pairs_truth_to_proposal: Number of pairs of control points of the first direction.
+        pairs_proposal_to_truth: Number of pairs of the second.
+    """
+
+    score: float
+    truth_to_proposal: float
+    proposal_to_truth: float
+    pairs_truth_to_proposal: int
+    pairs_proposal_to_truth: int
 
 
 def apls_cosmiq(
-    truth: nx.MultiGraph,
-    proposal: nx.MultiGraph,
+    truth: nx.MultiGraph[int],
+    proposal: nx.MultiGraph[int],
     *,
     snap_m: float = 4.0,
     spacing_m: float = 50.0,
@@ -50,18 +79,30 @@ def apls_cosmiq(
     min_proposal_m: float = 3.0,
     max_nodes: int = 1000,
     seed: int = 0,
-) -> dict[str, Any]:
-    """Score how well shortest paths agree in length, 1 for the same graph and 0 for nothing in common.
+) -> Apls:
+    """Score how well shortest paths agree in length, in the variant of CosmiQ Works and SpaceNet.
 
-    Control points are the nodes of a graph and points at most `spacing_m` apart between them. Each is moved to the
-    nearest line of the other graph within `snap_m`, else it is missing there. Over all ordered pairs of control points
-    with a path L of at least `min_path_m`, the direction's score is 1 - mean(min(1, |L - L'| / L)), where a missing
-    path counts 1; `score` is the harmonic mean of both directions. Connected pieces are left out when their longest
-    path is shorter than `min_truth_m` and `min_proposal_m` (10 pixels of SpaceNet's 0.3 m). When a graph has more than
-    `max_nodes` nodes, no points are added, and as many nodes are drawn with `seed`.
+    Control points are the nodes of a graph and points between them. Each is moved to the nearest line of the other
+    graph, else it is missing there. Over all ordered pairs of control points with a path L, the direction's score is
+    1 - mean(min(1, |L - L'| / L)), where a missing path counts 1; `score` is the harmonic mean of both directions.
 
-    A direction without any pair scores 0; NaN for all when neither has one, as with two empty graphs.
-    Source: Van Etten, Lindenbaum and Bacastow, SpaceNet, 2018; github.com/CosmiQ/apls.
+    Args:
+        truth: The true road graph, in a metric projection.
+        proposal: The road graph that is evaluated, in the same.
+        snap_m: Largest distance of a control point and the other graph, in metres.
+        spacing_m: Largest distance of control points along a line, in metres.
+        min_path_m: Shorter paths are not compared, in metres.
+        min_truth_m: Connected pieces of the truth whose longest path is shorter are left out, in metres.
+        min_proposal_m: The same of the proposal (10 pixels of SpaceNet's 0.3 m).
+        max_nodes: When a graph has more nodes, no points are added between them, and as many nodes are drawn.
+        seed: Seed of that draw.
+
+    Returns:
+        The scores: 1 for the same graph, 0 for nothing in common. A direction without any pair scores 0; all are NaN
+        when neither has one, as with two empty graphs.
+
+    Source: Van Etten, Lindenbaum and Bacastow 2018, SpaceNet: a remote sensing dataset and challenge series;
+        github.com/CosmiQ/apls.
     """
     networks = [
         network_from_graph(drop_short_subgraphs(truth, min_truth_m)),
@@ -73,19 +114,16 @@ def apls_cosmiq(
     for own, other in (networks, networks[::-1]):
         drawn = _drawn_nodes(own, max_nodes, rng)
         between = _points_between(own, np.inf if is_large else spacing_m)
-        results.append(_direction(own, other, drawn, between, snap_m, min_path_m))
+        results.append(_direction_between_places(own, other, drawn, between, snap_m, min_path_m))
     (to_proposal, pairs), (to_truth, pairs_back) = results
-    defined = pairs + pairs_back > 0
-    return {
-        "score": _harmonic_mean(to_proposal, to_truth) if defined else float("nan"),
-        "truth_to_proposal": to_proposal if defined else float("nan"),
-        "proposal_to_truth": to_truth if defined else float("nan"),
-        "pairs_truth_to_proposal": pairs,
-        "pairs_proposal_to_truth": pairs_back,
-    }
+    if not pairs + pairs_back:
+        return Apls(np.nan, np.nan, np.nan, 0, 0)
+    is_positive = to_proposal > 0 and to_truth > 0
+    score = 2 * to_proposal * to_truth / (to_proposal + to_truth) if is_positive else 0.0
+    return Apls(score, to_proposal, to_truth, pairs, pairs_back)
 
 
-def _drawn_nodes(network: Network, max_nodes: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def _drawn_nodes(network: Network, max_nodes: int, rng: np.random.Generator) -> Ints:
     count = len(network.nodes)
     return np.arange(count) if count <= max_nodes else np.sort(rng.choice(count, max_nodes, replace=False))
 
@@ -99,8 +137,8 @@ def _points_between(network: Network, spacing_m: float) -> Places:
     return Places(line, step * network.lengths[line] / np.repeat(gaps, gaps - 1))
 
 
-def _direction(
-    own: Network, other: Network, nodes: npt.NDArray[np.int64], between: Places, snap_m: float, min_path_m: float
+def _direction_between_places(
+    own: Network, other: Network, nodes: Ints, between: Places, snap_m: float, min_path_m: float
 ) -> tuple[float, int]:
     pieces = cut_at(own, between)
     control = np.concatenate([nodes, pieces.vertex])
@@ -118,46 +156,53 @@ def _direction(
     return (1 - error / pairs if pairs else 0.0), pairs
 
 
-def path_errors(true: npt.NDArray[np.float64], found: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How far lengths are off, as shares of the true ones; 1 at most, and where there is no path."""
+def path_errors(true: Floats, found: Floats) -> Floats:
+    """Compare lengths of paths.
+
+    Args:
+        true: Lengths (n,) in metres, finite and above 0.
+        found: The lengths of the same paths elsewhere (n,), infinite where there is none.
+
+    Returns:
+        Differences as fractions of the true lengths (n,), 1 at most.
+    """
     return np.minimum(np.abs(true - found) / true, 1)
 
 
-def _harmonic_mean(first: float, second: float) -> float:
-    return 2 * first * second / (first + second) if first > 0 and second > 0 else 0.0
-
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bounds = tuple[float, float, float, float]
-
-# Control points and their matches keep this many hops apart.
-_APART = 4
-_CANDIDATES = 10
-
-
 def apls_sat2graph(
-    truth: nx.MultiGraph,
-    proposal: nx.MultiGraph,
+    truth: nx.MultiGraph[int],
+    proposal: nx.MultiGraph[int],
     *,
     snap_m: float = 10.0,
     spacing_m: float = 50.0,
     min_path_m: float = 100.0,
     margin_m: float = 100.0,
     bounds: Bounds | None = None,
-) -> dict[str, Any]:
-    """Score how well shortest paths agree in length, 1 for the same graph and 0 for nothing in common.
+) -> Apls:
+    """Score how well shortest paths agree in length, in the variant of Sat2Graph.
 
-    Control points are junctions, ends and points about every `spacing_m`, without those within `margin_m` of `bounds`
-    (west, south, east, north; by default of the truth). Each is matched with a point of the other graph nearer than
-    `snap_m`, one to one. A direction's score is 1 - mean(min(1, |L - L'| / L)) over pairs with a path L longer than
-    `min_path_m`; a pair with an unmatched point counts 1 whatever its path. `score` is the mean of both directions.
-    The defaults are for tiles of 2 km; on tiles of 400 m spacing, shortest path and margin are 30 m.
+    Control points are junctions, ends and points between them. Each is matched with a point of the other graph, one to
+    one. A direction's score is 1 - mean(min(1, |L - L'| / L)) over pairs with a path L; a pair with an unmatched point
+    counts 1 whatever its path. `score` is the mean of both directions. The defaults are for tiles of 2 km; on tiles of
+    400 m spacing, shortest path and margin are 30 m.
 
-    A direction without any pair scores 0; NaN for all when neither has one, as with two empty graphs.
-    Source: He et al., Sat2Graph, 2020; github.com/songtaohe/Sat2Graph, metrics/apls, but for its order of matching,
-    which is random there and that of the control points here; and control points keep four hops apart on their own
-    graph, where the reference looks those hops up in the other one.
+    Args:
+        truth: The true road graph, in a metric projection.
+        proposal: The road graph that is evaluated, in the same.
+        snap_m: A control point and its match are nearer than this, in metres.
+        spacing_m: About the distance of control points along a line, in metres.
+        min_path_m: Paths that are not longer are not compared, in metres.
+        margin_m: Control points that are within so many metres of the bounds are left out.
+        bounds: West, south, east and north in metres; those of the truth by default.
+
+    Returns:
+        The scores: 1 for the same graph, 0 for nothing in common. A direction without any pair scores 0; all are NaN
+        when neither has one, as with two empty graphs.
+
+    Source: He et al. 2020, Sat2Graph: road graph extraction through graph-tensor encoding, ECCV;
+        github.com/songtaohe/Sat2Graph, metrics/apls. Other than there, control points are matched in their own order
+        and not at random, and keep four hops apart on their own graph, where the reference looks those hops up in the
+        other one.
     """
     networks = [network_from_graph(simplified(graph)) for graph in (truth, proposal)]
     hops = [hops_from_network(network) for network in networks]
@@ -167,16 +212,11 @@ def apls_sat2graph(
         control = _control_points(networks[own], hops[own], box, spacing_m)
         matched = _matches(hops[own].xy[control], hops[other], snap_m)
         true, found = _paths(networks[own], hops[own], control), _paths(networks[other], hops[other], matched)
-        results.append(_direction_apls_sat2graph(true, found, matched >= 0, min_path_m))
+        results.append(_direction_between_hops(true, found, matched >= 0, min_path_m))
     (to_proposal, pairs), (to_truth, pairs_back) = results
-    defined = pairs + pairs_back > 0
-    return {
-        "score": (to_proposal + to_truth) / 2 if defined else float("nan"),
-        "truth_to_proposal": to_proposal if defined else float("nan"),
-        "proposal_to_truth": to_truth if defined else float("nan"),
-        "pairs_truth_to_proposal": pairs,
-        "pairs_proposal_to_truth": pairs_back,
-    }
+    if not pairs + pairs_back:
+        return Apls(np.nan, np.nan, np.nan, 0, 0)
+    return Apls((to_proposal + to_truth) / 2, to_proposal, to_truth, pairs, pairs_back)
 
 
 def _bounds(networks: Sequence[Network]) -> Bounds:
@@ -194,7 +234,7 @@ def _inner(bounds: Bounds, margin_m: float) -> Bounds:
 
 
 def _control_points(network: Network, hops: Hops, box: Bounds, spacing_m: float) -> Ints:
-    """Indices of hops; nodes first, then along the lines."""
+    """Return the hops that are control points; nodes first, then along the lines."""
     degree = np.bincount(network.ends.reshape(-1), minlength=len(network.nodes))
     # A ring without a junction has no beginning, so the reference never walks along it.
     nodes = np.flatnonzero((degree != 2) & (degree > 0))
@@ -224,7 +264,7 @@ def _along(hops: Hops, line: int, spacing_m: float) -> Ints:
 
 
 def _matches(xy: Floats, hops: Hops, snap_m: float) -> Ints:
-    """The hop that each control point is matched with, -1 for none; matches keep apart."""
+    """Return the hop that each control point is matched with, -1 for none; matches keep apart."""
     matched = np.full(len(xy), -1, dtype=np.int64)
     if not (len(xy) and len(hops.first)):
         return matched
@@ -239,7 +279,7 @@ def _matches(xy: Floats, hops: Hops, snap_m: float) -> Ints:
 
 
 def _paths(network: Network, hops: Hops, chosen: Ints) -> Iterator[tuple[Ints, Floats]]:
-    """Shortest paths between hops; those of -1 are nowhere."""
+    """Measure shortest paths between hops; those of -1 are nowhere."""
     has_place = chosen >= 0
     line, offset = np.full(len(chosen), -1), np.zeros(len(chosen))
     line[has_place] = hops.places.line[chosen[has_place]]
@@ -248,10 +288,10 @@ def _paths(network: Network, hops: Hops, chosen: Ints) -> Iterator[tuple[Ints, F
     return iter_path_lengths(pieces, pieces.vertex, pieces.vertex)
 
 
-def _direction_apls_sat2graph(
+def _direction_between_hops(
     true_paths: Iterator[tuple[Ints, Floats]],
     found_paths: Iterator[tuple[Ints, Floats]],
-    is_matched: npt.NDArray[np.bool_],
+    is_matched: Bools,
     min_path_m: float,
 ) -> tuple[float, int]:
     pairs, error = 0, 0.0

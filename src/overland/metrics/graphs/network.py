@@ -1,10 +1,13 @@
-"""A road graph as arrays: places on its lines, cuts at them, and lengths of shortest paths between them."""
+"""Road graphs from lines, and as arrays: places on their lines, cuts at them, lengths of shortest paths between them.
+
+A road graph is an undirected networkx MultiGraph in a metric projection: nodes carry `x` and `y`, edges `geometry` (a
+LineString) and `length_m`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -13,13 +16,18 @@ import scipy.sparse as sp
 import shapely
 from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
+from shapely.ops import substring
+
+from overland.metrics.arrays import Bools, Floats, Ints
 
 __all__ = [
     "HOP_M",
     "Hops",
+    "Lines",
     "Network",
     "Pieces",
     "Places",
+    "anchored",
     "cut_at",
     "drop_short_subgraphs",
     "graph_from_lines",
@@ -28,46 +36,70 @@ __all__ = [
     "network_from_graph",
     "path_lengths",
     "places_near",
+    "ring_nodes",
     "simplified",
     "xy_of",
 ]
 
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+Lines = npt.NDArray[np.object_]
+"""Shapely LineStrings or Points (n,)."""
 
+HOP_M = 2.0
+"""The longest hop of Sat2Graph's walks, in metres."""
+
+_WHOLE_M = 3.0
 # Two places closer than this are one: shortest paths need lengths above zero.
 _SAME_M = 1e-6
 _SOURCES_AT_ONCE = 128
+# Larger pieces are never short; the reference stops here as well, since all pairs of nodes are measured.
+_MAX_NODES_MEASURED = 100
 
 
 @dataclass(frozen=True)
 class Network:
-    """Nodes x y (N, 2), LineStrings (E,), the nodes at their first and last point (E, 2), and their lengths (E,)."""
+    """A road graph as arrays.
+
+    Attributes:
+        nodes: x and y of the nodes (N, 2), in metres.
+        lines: LineStrings of the edges (E,).
+        ends: The nodes at the first and last point of each line (E, 2).
+        lengths: Lengths of the lines (E,), in metres.
+    """
 
     nodes: Floats
-    lines: npt.NDArray[Any]
+    lines: Lines
     ends: Ints
     lengths: Floats
 
 
 @dataclass(frozen=True)
 class Places:
-    """Points on the lines of a network: index of the line (K,), -1 for nowhere, and metres from its start (K,)."""
+    """Points on the lines of a network.
+
+    Attributes:
+        line: Index of the line of each (K,), -1 for nowhere.
+        offset: Metres from the start of that line (K,).
+    """
 
     line: Ints
     offset: Floats
 
-    def __getitem__(self, chosen: Any) -> Places:
+    def __getitem__(self, chosen: Ints | Bools) -> Places:
         return Places(self.line[chosen], self.offset[chosen])
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """A network cut at places.
+    """A network cut at places; its vertices 0 to N - 1 are the nodes, the rest are the places.
 
-    Vertices 0 to N - 1 are the nodes, the rest are the places: `vertex` (K,) says which, -1 for nowhere. A piece has
-    two vertices `ends` (P, 2), a `length`, and lies on `line` from `start` metres on.
+    Attributes:
+        count: Number of vertices.
+        vertex: The vertex of each place (K,), -1 for nowhere.
+        ends: Both vertices of each piece (P, 2).
+        length: Length of each piece (P,), in metres.
+        line: The line that it is a piece of (P,).
+        start: Metres from the start of that line to the piece (P,).
     """
 
     count: int
@@ -78,8 +110,15 @@ class Pieces:
     start: Floats
 
 
-def network_from_graph(graph: nx.MultiGraph) -> Network:
-    """Turn a graph with nodes `x y` and edges `geometry` into arrays; nodes keep their order."""
+def network_from_graph(graph: nx.MultiGraph[int]) -> Network:
+    """Turn a road graph into arrays.
+
+    Args:
+        graph: A road graph.
+
+    Returns:
+        The same as arrays; nodes keep their order.
+    """
     number = {node: index for index, node in enumerate(graph)}
     nodes = np.array([(data["x"], data["y"]) for _, data in graph.nodes(data=True)], dtype=float).reshape(-1, 2)
     edges = list(graph.edges(data="geometry"))
@@ -89,8 +128,17 @@ def network_from_graph(graph: nx.MultiGraph) -> Network:
     return Network(nodes, lines, _along_lines(nodes, lines, ends), lengths)
 
 
-def places_near(network: Network, points: npt.NDArray[Any], max_m: float) -> Places:
-    """The place on the nearest line for each shapely point (K,); nowhere when that is farther than `max_m`."""
+def places_near(network: Network, points: Lines, max_m: float) -> Places:
+    """Find the nearest place on the lines of a network.
+
+    Args:
+        network: The network.
+        points: Shapely points (K,).
+        max_m: Largest distance in metres.
+
+    Returns:
+        A place for each point; nowhere when the nearest line is farther.
+    """
     line, offset = np.full(len(points), -1, dtype=np.int64), np.zeros(len(points))
     if len(network.lines) and len(points):
         tree = shapely.STRtree(network.lines)
@@ -101,14 +149,30 @@ def places_near(network: Network, points: npt.NDArray[Any], max_m: float) -> Pla
 
 
 def xy_of(network: Network, places: Places) -> Floats:
-    """Coordinates (K, 2) of places that lie somewhere."""
+    """Return the coordinates of places.
+
+    Args:
+        network: The network.
+        places: Places (K,) that lie somewhere.
+
+    Returns:
+        x and y (K, 2), in metres.
+    """
     return np.asarray(
         shapely.get_coordinates(shapely.line_interpolate_point(network.lines[places.line], places.offset))
     )
 
 
 def cut_at(network: Network, places: Places) -> Pieces:
-    """Cut the lines of a network at places; those at an end of a line are the node there."""
+    """Cut the lines of a network at places; those at an end of a line are the node there.
+
+    Args:
+        network: The network.
+        places: Places (K,); those of nowhere cut nothing.
+
+    Returns:
+        The pieces between nodes and places.
+    """
     count, lines = len(network.nodes), np.arange(len(network.lines))
     vertex, inner = _vertices(network, places)
     _, first = np.unique(vertex[inner], return_index=True)
@@ -126,9 +190,17 @@ def cut_at(network: Network, places: Places) -> Pieces:
 def iter_path_lengths(
     pieces: Pieces, sources: Ints, targets: Ints, *, limit_m: float = np.inf
 ) -> Iterator[tuple[Ints, Floats]]:
-    """Lengths of the shortest paths in metres, a block of sources at a time: their indices, and (block, targets).
+    """Measure shortest paths, a block of sources at a time.
 
-    A path that does not exist or is longer than `limit_m` is infinite. A vertex of -1 lies nowhere and has no path.
+    Args:
+        pieces: A network cut at places.
+        sources: Vertices (S,); one of -1 lies nowhere and has no path.
+        targets: Vertices (T,), likewise.
+        limit_m: Longer paths are not looked for, in metres.
+
+    Yields:
+        The indices of a block of sources (B,), and the lengths of their paths to all targets (B, T) in metres, infinite
+        where there is no path.
     """
     matrix, has_place = _shortest_links(pieces), targets >= 0
     for first in range(0, len(sources), _SOURCES_AT_ONCE):
@@ -142,12 +214,22 @@ def iter_path_lengths(
 
 
 def path_lengths(pieces: Pieces, sources: Ints, targets: Ints, *, limit_m: float = np.inf) -> Floats:
-    """The same for all sources at once: (sources, targets)."""
+    """Measure shortest paths of all sources at once.
+
+    Args:
+        pieces: As in `iter_path_lengths`.
+        sources: As in `iter_path_lengths`.
+        targets: As in `iter_path_lengths`.
+        limit_m: As in `iter_path_lengths`.
+
+    Returns:
+        Lengths (S, T) in metres, infinite where there is no path.
+    """
     blocks = [lengths for _, lengths in iter_path_lengths(pieces, sources, targets, limit_m=limit_m)]
     return np.concatenate([*blocks, np.empty((0, len(targets)))])
 
 
-def _along_lines(nodes: Floats, lines: npt.NDArray[Any], ends: Ints) -> Ints:
+def _along_lines(nodes: Floats, lines: Lines, ends: Ints) -> Ints:
     # An undirected edge does not say which of its nodes the line starts at.
     if not len(lines):
         return ends
@@ -158,8 +240,8 @@ def _along_lines(nodes: Floats, lines: npt.NDArray[Any], ends: Ints) -> Ints:
     return np.where((back < ahead)[:, None], ends[:, ::-1], ends)
 
 
-def _vertices(network: Network, places: Places) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """The vertex of each place, and whether it lies between the ends of its line."""
+def _vertices(network: Network, places: Places) -> tuple[Ints, Bools]:
+    """Return the vertex of each place, and True where it lies between the ends of its line."""
     vertex = np.full(len(places.line), -1, dtype=np.int64)
     found = places.line >= 0
     at_start = found & (places.offset < _SAME_M)
@@ -183,19 +265,20 @@ def _shortest_links(pieces: Pieces) -> sp.csr_array:
     return sp.csr_array(links, shape=(pieces.count, pieces.count))
 
 
-# Lines to a road graph, as osmnx reads them: what shares a vertex is connected.
+def graph_from_lines(lines: Sequence[shapely.LineString] | Lines, *, snap_m: float = 0.1) -> nx.MultiGraph[int]:
+    """Build the road graph of lines.
 
-# Larger pieces are never short; the reference stops here as well, since all pairs of nodes are measured.
-_MAX_NODES_MEASURED = 100
+    Lines are connected where they share a vertex; lines that cross without a common vertex (at a bridge) are not.
+    Lines that run twice over the same vertices count once.
 
+    Args:
+        lines: LineStrings in a metric projection.
+        snap_m: Lines are connected, too, where one ends within so many metres of a vertex of another.
 
-def graph_from_lines(lines: Sequence[Any] | npt.NDArray[Any], *, snap_m: float = 0.1) -> nx.MultiGraph:
-    """Build the road graph of LineStrings in a metric projection.
+    Returns:
+        A graph whose nodes are crossings, T-junctions and ends, and one for a free ring. They are numbered in the order
+        of their coordinates and carry `x` and `y`, edges `geometry` (LineString) and `length_m`.
 
-    Lines are connected where they share a vertex, and where one ends within `snap_m` of a vertex of another; lines that
-    cross without a common vertex (a bridge) are not. Nodes are crossings, T-junctions and ends, one for a free ring;
-    what runs twice over the same vertices counts once. Nodes are numbered in the order of their coordinates and carry
-    `x y`, edges `geometry` (LineString) and `length_m`.
     Source: the conventions of osmnx (vertices are nodes, then the graph is simplified).
     """
     lines = np.asarray(lines, dtype=object)
@@ -204,19 +287,83 @@ def graph_from_lines(lines: Sequence[Any] | npt.NDArray[Any], *, snap_m: float =
     return _graph_from_noded_lines(shapely.get_parts([merged] if merged is not None else []))
 
 
-def simplified(graph: nx.MultiGraph) -> nx.MultiGraph:
-    """The same roads without nodes that only join two edges."""
+def simplified(graph: nx.MultiGraph[int]) -> nx.MultiGraph[int]:
+    """Return the same roads without nodes that only join two edges; `graph` is a road graph."""
     return graph_from_lines([data["geometry"] for *_, data in graph.edges(data=True)], snap_m=0)
 
 
-def drop_short_subgraphs(graph: nx.MultiGraph, min_length_m: float) -> nx.MultiGraph:
-    """The graph without connected pieces whose longest shortest path between nodes is under `min_length_m`."""
+def drop_short_subgraphs(graph: nx.MultiGraph[int], min_length_m: float) -> nx.MultiGraph[int]:
+    """Leave out short connected pieces of a road graph.
+
+    Args:
+        graph: A road graph.
+        min_length_m: Pieces go whose longest shortest path between nodes is shorter, in metres.
+
+    Returns:
+        The graph of the others.
+    """
     pieces = [graph.subgraph(nodes) for nodes in nx.connected_components(graph)]
     kept = [node for piece in pieces if _longest_path_m(piece) >= min_length_m for node in piece]
     return graph.subgraph(kept)
 
 
-def _segments(lines: npt.NDArray[Any], snap_m: float) -> npt.NDArray[Any]:
+def ring_nodes(graph: nx.MultiGraph[int]) -> list[int]:
+    """Return the nodes of free rings of a road graph: a ring without a junction begins anywhere."""
+    return [u for u, v in graph.edges() if u == v and graph.degree(u) == 2]
+
+
+def anchored(graph: nx.MultiGraph[int], points: Lines, max_m: float, *, rings_only: bool = False) -> nx.MultiGraph[int]:
+    """Give a road graph nodes at points on its lines, where it has none within reach.
+
+    A free ring begins where its nearest point lies; other lines are split there.
+
+    Args:
+        graph: A road graph.
+        points: Shapely points (n,).
+        max_m: Largest distance of a point and its line or node, in metres.
+        rings_only: Move the beginnings of free rings, and split nothing.
+
+    Returns:
+        A new graph of the same roads.
+    """
+    graph = graph.copy()
+    for point in points:
+        nodes = np.array([(data["x"], data["y"]) for _, data in graph.nodes(data=True)]).reshape(-1, 2)
+        rings = set(ring_nodes(graph))
+        at = np.hypot(*(nodes - (point.x, point.y)).T) <= max_m
+        if any(not rings_only or node in rings for node, is_near in zip(graph, at, strict=True) if is_near):
+            continue
+        near = [
+            (data["geometry"].distance(point), u, v, key)
+            for u, v, key, data in graph.edges(keys=True, data=True)
+            if not rings_only or u in rings
+        ]
+        distance, u, v, key = min(near, default=(np.inf, 0, 0, 0))
+        if distance <= max_m:
+            _put_node(graph, (u, v, key), point, is_ring=u in rings)
+    return graph
+
+
+def _put_node(graph: nx.MultiGraph[int], edge: tuple[int, int, int], point: shapely.Point, *, is_ring: bool) -> None:
+    line = graph.edges[edge]["geometry"]
+    offset = line.project(point)
+    place = line.interpolate(offset)
+    head, tail = substring(line, 0, offset), substring(line, offset, line.length)
+    if is_ring:
+        graph.nodes[edge[0]].update(x=place.x, y=place.y)
+        graph.edges[edge]["geometry"] = shapely.LineString([*tail.coords, *list(head.coords)[1:]])
+        return
+    graph.remove_edge(*edge)
+    node = max(graph) + 1
+    graph.add_node(node, x=place.x, y=place.y)
+    u, v = edge[:2]
+    at_u = shapely.Point(graph.nodes[u]["x"], graph.nodes[u]["y"])
+    first, last = (u, v) if at_u.distance(head) <= at_u.distance(tail) else (v, u)
+    graph.add_edge(first, node, geometry=head, length_m=float(head.length))
+    graph.add_edge(node, last, geometry=tail, length_m=float(tail.length))
+
+
+def _segments(lines: Lines, snap_m: float) -> Lines:
     xy, line = shapely.get_coordinates(lines, return_index=True)
     if not len(xy):
         return np.array([], dtype=object)
@@ -231,7 +378,7 @@ def _segments(lines: npt.NDArray[Any], snap_m: float) -> npt.NDArray[Any]:
     return np.asarray(shapely.linestrings(np.unique(pairs, axis=0).reshape(-1, 2, 2)), dtype=object)
 
 
-def _snapped(xy: Floats, is_end: npt.NDArray[np.bool_], snap_m: float) -> Floats:
+def _snapped(xy: Floats, is_end: Bools, snap_m: float) -> Floats:
     pairs = cKDTree(xy).query_pairs(snap_m, output_type="ndarray")
     pairs = pairs[is_end[pairs].any(axis=1)]
     links = sp.coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(xy), len(xy)))
@@ -240,8 +387,8 @@ def _snapped(xy: Floats, is_end: npt.NDArray[np.bool_], snap_m: float) -> Floats
     return np.asarray(xy[first[cluster]])
 
 
-def _graph_from_noded_lines(lines: npt.NDArray[Any]) -> nx.MultiGraph:
-    graph = nx.MultiGraph()
+def _graph_from_noded_lines(lines: Lines) -> nx.MultiGraph[int]:
+    graph: nx.MultiGraph[int] = nx.MultiGraph()
     if not len(lines):
         return graph
     ends = np.stack([shapely.get_coordinates(shapely.get_point(lines, index)) for index in (0, -1)], axis=1)
@@ -253,7 +400,7 @@ def _graph_from_noded_lines(lines: npt.NDArray[Any]) -> nx.MultiGraph:
     return graph
 
 
-def _longest_path_m(piece: nx.MultiGraph) -> float:
+def _longest_path_m(piece: nx.MultiGraph[int]) -> float:
     if len(piece) > _MAX_NODES_MEASURED:
         return float("inf")
     paths = dict(nx.all_pairs_dijkstra_path_length(piece, weight="length_m"))
@@ -262,28 +409,33 @@ def _longest_path_m(piece: nx.MultiGraph) -> float:
     return float(max([*rings, *(length for row in paths.values() for length in row.values())]))
 
 
-# A network walked in hops of two metres, as Sat2Graph measures it.
-
-HOP_M = 2.0
-_WHOLE_M = 3.0
-
-
 @dataclass(frozen=True)
 class Hops:
-    """Points at most 3 m apart on all lines, in their order along each line.
+    """A network walked in hops of two metres, as Sat2Graph measures it: points at most 3 m apart on all lines.
 
-    `chain` (E + 1,) says where the points of each line begin; `vertex` (V, first) which point stands for each vertex.
+    Attributes:
+        places: The points (H,) in their order along each line.
+        xy: Their coordinates (H, 2), in metres.
+        chain: Where the points of each line begin among them (E + 1,).
+        vertex: The vertex of each point (H,); ends of lines share the vertex of their node.
+        first: The first point of each vertex (V,).
+        neighbors: Which vertices are one hop apart (V, V), sparse.
     """
 
     places: Places
-    xy: npt.NDArray[np.float64]
+    xy: Floats
     chain: Ints
     vertex: Ints
     first: Ints
     neighbors: sp.csr_array
 
     def around(self, vertex: int, hops: int) -> set[int]:
-        """The vertices within so many hops of one, itself among them."""
+        """Return the vertices within some hops of one, itself among them.
+
+        Args:
+            vertex: The vertex.
+            hops: Number of hops.
+        """
         reached = edge = {vertex}
         for _ in range(hops):
             edge = {int(near) for at in edge for near in self._next_to(at)} - reached
@@ -295,7 +447,7 @@ class Hops:
 
 
 def hops_from_network(network: Network) -> Hops:
-    """Divide each straight part over 3 m into hops of at most 2 m; shorter parts stay whole."""
+    """Divide each straight part of a network over 3 m into hops of at most 2 m; shorter parts stay whole."""
     offsets = [_offsets(line) for line in network.lines]
     counts = np.array([len(offset) for offset in offsets], dtype=np.int64)
     line = np.repeat(np.arange(len(offsets)), counts)
@@ -306,7 +458,7 @@ def hops_from_network(network: Network) -> Hops:
     return Hops(places, xy_of(network, places), chain, pieces.vertex, first, _neighbors(pieces))
 
 
-def _offsets(line: shapely.LineString) -> npt.NDArray[np.float64]:
+def _offsets(line: shapely.LineString) -> Floats:
     parts = np.hypot(*np.diff(shapely.get_coordinates(line), axis=0).T)
     counts = np.where(parts > _WHOLE_M, parts // HOP_M + 1, 1).astype(np.int64)
     steps = np.repeat(parts / counts, counts)

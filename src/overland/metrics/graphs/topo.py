@@ -1,62 +1,139 @@
-"""TOPO in the form of Sat2Graph: marbles and holes along the roads from origins on them, matched one to one."""
+"""TOPO of road graphs, in its two published variants, which do not compare.
+
+Both put origins on the truth, holes along the true roads around each and marbles along the proposed ones, and count
+marbles that fall into holes. Road graphs are those of `graph_from_lines`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import networkx as nx
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 import shapely
 from scipy.sparse.csgraph import connected_components, maximum_bipartite_matching
 from scipy.spatial import cKDTree
 
+from overland.metrics.arrays import Floats, Ints
 from overland.metrics.graphs.network import (
     Network,
     Pieces,
     Places,
+    anchored,
     cut_at,
     iter_path_lengths,
     network_from_graph,
+    ring_nodes,
     simplified,
     xy_of,
 )
 
 __all__ = [
+    "TopoCosmiq",
+    "TopoSat2graph",
     "topo_cosmiq",
     "topo_sat2graph",
 ]
 
 
-# TOPO in the form of CosmiQ Works: marbles and holes in the neighbourhood of random nodes.
+# Distances from the origin to both ends of a line that differ by less are equal (CosmiQ).
+_EQUALLY_FAR_M = 1e-3
+_ORIGINS_EVERY_M = 55.5
+# Of origins whose places on the proposal are nearer than this, the best counts, and those that are nearly perfect.
+_COMPETING_M = 22.2
+_NEARLY_PERFECT = 0.9
+# The reference counts each hole twice for precision, once for each direction of the road.
+_MARBLES_PER_HOLE = 2
+_AHEAD_M = 0.5
+# Where two ways meet at a point, one of them has it whatever the rounding.
+_SAME_M = 1e-6
 
-Floats = npt.NDArray[np.float64]
+
+@dataclass(frozen=True)
+class TopoCosmiq:
+    """TOPO in the variant of CosmiQ Works; NaN where both graphs are empty.
+
+    Attributes:
+        origins: Number of origins.
+        marbles: Number of points on the proposal, over all origins.
+        holes: Number of points on the truth, over all origins.
+        precision: Fraction of marbles that fall into a hole, 0 to 1.
+        recall: Fraction of holes that hold a marble, 0 to 1.
+        f1: The harmonic mean of both.
+    """
+
+    origins: int
+    marbles: int
+    holes: int
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class TopoSat2graph:
+    """TOPO in the variant of Sat2Graph; NaN where the truth has no origin and the proposal no line.
+
+    Attributes:
+        origins: Number of origins on the truth.
+        matched_origins: Number of those that have a place on the proposal.
+        precision: Mean precision over matched origins, 0 to 1.
+        recall: Mean recall over matched origins, times the fraction of origins that are matched, 0 to 1.
+        f1: The harmonic mean of both.
+        recall_matched: Mean recall over matched origins, 0 to 1.
+    """
+
+    origins: int
+    matched_origins: int
+    precision: float
+    recall: float
+    f1: float
+    recall_matched: float
 
 
 def topo_cosmiq(
-    truth: nx.MultiGraph,
-    proposal: nx.MultiGraph,
+    truth: nx.MultiGraph[int],
+    proposal: nx.MultiGraph[int],
     *,
     radius_m: float = 150.0,
     interval_m: float = 30.0,
     match_m: float = 4.0,
     max_origins: int = 1000,
     seed: int = 0,
-) -> dict[str, Any]:
-    """Score how well the surroundings of nodes agree, from precision and recall of points on the roads.
+) -> TopoCosmiq:
+    """Score how well the surroundings of nodes agree, in the variant of CosmiQ Works.
 
-    Origins are the nodes of the truth, at most `max_origins` of them, drawn with `seed`. Around each, nodes within
-    `radius_m` that are connected there, and points every `interval_m` along the lines between them, are holes; the
-    same around the nearest node of the proposal within `match_m` are marbles. A marble falls into the nearest free
-    hole within `match_m`. Without such a node all holes stay empty. Counts are summed over all origins.
-    All scores are 0 when one graph is empty and NaN when both are.
-    Source: Biagioni and Eriksson, 2012, as in github.com/CosmiQ/apls (origins there are drawn with replacement).
+    Origins are the nodes of the truth. Around each, nodes that are connected there, and points along the lines between
+    them, are holes; the same around the nearest node of the proposal are marbles. A marble falls into the nearest free
+    hole. Without such a node all holes stay empty. Counts are summed over all origins. A ring without a junction has no
+    node of its own, so that of the truth counts as a place on the proposal as well; points on a loop are counted from
+    its node both ways.
+
+    Args:
+        truth: The true road graph, in a metric projection.
+        proposal: The road graph that is evaluated, in the same.
+        radius_m: Nodes within so many metres of an origin are its surroundings.
+        interval_m: Distance of points along the lines, in metres.
+        match_m: Largest distance of an origin and its node on the proposal, and of a marble and its hole, in metres.
+        max_origins: At most so many origins are drawn.
+        seed: Seed of that draw.
+
+    Returns:
+        The counts and scores; all scores are 0 when one graph is empty and NaN when both are.
+
+    Source: Biagioni and Eriksson 2012, Inferring road maps from global positioning system traces, as in
+        github.com/CosmiQ/apls (origins there are drawn with replacement).
     """
-    true, proposed = network_from_graph(truth), network_from_graph(proposal)
+    true = network_from_graph(truth)
+    rings = [shapely.Point(truth.nodes[node]["x"], truth.nodes[node]["y"]) for node in ring_nodes(truth)]
+    proposal = anchored(proposal, np.asarray(rings, dtype=object), match_m)
+    if ring_nodes(proposal):
+        proposal = anchored(proposal, shapely.points(true.nodes), match_m, rings_only=True)
+    proposed = network_from_graph(proposal)
     if not len(true.nodes) and not len(proposed.nodes):
-        return {"origins": 0, "marbles": 0, "holes": 0, **dict.fromkeys(("precision", "recall", "f1"), float("nan"))}
+        return TopoCosmiq(0, 0, 0, np.nan, np.nan, np.nan)
     origins = np.arange(len(true.nodes))
     if len(origins) > max_origins:
         origins = np.sort(np.random.default_rng(seed).choice(len(origins), max_origins, replace=False))
@@ -67,17 +144,17 @@ def topo_cosmiq(
         marbles = _surroundings(proposed, start, radius_m, interval_m) if start >= 0 else np.empty((0, 2))
         counts += (_filled(holes, marbles, match_m), len(marbles), len(holes))
     hits, num_marbles, num_holes = counts.tolist()
-    return {
-        "origins": len(origins),
-        "marbles": num_marbles,
-        "holes": num_holes,
-        "precision": hits / max(num_marbles, 1),
-        "recall": hits / max(num_holes, 1),
-        "f1": 2 * hits / max(num_marbles + num_holes, 1),
-    }
+    return TopoCosmiq(
+        origins=len(origins),
+        marbles=num_marbles,
+        holes=num_holes,
+        precision=hits / max(num_marbles, 1),
+        recall=hits / max(num_holes, 1),
+        f1=2 * hits / max(num_marbles + num_holes, 1),
+    )
 
 
-def _nearest_nodes(network: Network, xy: Floats, max_m: float) -> npt.NDArray[np.int64]:
+def _nearest_nodes(network: Network, xy: Floats, max_m: float) -> Ints:
     if not len(network.nodes):
         return np.full(len(xy), -1, dtype=np.int64)
     distance, node = cKDTree(network.nodes).query(xy)
@@ -85,7 +162,7 @@ def _nearest_nodes(network: Network, xy: Floats, max_m: float) -> npt.NDArray[np
 
 
 def _surroundings(network: Network, origin: int, radius_m: float, interval_m: float) -> Floats:
-    """Nodes around one that are connected to it by lines between them, and points along these lines."""
+    """Return nodes around one that are connected to it by lines between them, and points along these lines (n, 2)."""
     count = len(network.nodes)
     is_near = np.hypot(*(network.nodes - network.nodes[origin]).T) <= radius_m
     lines = np.flatnonzero(is_near[network.ends].all(axis=1))
@@ -101,8 +178,14 @@ def _points_along(network: Network, line: int, origin: Floats, interval_m: float
     length = network.lengths[line]
     offsets = np.arange(0, length, interval_m)[1:]
     start, end = (np.hypot(*(network.nodes[node] - origin)) for node in network.ends[line])
-    # Counted from the end nearer to the origin, so that truth and proposal have their points at the same places.
-    offsets = length - offsets if end < start else offsets
+    # Counted from the end nearer to the origin, so that truth and proposal have their points at the same places; from
+    # both where they are equally far, as those of a loop.
+    if abs(end - start) < _EQUALLY_FAR_M:
+        half = offsets[offsets < length / 2 - _SAME_M]
+        middle = offsets[np.abs(offsets - length / 2) <= _SAME_M]
+        offsets = np.concatenate([half, middle, length - half])
+    elif end < start:
+        offsets = length - offsets
     return np.asarray(shapely.get_coordinates(shapely.line_interpolate_point(network.lines[line], offsets)))
 
 
@@ -116,38 +199,35 @@ def _filled(holes: Floats, marbles: Floats, match_m: float) -> int:
     return int((~free).sum())
 
 
-Ints = npt.NDArray[np.int64]
-
-_ORIGINS_EVERY_M = 55.5
-# Of origins whose places on the proposal are nearer than this, the best counts, and those that are nearly perfect.
-_COMPETING_M = 22.2
-_NEARLY_PERFECT = 0.9
-# The reference counts each hole twice for precision, once for each direction of the road.
-_MARBLES_PER_HOLE = 2
-_AHEAD_M = 0.5
-# Where two ways meet at a point, one of them has it whatever the rounding.
-_SAME_M = 1e-6
-
-
 def topo_sat2graph(
-    truth: nx.MultiGraph,
-    proposal: nx.MultiGraph,
+    truth: nx.MultiGraph[int],
+    proposal: nx.MultiGraph[int],
     *,
     reach_m: float = 300.0,
     interval_m: float = 5.0,
     match_m: float = 10.0,
     match_deg: float = 30.0,
-) -> dict[str, Any]:
-    """Score how well what can be reached agrees, from precision and recall of points along the roads.
+) -> TopoSat2graph:
+    """Score how well the roads that can be reached agree, in the variant of Sat2Graph.
 
-    Origins stand about every 55 m on the lines of the truth; `matched_origins` are those with a line of the proposal
-    nearer than `match_m` whose direction differs by less than `match_deg`. From both places, points every `interval_m`
-    as far as `reach_m` along the roads are holes and marbles, matched one to one within the same limits. `precision`
-    and `recall_matched` are means over matched origins; `recall` is multiplied by the share of origins that have a
-    match. The defaults are for tiles of 2 km; on tiles of 400 m `reach_m` is 150.
-    All scores are 0 when one graph is empty and NaN when the truth has no origin and the proposal no line.
-    Source: Biagioni and Eriksson, 2012, as in github.com/songtaohe/Sat2Graph, metrics/topo, with the parameters of its
-    README (its code takes 15° for origins and 45° for marbles).
+    Origins stand about every 55 m on the lines of the truth; an origin is matched with the nearest line of the proposal
+    that runs the same way. From both places, points along the roads are holes and marbles, matched one to one. The
+    defaults are for tiles of 2 km; on tiles of 400 m `reach_m` is 150.
+
+    Args:
+        truth: The true road graph, in a metric projection.
+        proposal: The road graph that is evaluated, in the same.
+        reach_m: How far points go along the roads, in metres.
+        interval_m: Distance of points along the roads, in metres.
+        match_m: Largest distance of an origin and its line, and of a marble and its hole, in metres.
+        match_deg: Their directions differ by less than so many degrees.
+
+    Returns:
+        The counts and scores; all scores are 0 when one graph is empty and NaN when the truth has no origin and the
+        proposal no line.
+
+    Source: Biagioni and Eriksson 2012, as in github.com/songtaohe/Sat2Graph, metrics/topo, with the parameters of its
+        README (its code takes 15° for origins and 45° for marbles).
     """
     networks = [network_from_graph(simplified(graph)) for graph in (truth, proposal)]
     origins = _origins(networks[0])
@@ -158,18 +238,12 @@ def topo_sat2graph(
     pairs = zip(holes, marbles, strict=True)
     scores = np.array([_one_origin(*pair, match_m, match_deg) for pair in pairs]).reshape(-1, 2)
     kept = _without_competitors(networks[1], places[matched], scores[:, 0])
-    defined = len(origins.line) > 0 or len(networks[1].lines) > 0
-    precision, recall = scores[kept].mean(axis=0).tolist() if len(kept) else (0.0, 0.0)
-    share = len(kept) / max(len(origins.line), 1)
-    overall = recall * share
-    figures = {
-        "precision": precision,
-        "recall": overall,
-        "f1": 2 * precision * overall / (precision + overall) if precision + overall else 0.0,
-        "recall_matched": recall,
-    }
-    figures = {key: value if defined else float("nan") for key, value in figures.items()}
-    return {"origins": len(origins.line), "matched_origins": len(kept), **figures}
+    if not len(origins.line) and not len(networks[1].lines):
+        return TopoSat2graph(0, 0, np.nan, np.nan, np.nan, np.nan)
+    precision, recall_matched = scores[kept].mean(axis=0).tolist() if len(kept) else (0.0, 0.0)
+    recall = recall_matched * len(kept) / max(len(origins.line), 1)
+    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return TopoSat2graph(len(origins.line), len(kept), precision, recall, f1, recall_matched)
 
 
 def _origins(network: Network) -> Places:
@@ -181,7 +255,7 @@ def _origins(network: Network) -> Places:
 
 
 def _facing_places(network: Network, origins: Places, other: Network, max_m: float, max_deg: float) -> Places:
-    """The nearest place on another network, among its lines that run the same way there; nowhere if too far."""
+    """Find the nearest place on another network, among its lines that run the same way there; nowhere if too far."""
     points, directions = shapely.points(xy_of(network, origins)), _directions(network, origins)
     line, offset = np.full(len(points), -1, dtype=np.int64), np.zeros(len(points))
     if not (len(points) and len(other.lines)):
@@ -210,7 +284,7 @@ def _cosines(first: Floats, second: Floats) -> Floats:
 
 
 def _marbles(network: Network, origins: Places, reach_m: float, interval_m: float) -> Iterator[tuple[Floats, Floats]]:
-    """Points (K, 2) along the roads from each origin, and the directions of the roads there."""
+    """Return points (K, 2) along the roads from each origin, and the directions of the roads there (K, 2)."""
     pieces = cut_at(network, origins)
     for block, reached in iter_path_lengths(pieces, pieces.vertex, np.arange(pieces.count), limit_m=reach_m):
         for origin, lengths in zip(block, reached, strict=True):
@@ -221,7 +295,7 @@ def _marbles(network: Network, origins: Places, reach_m: float, interval_m: floa
 
 
 def _walk(pieces: Pieces, reached: Floats, reach_m: float, interval_m: float) -> Places:
-    """Places at multiples of the interval; two ways into a piece meet where they are equally long."""
+    """Return places at multiples of the interval; two ways into a piece meet where they are equally long."""
     line, offset = [], []
     for side, sign in ((0, 1), (1, -1)):
         here, there = reached[pieces.ends[:, side]], reached[pieces.ends[:, 1 - side]]
