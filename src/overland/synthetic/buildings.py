@@ -100,20 +100,16 @@ def _candidates(
             at += rng.uniform(15, 25)
             if not frame.contains(shapely.Point(point)):
                 continue
-            chance = _settled(point, villages)
+            # The chance that a plot at a point is built on: high in a village, falling off at its rim.
+            reach = [math.hypot(point[0] - v.centre.x, point[1] - v.centre.y) / v.radius_m for v in villages]
+            nearest = min(reach, default=9.0)
+            chance = 0.88 if nearest < 0.6 else 0.88 * math.exp(-(((nearest - 0.6) / 0.35) ** 2))
             for side in (-1.0, 1.0):
                 draw = rng.random()
                 if draw < chance:
                     yield _homestead(rng, point, heading, side, road.width_m)
                 elif draw > 0.9935:
                     yield _farm(rng, point, heading, side, road.width_m)
-
-
-def _settled(point: NDArray[np.float64], villages: Sequence[Village]) -> float:
-    """The chance that a plot at a point is built on: high in a village, falling off at its rim."""
-    reach = [math.hypot(point[0] - v.centre.x, point[1] - v.centre.y) / v.radius_m for v in villages]
-    nearest = min(reach, default=9.0)
-    return 0.88 if nearest < 0.6 else 0.88 * math.exp(-(((nearest - 0.6) / 0.35) ** 2))
 
 
 def _homestead(

@@ -34,7 +34,6 @@ from overland.synthetic.relief import (
 )
 from overland.synthetic.roads import PlannedRoad, Site, plan_lakes, plan_river, plan_roads
 from overland.synthetic.surface import (
-    Pavement,
     Surface,
     bands,
     burn,
@@ -176,54 +175,49 @@ def synthetic_landscape(seed: int, height: int, width: int, *, resolution_m: flo
     site = Site(height, width, resolution_m)
     plan_rng, picture_rng, camera_rng = np.random.default_rng([seed, height, width]).spawn(3)
     look = draw_look(camera_rng)
-    plan = _plan(plan_rng, site, look)
-    image, mask = _picture(picture_rng, camera_rng, site, plan, look)
-    grid = _grid(plan_rng, site)
-    return Landscape(image, mask, grid, _roads_on_map(plan.parcels.roads, site, grid))
-
-
-def _plan(rng: np.random.Generator, site: Site, look: Look) -> _Plan:
-    river = plan_river(rng, site)
-    network = plan_roads(rng, site, river)
-    villages = plan_villages(rng, network.settlements)
-    parcels = plan_parcels(rng, site, network.roads, villages, river)
+    river = plan_river(plan_rng, site)
+    network = plan_roads(plan_rng, site, river)
+    villages = plan_villages(plan_rng, network.settlements)
+    parcels = plan_parcels(plan_rng, site, network.roads, villages, river)
     roads = parcels.roads
-    lakes = plan_lakes(rng, site, [road.line for road in roads])
+    lakes = plan_lakes(plan_rng, site, [road.line for road in roads])
     water = [*lakes, *([river.surface] if river else [])]
-    houses, drives = plan_houses(rng, site, roads, villages, [shape.buffer(6) for shape in water])
-    land = [(parcel.polygon, surface_from_use(rng, parcel, look.season)) for parcel in parcels.parcels]
+    houses, drives = plan_houses(plan_rng, site, roads, villages, [shape.buffer(6) for shape in water])
+    land = [(parcel.polygon, surface_from_use(plan_rng, parcel, look.season)) for parcel in parcels.parcels]
     woods = [piece for piece in land if piece[1].use == "forest"]
     # Strips lie on the boundaries of fields; where two parcels of wood meet, the wood covers them again.
-    plots = _paved_plots(rng, houses, drives)
-    ground = [*land, *_strips(rng, parcels.boundaries), *woods, *plots, *_waters(rng, water)]
-    return _Plan(parcels, ground, houses, plan_cars(rng, site, roads))
+    # Gardens of houses, yards round farm buildings, and drives: some look like roads, and are none.
+    yard = Surface("yard", (0.52, 0.50, 0.47), (0.50, 0.47, 0.38), patchy=0.8, grain=0.09)
+    gravel = Surface("drive", (0.60, 0.57, 0.51), (0.52, 0.51, 0.45), grain=0.06)
+    asphalt = Surface("drive", (0.47, 0.46, 0.46), (0.52, 0.50, 0.48), grain=0.05)
+    homes = [house for house in houses if house.style == "home"]
+    plots = [
+        (
+            home.footprint.buffer(plan_rng.uniform(5, 10), join_style="mitre"),
+            surface_from_use(plan_rng, Parcel(home.footprint, "garden", home.heading), "summer"),
+        )
+        for home in homes
+    ]
+    plots += [(house.footprint.buffer(plan_rng.uniform(3, 9)), yard) for house in houses if house.style == "barn"]
+    paths = [
+        (drive.buffer(plan_rng.uniform(1.2, 2.2), cap_style="flat"), gravel if plan_rng.random() < 0.6 else asphalt)
+        for drive in drives
+    ]
+    plots = plots + paths
+    ground = [*land, *_strips(plan_rng, parcels.boundaries), *woods, *plots, *_waters(plan_rng, water)]
+    plan = _Plan(parcels, ground, houses, plan_cars(plan_rng, site, roads))
+    image, mask = _picture(picture_rng, camera_rng, site, plan, look)
+    # Somewhere in the lowlands of central Europe, on whole metres.
+    left, top = float(plan_rng.integers(330_000, 660_000)), float(plan_rng.integers(5_330_000, 5_860_000))
+    transform = Affine(site.resolution_m, 0.0, left, 0.0, -site.resolution_m, top)
+    grid = Grid(height=site.height, width=site.width, transform=transform, crs=_CRS)
+    return Landscape(image, mask, grid, _roads_on_map(plan.parcels.roads, site, grid))
 
 
 def _strips(rng: np.random.Generator, boundaries: Sequence[LineString]) -> list[tuple[Polygon, Surface]]:
     """Rough grass between fields."""
     grass = Surface("strip", (0.45, 0.48, 0.28), (0.56, 0.53, 0.36), patchy=0.7, grain=0.13)
     return [(line.buffer(rng.uniform(0.6, 1.6), cap_style="flat"), grass) for line in boundaries if rng.random() < 0.75]
-
-
-def _paved_plots(
-    rng: np.random.Generator, houses: Sequence[House], drives: Sequence[LineString]
-) -> list[tuple[Polygon, Surface]]:
-    """Gardens of houses, yards round farm buildings, and drives: some look like roads, and are none."""
-    yard = Surface("yard", (0.52, 0.50, 0.47), (0.50, 0.47, 0.38), patchy=0.8, grain=0.09)
-    gravel = Surface("drive", (0.60, 0.57, 0.51), (0.52, 0.51, 0.45), grain=0.06)
-    asphalt = Surface("drive", (0.47, 0.46, 0.46), (0.52, 0.50, 0.48), grain=0.05)
-    homes = [house for house in houses if house.style == "home"]
-    plots = [(home.footprint.buffer(rng.uniform(5, 10), join_style="mitre"), _garden(rng, home)) for home in homes]
-    plots += [(house.footprint.buffer(rng.uniform(3, 9)), yard) for house in houses if house.style == "barn"]
-    paths = [
-        (drive.buffer(rng.uniform(1.2, 2.2), cap_style="flat"), gravel if rng.random() < 0.6 else asphalt)
-        for drive in drives
-    ]
-    return plots + paths
-
-
-def _garden(rng: np.random.Generator, home: House) -> Surface:
-    return surface_from_use(rng, Parcel(home.footprint, "garden", home.heading), "summer")
 
 
 def _waters(rng: np.random.Generator, waters: Sequence[Polygon]) -> list[tuple[Polygon, Surface]]:
@@ -256,25 +250,12 @@ def _picture(
     raise_crowns(rng, relief, site, trees, look.sun)
     paint_crowns(image, relief, noise, look.leaves)
     shade(image, cast_shadows(relief, site, look.sun))
-    mask = _mask((uses == "forest")[cover] | (relief.species > 0), water, built, pavement)
-    return develop(camera_rng, image, noise.broad, look), mask
-
-
-def _mask(
-    forest: NDArray[np.bool_], water: NDArray[np.bool_], built: NDArray[np.bool_], pavement: Pavement
-) -> NDArray[np.uint8]:
+    forest = (uses == "forest")[cover] | (relief.species > 0)
     mask = np.zeros(forest.shape, dtype=np.uint8)
     layers = (("forest", forest), ("water", water), ("building", built), ("road", pavement.road > 0))
     for name, where in layers:
         mask[where] = LANDSCAPE_LEGEND.id_from_name(name)
-    return mask
-
-
-def _grid(rng: np.random.Generator, site: Site) -> Grid:
-    """Somewhere in the lowlands of central Europe, on whole metres."""
-    left, top = float(rng.integers(330_000, 660_000)), float(rng.integers(5_330_000, 5_860_000))
-    transform = Affine(site.resolution_m, 0.0, left, 0.0, -site.resolution_m, top)
-    return Grid(height=site.height, width=site.width, transform=transform, crs=_CRS)
+    return develop(camera_rng, image, noise.broad, look), mask
 
 
 def _roads_on_map(roads: Sequence[PlannedRoad], site: Site, grid: Grid) -> tuple[Road, ...]:

@@ -156,7 +156,13 @@ def _with_uses(
 ) -> list[Parcel]:
     """Gardens in villages; woods where a smooth random surface is highest; crops and grassland elsewhere."""
     centres = shapely.get_coordinates(shapely.centroid(polygons))
-    wooded = _wooded(rng, site, polygons, _hills(rng, centres))
+    # The highest parcels, until they make up the scene's share of woodland.
+    height = _hills(rng, centres)
+    visible = shapely.area(shapely.intersection(polygons, site.scene))
+    order = np.argsort(-height)
+    covered = np.cumsum(visible[order]) / max(visible.sum(), 1.0)
+    limit = height[order][np.searchsorted(covered, rng.uniform(0.12, 0.34)).clip(max=len(order) - 1)]
+    wooded = np.asarray(height >= limit)
     grass_share = rng.uniform(0.2, 0.45)
     parcels = []
     for polygon, in_wood in zip(polygons, wooded, strict=True):
@@ -180,14 +186,3 @@ def _hills(rng: np.random.Generator, points: NDArray[np.float64]) -> NDArray[np.
         wave = np.array([math.cos(heading), math.sin(heading)]) * 2 * math.pi / wavelength
         height += np.sin(points @ wave + rng.uniform(0, 2 * math.pi))
     return height
-
-
-def _wooded(
-    rng: np.random.Generator, site: Site, polygons: Sequence[Polygon], height: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """The highest parcels, until they make up the scene's share of woodland."""
-    visible = shapely.area(shapely.intersection(polygons, site.scene))
-    order = np.argsort(-height)
-    covered = np.cumsum(visible[order]) / max(visible.sum(), 1.0)
-    limit = height[order][np.searchsorted(covered, rng.uniform(0.12, 0.34)).clip(max=len(order) - 1)]
-    return np.asarray(height >= limit)

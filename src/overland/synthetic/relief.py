@@ -86,7 +86,11 @@ def raise_roofs(
     """Build houses, barns and cars into picture and relief, in place; returns where buildings stand."""
     built = np.zeros((site.height, site.width), dtype=bool)
     for house in houses:
-        window = _window(site, house.x, house.y, math.hypot(house.length_m, house.width_m) / 2)
+        reach_m = math.hypot(house.length_m, house.width_m) / 2
+        left, top = (max(0, math.floor((value - reach_m) / site.resolution_m)) for value in (house.x, house.y))
+        right = min(site.width, math.ceil((house.x + reach_m) / site.resolution_m))
+        bottom = min(site.height, math.ceil((house.y + reach_m) / site.resolution_m))
+        window = (slice(top, bottom), slice(left, right)) if left < right and top < bottom else None
         if window is not None:
             inside = _raise_roof(rng, image, relief, site, house, sun, window)
             if house.style != "car":
@@ -117,7 +121,16 @@ def cast_shadows(relief: Relief, site: Site, sun: Sun) -> NDArray[np.bool_]:
     step = 1
     # Doubling: after k rounds every height has been carried 2^k - 1 pixels away from the sun.
     while step * drop < float(relief.top_m.max(initial=0)):
-        shifted = _shifted(horizon, round(step * math.sin(angle)), round(step * math.cos(angle)))
+        # What stands `towards_row` rows down and `towards_col` columns right of each pixel; ground beyond the edge.
+        towards_row = round(step * math.sin(angle))
+        towards_col = round(step * math.cos(angle))
+        rows, cols = horizon.shape
+        moved = np.zeros_like(horizon)
+        r0, r1 = max(0, -towards_row), min(rows, rows - towards_row)
+        c0, c1 = max(0, -towards_col), min(cols, cols - towards_col)
+        if r0 < r1 and c0 < c1:
+            moved[r0:r1, c0:c1] = horizon[r0 + towards_row : r1 + towards_row, c0 + towards_col : c1 + towards_col]
+        shifted = moved
         shifted -= np.float32(step * drop)
         np.maximum(horizon, shifted, out=horizon)
         step *= 2
@@ -144,7 +157,12 @@ def _raise_roof(
     sun: Sun,
     window: tuple[slice, slice],
 ) -> NDArray[np.bool_]:
-    u, v = _house_coordinates(site, house, window)
+    # Metres along and across the house from its centre, for each pixel of a window.
+    rows, cols = window
+    x = (np.arange(cols.start, cols.stop) + 0.5) * site.resolution_m - house.x
+    y = ((np.arange(rows.start, rows.stop) + 0.5) * site.resolution_m - house.y)[:, None]
+    cos, sin = math.cos(house.heading), math.sin(house.heading)
+    u, v = x * cos + y * sin, y * cos - x * sin
     inside = (np.abs(u) <= house.length_m / 2) & (np.abs(v) <= house.width_m / 2)
     slope = {"home": rng.uniform(0.5, 0.9), "shed": 0.15, "barn": rng.uniform(0.2, 0.4), "car": 0.0}[house.style]
     hipped = house.style == "home" and rng.random() < 0.3
@@ -156,21 +174,11 @@ def _raise_roof(
     light = _roof_light(house, slope, u, v, on_end, sun)
     light *= 1 + 0.04 * np.sin(2 * math.pi * rise / 0.9) + rng.normal(0, 0.03, u.shape)
     light[(np.abs(v) < 0.3) & ~on_end & (house.style != "car")] *= 1.12
-    color = _roof_color(rng, house.style)
+    palette = {"home": _ROOFS, "shed": _BARNS, "barn": _BARNS, "car": _CARS}[house.style]
+    color = np.asarray(palette[rng.integers(len(palette))] * (1 + rng.normal(0, 0.07)) * (1 + rng.normal(0, 0.02, 3)))
     image[:, window[0], window[1]][:, seen] = np.clip(color[:, None] * light[seen], 0, 1)
     relief.top_m[window][seen] = top[seen]
     return np.asarray(inside)
-
-
-def _house_coordinates(
-    site: Site, house: House, window: tuple[slice, slice]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Metres along and across the house from its centre, for each pixel of a window."""
-    rows, cols = window
-    x = (np.arange(cols.start, cols.stop) + 0.5) * site.resolution_m - house.x
-    y = ((np.arange(rows.start, rows.stop) + 0.5) * site.resolution_m - house.y)[:, None]
-    cos, sin = math.cos(house.heading), math.sin(house.heading)
-    return x * cos + y * sin, y * cos - x * sin
 
 
 def _roof_light(
@@ -183,11 +191,6 @@ def _roof_light(
     facing = np.where(on_end, np.sign(u) * along, np.sign(v) * across)
     lambert = np.clip((slope * facing + up) / math.hypot(slope, 1.0), 0, None) / up
     return np.asarray(0.38 + 0.62 * lambert)
-
-
-def _roof_color(rng: np.random.Generator, style: str) -> NDArray[np.float64]:
-    palette = {"home": _ROOFS, "shed": _BARNS, "barn": _BARNS, "car": _CARS}[style]
-    return np.asarray(palette[rng.integers(len(palette))] * (1 + rng.normal(0, 0.07)) * (1 + rng.normal(0, 0.02, 3)))
 
 
 def _crown(rng: np.random.Generator, size: int, sun: Sun) -> tuple[Array, Array]:
@@ -222,24 +225,6 @@ def _stamp(
     relief.top_m[window][seen] = crown[seen]
     relief.light[window][seen] = light[part][seen]
     relief.species[window][seen] = species
-
-
-def _window(site: Site, x: float, y: float, reach_m: float) -> tuple[slice, slice] | None:
-    left, top = (max(0, math.floor((value - reach_m) / site.resolution_m)) for value in (x, y))
-    right = min(site.width, math.ceil((x + reach_m) / site.resolution_m))
-    bottom = min(site.height, math.ceil((y + reach_m) / site.resolution_m))
-    return (slice(top, bottom), slice(left, right)) if left < right and top < bottom else None
-
-
-def _shifted(heights: Array, towards_row: int, towards_col: int) -> Array:
-    """What stands `towards_row` rows down and `towards_col` columns right of each pixel; ground beyond the edge."""
-    rows, cols = heights.shape
-    moved = np.zeros_like(heights)
-    r0, r1 = max(0, -towards_row), min(rows, rows - towards_row)
-    c0, c1 = max(0, -towards_col), min(cols, cols - towards_col)
-    if r0 < r1 and c0 < c1:
-        moved[r0:r1, c0:c1] = heights[r0 + towards_row : r1 + towards_row, c0 + towards_col : c1 + towards_col]
-    return moved
 
 
 # Where trees grow on a made landscape: woods, hedges, rows beside roads, gardens, pastures and banks.
@@ -278,7 +263,10 @@ def plan_trees(
     radius = np.concatenate([rng.uniform(*span, len(points)) for points, span, _ in groups])
     height = np.concatenate([rng.uniform(*span, len(points)) for points, _, span in groups])
     free = ~_at(site, ground.blocked, points)
-    species = _species(rng, _at(site, ground.broad, points), height)
+    # Conifers in stands, broad-leaved trees mixed elsewhere.
+    broad = _at(site, ground.broad, points)
+    species = np.array(_BROADLEAVED, dtype=np.uint8)[rng.integers(len(_BROADLEAVED), size=len(broad))]
+    species[(broad + rng.normal(0, 0.3, len(broad)) > 0.9) & (height > 8)] = _CONIFER
     return Trees(points[free], radius[free], height[free], species[free])
 
 
@@ -291,7 +279,10 @@ def _areas(rng: np.random.Generator, site: Site, ground: Ground) -> Iterator[tup
         ("scrub", 3.2, 0.5, (0.9, 2.4), (2, 7)),
     )
     for use, spacing, share, radius, height in plans:
-        points = _shaken_lattice(rng, site, spacing)
+        # Points over the scene and a rim of 8 m round it, (n, 2).
+        x, y = np.arange(-8, site.width_m + 8, spacing), np.arange(-8, site.height_m + 8, spacing)
+        points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+        points = np.asarray(points + rng.uniform(-0.45, 0.45, points.shape) * spacing)
         grows = rng.random(len(points)) < share
         yield points[grows & (ground.uses[_at(site, ground.cover, points)] == use)], radius, height
 
@@ -323,13 +314,6 @@ def _waterside(rng: np.random.Generator, banks: Sequence[Polygon]) -> Iterator[t
                 yield _beside(rng, stretch, (3, 18), 0.0, 1.5), (1.6, 4.0), (4, 12)
 
 
-def _shaken_lattice(rng: np.random.Generator, site: Site, spacing_m: float) -> Points:
-    """Points over the scene and a rim of 8 m round it, (n, 2)."""
-    x, y = np.arange(-8, site.width_m + 8, spacing_m), np.arange(-8, site.height_m + 8, spacing_m)
-    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    return np.asarray(points + rng.uniform(-0.45, 0.45, points.shape) * spacing_m)
-
-
 def _beside(rng: np.random.Generator, line: LineString, every_m: Span, offset_m: float, spread_m: float) -> Points:
     """Points along a line, (n, 2), moved `offset_m` to one side of it."""
     at = np.cumsum(rng.uniform(*every_m, int(line.length / every_m[0]) + 1))
@@ -338,13 +322,6 @@ def _beside(rng: np.random.Generator, line: LineString, every_m: Span, offset_m:
     step = shapely.get_coordinates(shapely.line_interpolate_point(line, at + 0.5)).reshape(-1, 2) - points
     side = np.column_stack([-step[:, 1], step[:, 0]]) / np.hypot(*step.T)[:, None].clip(1e-9)
     return np.asarray(points + side * offset_m + rng.normal(0, spread_m, points.shape))
-
-
-def _species(rng: np.random.Generator, broad: Array, height: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Conifers in stands, broad-leaved trees mixed elsewhere."""
-    species = np.array(_BROADLEAVED, dtype=np.uint8)[rng.integers(len(_BROADLEAVED), size=len(broad))]
-    species[(broad + rng.normal(0, 0.3, len(broad)) > 0.9) & (height > 8)] = _CONIFER
-    return species
 
 
 def _at(site: Site, raster: NDArray[Any], points: Points) -> NDArray[Any]:

@@ -163,9 +163,34 @@ class Network(NamedTuple):
 
 def plan_roads(rng: np.random.Generator, site: Site, river: River | None) -> Network:
     """Lay main roads, secondary roads and lanes between settlements over the whole domain."""
-    settlements = _settlements(rng, site, river)
+    # A shaken, turned lattice with one point near the middle of the scene.
+    reach = math.ceil(0.75 * (max(site.width_m, site.height_m) + 1400) / _SPACING_M) + 1
+    steps = np.arange(-reach, reach + 1)
+    lattice = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2).astype(float)
+    lattice += rng.uniform(-0.34, 0.34, lattice.shape)
+    lattice = lattice[rng.random(len(lattice)) > 0.1]
+    lattice = np.concatenate([np.zeros((1, 2)), lattice[np.hypot(*lattice.T) > 0.55]])
+    turn = rng.uniform(0, math.pi)
+    rotation = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
+    home = site.random_point(rng, 0.6)
+    points = home + _SPACING_M * lattice @ rotation
+    # Settlements further out than the domain give the roads at its rim somewhere to lead to.
+    keep = shapely.contains_xy(site.domain.buffer(_SPACING_M), points)
+    if river is not None:
+        keep &= shapely.distance(river.axis, shapely.points(points)) > 40 + river.width_m
+    keep[0] = True
+    settlements = np.asarray(points[keep])
     graph = _neighbour_graph(rng, settlements, river)
-    followers = _followers(graph, settlements)
+    # For a road that arrives at node b from a, (a, b), the node at which it goes on; missing where it ends.
+    followers = {}
+    for node in graph.nodes:
+        free = sorted(graph.neighbors(node))
+        while len(free) > 1:
+            bend, a, b = min((_bend(settlements, a, node, b), a, b) for i, a in enumerate(free) for b in free[i + 1 :])
+            if bend > 0.9 and graph.degree(node) > 2:
+                break
+            followers[a, node], followers[b, node] = b, a
+            free = [other for other in free if other not in (a, b)]
     kinds = _kinds(rng, graph, followers)
     roads = []
     for edge in graph.edges:
@@ -190,26 +215,6 @@ def roads_from_crossing_lines(roads: Sequence[PlannedRoad]) -> list[PlannedRoad]
 def _merged(lines: shapely.Geometry) -> list[LineString]:
     merged = shapely.line_merge(lines)
     return [part for part in shapely.get_parts(merged) if part.length > 0]
-
-
-def _settlements(rng: np.random.Generator, site: Site, river: River | None) -> NDArray[np.float64]:
-    """A shaken, turned lattice with one point near the middle of the scene."""
-    reach = math.ceil(0.75 * (max(site.width_m, site.height_m) + 1400) / _SPACING_M) + 1
-    steps = np.arange(-reach, reach + 1)
-    lattice = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2).astype(float)
-    lattice += rng.uniform(-0.34, 0.34, lattice.shape)
-    lattice = lattice[rng.random(len(lattice)) > 0.1]
-    lattice = np.concatenate([np.zeros((1, 2)), lattice[np.hypot(*lattice.T) > 0.55]])
-    turn = rng.uniform(0, math.pi)
-    rotation = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
-    home = site.random_point(rng, 0.6)
-    points = home + _SPACING_M * lattice @ rotation
-    # Settlements further out than the domain give the roads at its rim somewhere to lead to.
-    keep = shapely.contains_xy(site.domain.buffer(_SPACING_M), points)
-    if river is not None:
-        keep &= shapely.distance(river.axis, shapely.points(points)) > 40 + river.width_m
-    keep[0] = True
-    return np.asarray(points[keep])
 
 
 def _neighbour_graph(rng: np.random.Generator, points: NDArray[np.float64], river: River | None) -> nx.Graph:
@@ -239,20 +244,6 @@ def _gabriel_edges(points: NDArray[np.float64]) -> Iterable[tuple[int, int]]:
         others = np.delete(points, [a, b], axis=0)
         if np.hypot(*(others - middle).T).min(initial=np.inf) >= radius:
             yield a, b
-
-
-def _followers(graph: nx.Graph, points: NDArray[np.float64]) -> dict[tuple[int, int], int]:
-    """For a road that arrives at node b from a, (a, b), the node at which it goes on; missing where it ends."""
-    followers = {}
-    for node in graph.nodes:
-        free = sorted(graph.neighbors(node))
-        while len(free) > 1:
-            bend, a, b = min((_bend(points, a, node, b), a, b) for i, a in enumerate(free) for b in free[i + 1 :])
-            if bend > 0.9 and graph.degree(node) > 2:
-                break
-            followers[a, node], followers[b, node] = b, a
-            free = [other for other in free if other not in (a, b)]
-    return followers
 
 
 def _bend(points: NDArray[np.float64], a: int, node: int, b: int) -> float:

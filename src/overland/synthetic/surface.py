@@ -210,7 +210,11 @@ def lay_pavement(site: Site, roads: Sequence[PlannedRoad]) -> Pavement:
     levels = np.array([-1, *map(sorted(set(ranks)).index, ranks)])
     for index in np.argsort(levels[1:], kind="stable").tolist():
         layer = _Layer(index + 1, roads[index].width_m / 2, levels < levels[index + 1])
-        _lay_road(site, pavement, roads[index], layer)
+        points = np.asarray(roads[index].line.coords)
+        lengths = np.hypot(*np.diff(points, axis=0).T)
+        starts = np.concatenate([[0.0], np.cumsum(lengths)])
+        for i in np.flatnonzero(lengths > 0):
+            _lay_segment(site, pavement, layer, points[i : i + 2], float(starts[i]))
     return pavement
 
 
@@ -237,7 +241,16 @@ def paint_roads(
     base = looks[:, which]
     flat = image.reshape(3, -1)
     ground = flat[:, on_road]
-    paved = _paved(base, offset, along, half, ranks, middle, fine)
+    # Asphalt: paler in the wheel paths, worn at the edges, repaired in places, with dashes and edge lines.
+    wheel = np.exp(-(((np.abs(np.abs(offset) - half * 0.45)) / 0.5) ** 2))
+    worn = np.clip((np.abs(offset) - half + 0.7) / 0.7, 0, 1)
+    light = 1 + 0.05 * wheel + 0.05 * middle + 0.05 * fine
+    light -= 0.09 * ((np.sin(along / 23) > 0.82) & (middle > 0.2))
+    color = base * light + worn * 0.06 * (1 + fine)
+    dashes = (np.abs(offset) < 0.26) & (along % 12 < 5) & (ranks >= 2)
+    edges = (np.abs(np.abs(offset) - half + 0.55) < 0.26) & (ranks == 3)
+    line = np.where(dashes, 0.6, 0.0) + np.where(edges, 0.5, 0.0)
+    paved = np.asarray(color + line * (0.86 - color))
     painted = np.where(ranks == 0, _track(base, ground, offset, half, middle, fine), paved)
     bridge = _near(water, site).ravel()[on_road] & (np.abs(offset) > half - 0.7) & (ranks > 0)
     flat[:, on_road] = np.where(bridge, _CONCRETE, painted)
@@ -249,14 +262,6 @@ class _Layer(NamedTuple):
     number: int
     half_m: float
     covers: NDArray[np.bool_]
-
-
-def _lay_road(site: Site, pavement: Pavement, road: PlannedRoad, layer: _Layer) -> None:
-    points = np.asarray(road.line.coords)
-    lengths = np.hypot(*np.diff(points, axis=0).T)
-    starts = np.concatenate([[0.0], np.cumsum(lengths)])
-    for i in np.flatnonzero(lengths > 0):
-        _lay_segment(site, pavement, layer, points[i : i + 2], float(starts[i]))
 
 
 def _lay_segment(site: Site, pavement: Pavement, layer: _Layer, segment: NDArray[np.float64], start_m: float) -> None:
@@ -313,27 +318,6 @@ def _looks(rng: np.random.Generator, roads: Sequence[PlannedRoad]) -> NDArray[np
         drawn = palette[rng.integers(len(palette))] * (1 + rng.normal(0, 0.05))
         colors.setdefault((road.kind, road.width_m), drawn)
     return np.array([colors[road.kind, road.width_m] for road in roads]).T
-
-
-def _paved(
-    base: NDArray[np.float64],
-    offset: Array,
-    along: Array,
-    half: Array,
-    ranks: NDArray[np.int64],
-    middle: Array,
-    fine: Array,
-) -> NDArray[np.float64]:
-    """Asphalt: paler in the wheel paths, worn at the edges, repaired in places, with dashes and edge lines."""
-    wheel = np.exp(-(((np.abs(np.abs(offset) - half * 0.45)) / 0.5) ** 2))
-    worn = np.clip((np.abs(offset) - half + 0.7) / 0.7, 0, 1)
-    light = 1 + 0.05 * wheel + 0.05 * middle + 0.05 * fine
-    light -= 0.09 * ((np.sin(along / 23) > 0.82) & (middle > 0.2))
-    color = base * light + worn * 0.06 * (1 + fine)
-    dashes = (np.abs(offset) < 0.26) & (along % 12 < 5) & (ranks >= 2)
-    edges = (np.abs(np.abs(offset) - half + 0.55) < 0.26) & (ranks == 3)
-    line = np.where(dashes, 0.6, 0.0) + np.where(edges, 0.5, 0.0)
-    return np.asarray(color + line * (0.86 - color))
 
 
 def _track(
