@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from made_sets import make_mask, save, write_set
-from overland.datasets import class_fractions, read_dataset, missing_classes
+from overland.datasets import class_fractions, missing_classes, read_dataset
 from overland.datasets.class_balance import weights_from_fractions
 from overland.errors import UsageError
 

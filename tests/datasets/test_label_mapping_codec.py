@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from affine import Affine
 from PIL import Image
 
 from made_sets import save

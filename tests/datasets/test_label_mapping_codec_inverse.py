@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from affine import Affine
 
 from overland.datasets.label_mapping import LabelMapping, mask_from_ids
 from overland.datasets.masks import RawMask

@@ -23,10 +23,10 @@ from download_made import (
     segnet_files,
     zip_of,
 )
-from overland.datasets import dataset_from_path
-from overland.datasets.download import SOURCES, fetch_file
+from overland.datasets import read_dataset
+from overland.datasets.download import PUBLIC_DATASETS, fetch_file
 from overland.errors import AccessError, DataError, ResourceError, UsageError
-from overland.workflows.download import download_data
+from overland.workflows.download import download
 
 # kagglehub leaves answers open where it asks again.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -41,7 +41,8 @@ KAGGLE: dict[str, tuple[Callable[[], Files], dict[str, int]]] = {
 @pytest.fixture
 def kaggle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stub]:
     pytest.importorskip("kagglehub", reason="downloads from Kaggle need overland[data]")
-    archives = {f"{SOURCES[name].address.split('/')[1]}.zip": zip_of(files()) for name, (files, _) in KAGGLE.items()}
+    slugs = {name: PUBLIC_DATASETS[name].address.split("/")[1] for name in KAGGLE}
+    archives = {f"{slugs[name]}.zip": zip_of(files()) for name, (files, _) in KAGGLE.items()}
     with kaggle_stub(archives, monkeypatch, tmp_path) as stub:
         yield stub
 
@@ -52,7 +53,8 @@ def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
     monkeypatch.setattr("overland.datasets.download.fetch.PAUSES_S", [0.0] * 3)
     monkeypatch.setattr("overland.workflows.download.fetch_file", functools.partial(fetch_file, schemes=("http",)))
     with archive_server({"segnet.zip": zip_of(segnet_files())}) as stub:
-        monkeypatch.setitem(SOURCES, "camvid", replace(SOURCES["camvid"], address=f"{stub.url}/segnet.zip"))
+        camvid = replace(PUBLIC_DATASETS["camvid"], address=f"{stub.url}/segnet.zip")
+        monkeypatch.setitem(PUBLIC_DATASETS, "camvid", camvid)
         yield stub
 
 
@@ -68,31 +70,32 @@ def put_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(folder) + os.pathsep + os.environ["PATH"])
 
 
-def test_what_the_sources_say() -> None:
-    assert list(SOURCES) == ["deepglobe-road", "deepglobe-landcover", "massachusetts-roads", "cityscapes", "camvid"]
-    assert all(source.page.startswith("https://") for source in SOURCES.values())
+def test_the_public_datasets() -> None:
+    names = ["deepglobe-road", "deepglobe-landcover", "massachusetts-roads", "cityscapes", "camvid"]
+    assert list(PUBLIC_DATASETS) == names
+    assert all(source.page.startswith("https://") for source in PUBLIC_DATASETS.values())
 
 
 @pytest.mark.parametrize("name", KAGGLE)
 def test_a_kaggle_set_ends_as_a_folder_that_is_read(kaggle: Stub, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "set"
-    values = download_data(name, folder)
-    assert values["images"] == KAGGLE[name][1]
-    assert values["downloaded"]
-    assert values["next"][0] == f"overland data check {folder}"
-    assert json.loads(json.dumps(values)) == values
-    dataset = dataset_from_path(folder)
+    values = download(name, output=folder)
+    assert values.images == KAGGLE[name][1]
+    assert values.downloaded
+    assert values.next[0] == f"overland data check {folder}"
+    assert json.loads(json.dumps(values.to_dict()))["images"] == KAGGLE[name][1]
+    dataset = read_dataset(folder)
     assert {split: len(samples) for split, samples in dataset.splits.items()} == KAGGLE[name][1]
     record = json.loads((folder / "download.json").read_text())
-    assert record == {"dataset": name, "source": SOURCES[name].address, "version": "3"}
+    assert record == {"dataset": name, "source": PUBLIC_DATASETS[name].address, "version": "3"}
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
 def test_camvid_comes_from_github_with_its_checksum(github: Stub, tmp_path: Path) -> None:
     github.cuts = [2000]
-    values = download_data("camvid", tmp_path / "camvid")
-    assert values["images"] == {"test": 1, "train": 3, "val": 2}
-    assert values["layout"] == "CamVid (SegNet lists)"
+    values = download("camvid", output=tmp_path / "camvid")
+    assert values.images == {"test": 1, "train": 3, "val": 2}
+    assert values.layout == "CamVid (SegNet lists)"
     record = json.loads((tmp_path / "camvid/download.json").read_text())
     assert record["sha256"] == {"camvid.zip": hashlib.sha256(github.files["segnet.zip"]).hexdigest()}
     assert not (tmp_path / "camvid.part").exists()
@@ -101,37 +104,37 @@ def test_camvid_comes_from_github_with_its_checksum(github: Stub, tmp_path: Path
 def test_cityscapes_comes_through_csdownload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CITYSCAPES_DATASET", str(tmp_path / "cs"))
     put_command(tmp_path / "bin", monkeypatch)
-    values = download_data("cityscapes")
-    assert values["folder"] == str(tmp_path / "cs")
-    assert (values["images"], values["labelled"]["test"]) == ({"test": 1, "train": 1, "val": 1}, 0)
-    assert not download_data("cityscapes")["downloaded"]
+    values = download("cityscapes")
+    assert values.folder == str(tmp_path / "cs")
+    assert (values.images, values.labelled["test"]) == ({"test": 1, "train": 1, "val": 1}, 0)
+    assert not download("cityscapes").downloaded
 
 
 def test_what_is_there_is_only_read(kaggle: Stub, tmp_path: Path) -> None:
-    first = download_data("deepglobe-road", tmp_path / "set")
+    first = download("deepglobe-road", output=tmp_path / "set")
     kaggle.asked.clear()
-    again = download_data("deepglobe-road", tmp_path / "set")
-    assert again == {**first, "downloaded": False}
+    again = download("deepglobe-road", output=tmp_path / "set")
+    assert again == replace(first, downloaded=False)
     assert kaggle.asked == []
 
 
 def test_overwrite_replaces_a_download_and_nothing_else(kaggle: Stub, tmp_path: Path) -> None:
     folder = tmp_path / "set"
-    download_data("deepglobe-road", folder)
+    download("deepglobe-road", output=folder)
     (folder / "old.txt").touch()
-    assert download_data("deepglobe-road", folder, overwrite=True)["downloaded"]
+    assert download("deepglobe-road", output=folder, overwrite=True).downloaded
     assert not (folder / "old.txt").exists()
     (folder / "download.json").unlink()
     with pytest.raises(UsageError, match="no download put there"):
-        download_data("deepglobe-road", folder, overwrite=True)
+        download("deepglobe-road", output=folder, overwrite=True)
     assert (folder / "metadata.csv").is_file()
 
 
 def test_another_dataset_in_the_folder_is_not_taken_for_this_one(kaggle: Stub, tmp_path: Path) -> None:
-    download_data("deepglobe-road", tmp_path / "set")
+    download("deepglobe-road", output=tmp_path / "set")
     with pytest.raises(UsageError, match="holds deepglobe-road already. Add --overwrite"):
-        download_data("deepglobe-landcover", tmp_path / "set")
-    assert download_data("deepglobe-landcover", tmp_path / "set", overwrite=True)["classes"] == ["urban_land", "water"]
+        download("deepglobe-landcover", output=tmp_path / "set")
+    assert download("deepglobe-landcover", output=tmp_path / "set", overwrite=True).classes == ("urban_land", "water")
 
 
 def test_an_archive_that_arrived_damaged_is_taken_again(github: Stub, tmp_path: Path) -> None:
@@ -140,16 +143,16 @@ def test_an_archive_that_arrived_damaged_is_taken_again(github: Stub, tmp_path: 
         whole.replace(b"IDAT", b"IDOT", 1) if b"IDAT" in whole else whole[:60] + b"!" + whole[61:]
     )
     with pytest.raises(DataError, match="damaged"):
-        download_data("camvid", tmp_path / "set")
+        download("camvid", output=tmp_path / "set")
     github.files["segnet.zip"] = whole
-    assert download_data("camvid", tmp_path / "set")["images"]["train"] == 3
+    assert download("camvid", output=tmp_path / "set").images["train"] == 3
 
 
 def test_an_archive_that_was_got_by_hand_needs_no_network(tmp_path: Path) -> None:
     archive = tmp_path / "archive.zip"
     archive.write_bytes(zip_of({f"around/{name}": content for name, content in deepglobe_road_files().items()}))
-    values = download_data("deepglobe-road", tmp_path / "set", archives=[archive])
-    assert values["images"]["train"] == 4
+    values = download("deepglobe-road", output=tmp_path / "set", archives=[archive])
+    assert values.images["train"] == 4
     assert archive.is_file()
     sums = json.loads((tmp_path / "set/download.json").read_text())["sha256"]
     assert sums == {"archive.zip": hashlib.sha256(archive.read_bytes()).hexdigest()}
@@ -160,11 +163,11 @@ def test_archives_in_the_folder_are_used_and_kept(tmp_path: Path, monkeypatch: p
         (tmp_path / name).write_bytes(zip_of(files))
     monkeypatch.chdir(tmp_path)
     # One spelling of the folder for the archives, another for the output.
-    assert download_data("cityscapes", ".", archives=sorted(tmp_path.glob("*.zip")))["images"]["val"] == 1
+    assert download("cityscapes", output=".", archives=sorted(tmp_path.glob("*.zip"))).images["val"] == 1
     assert (tmp_path / "gtFine_trainvaltest.zip").is_file()
-    assert not download_data("cityscapes", tmp_path)["downloaded"]
+    assert not download("cityscapes", output=tmp_path).downloaded
     (tmp_path / "old.txt").touch()
-    assert download_data("cityscapes", tmp_path, overwrite=True)["downloaded"]
+    assert download("cityscapes", output=tmp_path, overwrite=True).downloaded
     names = [*cityscapes_files(), "README", "download.json", "gtFine", "leftImg8bit", "license.txt"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
 
@@ -175,9 +178,9 @@ def test_the_folder_may_be_there_and_empty(kaggle: Stub, tmp_path: Path, monkeyp
     kaggle.statuses = [0, 0, 0, *[503] * 9]
     kaggle.cuts = [0]
     with pytest.raises(AccessError):
-        download_data("deepglobe-road", ".")
+        download("deepglobe-road", output=".")
     kaggle.statuses = []
-    assert download_data("deepglobe-road", ".")["images"]["train"] == 4
+    assert download("deepglobe-road", output=".").images["train"] == 4
     assert not (tmp_path / "set/.part").exists()
 
 
@@ -185,7 +188,7 @@ def test_one_of_two_archives_is_not_enough(tmp_path: Path) -> None:
     archive = tmp_path / "gtFine_trainvaltest.zip"
     archive.write_bytes(zip_of(cityscapes_files()[archive.name]))
     with pytest.raises(DataError, match=r"No leftImg8bit in gtFine_trainvaltest\.zip.*Name each archive"):
-        download_data("cityscapes", tmp_path / "set", archives=[archive])
+        download("cityscapes", output=tmp_path / "set", archives=[archive])
     assert not (tmp_path / "set").exists()
 
 
@@ -194,16 +197,17 @@ def test_a_set_that_cannot_be_read_does_not_take_the_folder(tmp_path: Path) -> N
     del files["train/2_mask.png"]
     (tmp_path / "archive.zip").write_bytes(zip_of(files))
     with pytest.raises(DataError, match=r"cannot be read: .*2_mask\.png"):
-        download_data("deepglobe-road", tmp_path / "set", archives=[tmp_path / "archive.zip"])
+        download("deepglobe-road", output=tmp_path / "set", archives=[tmp_path / "archive.zip"])
     assert not (tmp_path / "set").exists()
 
 
 def test_a_refusal_leads_to_the_way_by_hand(kaggle: Stub, tmp_path: Path) -> None:
     kaggle.statuses = [403]
     with pytest.raises(AccessError) as caught:
-        download_data("deepglobe-road", tmp_path / "set")
+        download("deepglobe-road", output=tmp_path / "set")
     text = str(caught.value)
-    for expected in (SOURCES["deepglobe-road"].page, str(tmp_path / "set"), "--archive FILE", "kaggle.com/settings"):
+    page = PUBLIC_DATASETS["deepglobe-road"].page
+    for expected in (page, str(tmp_path / "set"), "--archive FILE", "kaggle.com/settings"):
         assert expected in text
     assert not (tmp_path / "set").exists()
 
@@ -211,22 +215,22 @@ def test_a_refusal_leads_to_the_way_by_hand(kaggle: Stub, tmp_path: Path) -> Non
 def test_csdownload_missing_leads_to_the_way_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(AccessError, match=r"pip install cityscapesscripts.*get gtFine_trainvaltest\.zip leftImg8bit"):
-        download_data("cityscapes", tmp_path / "set")
+        download("cityscapes", output=tmp_path / "set")
 
 
 def test_room_is_looked_for_before_the_network(kaggle: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 5e9})())
     with pytest.raises(ResourceError, match=r"Downloading deepglobe-road needs about 8\.2 GB .* 5 GB free"):
-        download_data("deepglobe-road", tmp_path / "set")
+        download("deepglobe-road", output=tmp_path / "set")
     assert kaggle.asked == []
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("deepglobe-roads", "Did you mean deepglobe-road"), ("x", "there are deepglobe-road, ")]
+    ("name", "said"), [("deepglobe-roads", "did you mean deepglobe-road"), ("x", "There are deepglobe-road, ")]
 )
 def test_an_unknown_name(tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        download_data(name, tmp_path)
+        download(name, output=tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["file", "other"])
@@ -238,4 +242,4 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path, kind: str) -> N
     else:
         folder.touch()
     with pytest.raises(UsageError, match=r"thesis\.docx, which no download" if kind == "other" else "is a file"):
-        download_data("camvid", folder)
+        download("camvid", output=folder)

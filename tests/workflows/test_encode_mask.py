@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from made_sets import make_image, make_mask, real_data, save, write_set
-from overland.datasets import dataset_from_path, read_sample
+from overland.datasets import read_dataset, read_sample
 from overland.datasets.dataset import read_labels
 from overland.datasets.label_mapping import mask_from_ids
 from overland.errors import DataError, UsageError
@@ -61,7 +61,7 @@ def test_classes_go_by_name_and_the_place_is_kept(tmp_path: Path) -> None:
     ids = np.array([[0, 1, 255]] * 3, np.uint8)
     write_class_map(tmp_path / "map.tif", ids, utm_grid(3, 3), legend_from_names(["water", "urban_land"]))
     values = encode_mask(tmp_path / "map.tif", tmp_path / "out.tif", like=landcover(tmp_path / "set"))
-    assert values["codes"] == {"urban_land": [0, 255, 255], "water": [0, 0, 255], "(no label)": [0, 0, 0]}
+    assert values.codes == {"urban_land": (0, 255, 255), "water": (0, 0, 255), "(no label)": (0, 0, 0)}
     pixels, _ = read_image(tmp_path / "out.tif")
     assert pixels[:, 0].T.tolist() == [[0, 0, 255], [0, 255, 255], [0, 0, 0]]
 
@@ -81,7 +81,7 @@ def test_an_id_beyond_the_classes_leaves_nothing(tmp_path: Path) -> None:
 
 def test_the_input_is_not_overwritten(tmp_path: Path) -> None:
     mask = save(tmp_path / "m.png", IDS)
-    with pytest.raises(UsageError, match="is the input"):
+    with pytest.raises(UsageError, match="is an input"):
         encode_mask(mask, mask, like=cityscapes(tmp_path / "set"), overwrite=True)
 
 
@@ -105,7 +105,7 @@ SETS = [
 @pytest.mark.real
 @pytest.mark.parametrize("name", SETS)
 def test_real_masks_come_back(tmp_path: Path, name: str) -> None:
-    dataset = dataset_from_path(real_data() / name)
+    dataset = read_dataset(real_data() / name)
     sample = dataset.splits["val"][0]
     ids = read_sample(dataset, sample)[1]
     codes = mask_from_ids(dataset.label_mapping, ids)

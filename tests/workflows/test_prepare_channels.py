@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from made_sets import make_image, make_mask, save, write_set
-from overland.datasets import dataset_from_path, read_sample
+from overland.datasets import read_dataset, read_sample
 from overland.errors import DataError, UsageError
 from overland.workflows.prepare_channels import prepare_channels
 from scenes import write_image
@@ -16,8 +16,8 @@ from scenes import write_image
 
 def test_channels_with_one_stem_and_8_bit_ids(tmp_path: Path) -> None:
     values = prepare_channels(write_set(tmp_path / "data", high=255), tmp_path / "out")
-    assert values["images"] == {"train": 4, "validation": 2}
-    assert values["hyperparameters"] == {"num_classes": "2", "num_training_samples": "4"}
+    assert values.images == {"train": 4, "validation": 2}
+    assert values.hyperparameters == {"num_classes": "2", "num_training_samples": "4"}
     for channel in ("train", "validation"):
         images = {path.stem for path in (tmp_path / "out" / channel).glob("*.jpg")}
         assert images == {path.stem for path in (tmp_path / "out" / f"{channel}_annotation").glob("*.png")}
@@ -34,7 +34,7 @@ def test_channels_with_one_stem_and_8_bit_ids(tmp_path: Path) -> None:
 def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
     data = write_set(tmp_path / "data", high=255)
     prepare_channels(data, tmp_path / "out")
-    before, after = dataset_from_path(data), dataset_from_path(tmp_path / "out")
+    before, after = read_dataset(data), read_dataset(tmp_path / "out")
     assert after.legend == before.legend
     assert after.names_declared
     for split in ("train", "val"):
@@ -71,7 +71,7 @@ def test_test_images_are_left_out_and_said(tmp_path: Path, caplog: pytest.LogCap
     save(data / "images/test/a.png", make_image(9))
     (data / "data.yaml").write_text((data / "data.yaml").read_text() + "test: images/test\n")
     with caplog.at_level("INFO", "overland"):
-        assert prepare_channels(data, tmp_path / "out")["left_out"] == {"test": 1}
+        assert prepare_channels(data, tmp_path / "out").left_out == {"test": 1}
     assert "no channel" in caplog.text
 
 

@@ -8,7 +8,7 @@ import pytest
 from affine import Affine
 
 from made_sets import make_image, make_mask, real_data, save, write_set
-from overland.datasets import dataset_from_path, read_sample
+from overland.datasets import read_dataset, read_sample
 from overland.errors import DataError, UsageError
 from overland.legend import legend_from_names
 from overland.raster import open_scene, read_image, write_class_map
@@ -28,10 +28,10 @@ def pixels(path: Path) -> np.ndarray:
 def test_chips_of_plain_images_are_png_and_cover_them(tmp_path: Path) -> None:
     data, out = write_set(tmp_path / "data"), tmp_path / "chips"
     values = prepare_chips(data, out, chip_size=16)
-    assert values["splits"]["train"]["images"] == 4
-    assert values["splits"]["train"]["chips"] == 16
-    assert values["splits"]["train"]["padded"] == 8
-    assert values["splits"]["val"]["chips"] == 8
+    assert values.splits["train"].images == 4
+    assert values.splits["train"].chips == 16
+    assert values.splits["train"].padded == 8
+    assert values.splits["val"].chips == 8
     chip = pixels(out / "images/train/img-0_16_16.png")
     assert chip.shape == (3, 16, 16)
     assert np.array_equal(chip[:, :8], make_image(0).transpose(2, 0, 1)[:, 16:24, 16:32])
@@ -44,7 +44,7 @@ def test_chips_of_plain_images_are_png_and_cover_them(tmp_path: Path) -> None:
 def test_the_folder_is_a_dataset_with_the_same_legend_and_splits(tmp_path: Path) -> None:
     data, out = write_set(tmp_path / "data", high=255), tmp_path / "chips"
     prepare_chips(data, out, chip_size=8)
-    before, after = dataset_from_path(data), dataset_from_path(out)
+    before, after = read_dataset(data), read_dataset(out)
     assert after.legend == before.legend
     assert after.label_mapping.kind == "mapping"
     assert after.notes == ()
@@ -55,10 +55,10 @@ def test_the_folder_is_a_dataset_with_the_same_legend_and_splits(tmp_path: Path)
 
 def test_a_drawn_split_keeps_a_scene_together(tmp_path: Path) -> None:
     values = prepare_chips(write_set(tmp_path / "data", train=6, val=0), tmp_path / "chips", chip_size=8, seed=3)
-    assert {split: part["images"] for split, part in values["splits"].items()} == {"train": 5, "val": 1}
+    assert {split: part.images for split, part in values.splits.items()} == {"train": 5, "val": 1}
     scenes = {
         split: {row["scene"] for row in manifest(tmp_path / "chips") if row["split"] == split}
-        for split in values["splits"]
+        for split in values.splits
     }
     assert not scenes["train"] & scenes["val"]
 
@@ -101,7 +101,7 @@ def test_four_bands_stay_four_measurements(tmp_path: Path) -> None:
     image[3, :4] = 0
     mask = np.eye(16, dtype=np.uint8)
     prepare_chips(scene_set(tmp_path / "data", image, mask), tmp_path / "chips", chip_size=16)
-    dataset = dataset_from_path(tmp_path / "chips")
+    dataset = read_dataset(tmp_path / "chips")
     got, target, valid = read_sample(dataset, dataset.splits["train"][0])
     assert np.array_equal(got, image)
     assert np.array_equal(target, mask)
@@ -123,7 +123,7 @@ def test_mirrored_chips_have_no_label_beyond_the_edge(
 def test_unpadded_chips_are_moved_inside(tmp_path: Path) -> None:
     image, mask = bright_roads(0, 24, 24)
     values = prepare_chips(scene_set(tmp_path / "data", image, mask), tmp_path / "chips", chip_size=16, pad="none")
-    assert values["splits"]["train"] | {"chips": 4, "padded": 0} == values["splits"]["train"]
+    assert (values.splits["train"].chips, values.splits["train"].padded) == (4, 0)
     assert np.array_equal(pixels(tmp_path / "chips/masks/train/town_8_8.tif")[0], mask[8:, 8:])
 
 
@@ -135,12 +135,14 @@ def test_what_is_dropped_is_in_the_manifest_with_the_reason(tmp_path: Path) -> N
     mask[16:, 16:18] = 1
     data = scene_set(tmp_path / "data", image, mask)
     values = prepare_chips(data, tmp_path / "chips", chip_size=16, drop_blank=True, min_foreground=0.1)
-    train = values["splits"]["train"]
-    assert train["dropped"] == {"blank": 1, "little foreground": 1, "unlabelled": 1}
-    assert train["chips"] == 1
-    assert train["class_fractions"] == {"background": 0.875, "road": 0.125}
+    train = values.splits["train"]
+    assert train.dropped == {"blank": 1, "little foreground": 1, "unlabelled": 1}
+    assert train.chips == 1
+    assert train.class_fractions == {"background": 0.875, "road": 0.125}
     statuses = {
-        (row["row_off"], row["col_off"]): row["status"] for row in manifest(tmp_path / "chips") if row["split"] == "train"
+        (row["row_off"], row["col_off"]): row["status"]
+        for row in manifest(tmp_path / "chips")
+        if row["split"] == "train"
     }
     assert statuses == {
         ("0", "0"): "blank",
@@ -148,7 +150,7 @@ def test_what_is_dropped_is_in_the_manifest_with_the_reason(tmp_path: Path) -> N
         ("16", "0"): "unlabelled",
         ("16", "16"): "kept",
     }
-    assert values["splits"]["val"]["chips"] == 2  # Scores on chosen chips would flatter.
+    assert values.splits["val"].chips == 2  # Scores on chosen chips would flatter.
 
 
 def test_large_images_are_read_in_strips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +198,7 @@ def test_only_a_folder_of_chips_is_replaced(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="exists already"):
         prepare_chips(data, out, chip_size=8)
     values = prepare_chips(data, out, chip_size=32, overwrite=True)
-    assert len(list((out / "images/train").iterdir())) == values["splits"]["train"]["chips"] == 4
+    assert len(list((out / "images/train").iterdir())) == values.splits["train"].chips == 4
     (out / "prepared.json").unlink()
     with pytest.raises(UsageError, match="not prepared by Overland"):
         prepare_chips(data, out, chip_size=8, overwrite=True)
@@ -209,7 +211,7 @@ def test_only_a_folder_of_chips_is_replaced(tmp_path: Path) -> None:
 def test_real_sets_keep_every_label(tmp_path: Path, name: str, suffix: str) -> None:
     data = real_data() / name
     prepare_chips(data, tmp_path / "chips", chip_size=700)
-    before, after = dataset_from_path(data), dataset_from_path(tmp_path / "chips")
+    before, after = read_dataset(data), read_dataset(tmp_path / "chips")
     whole = read_sample(before, before.splits["val"][0])
     for sample in after.splits["val"]:
         assert sample.image.suffix == suffix

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from made_sets import make_image, save
-from overland.datasets import dataset_from_path, read_sample
+from overland.datasets import read_dataset, read_sample
 from overland.errors import DataError
 from overland.workflows.prepare_coco import prepare_coco
 
@@ -28,13 +28,11 @@ def write_coco(root: Path, name: str, first: int, count: int, *, label: str = "r
 def test_masks_images_and_a_yaml_that_reads_them(tmp_path: Path) -> None:
     train, val = write_coco(tmp_path, "train.json", 0, 3), write_coco(tmp_path, "val.json", 10, 2)
     values = prepare_coco(train, tmp_path / "images", tmp_path / "out", val=val)
-    assert values["classes"] == ["background", "road"]
-    assert values["splits"]["train"] == {
-        "images": 3,
-        "unannotated": 1,
-        "class_fractions": {"background": pytest.approx(5 / 6), "road": pytest.approx(1 / 6)},
-    }
-    dataset = dataset_from_path(tmp_path / "out")
+    assert values.classes == ("background", "road")
+    part = values.splits["train"]
+    assert (part.images, part.unannotated) == (3, 1)
+    assert part.class_fractions == {"background": pytest.approx(5 / 6), "road": pytest.approx(1 / 6)}
+    dataset = read_dataset(tmp_path / "out")
     assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 3, "val": 2}
     image, target, _ = read_sample(dataset, dataset.splits["val"][1])
     expected = np.zeros((24, 32), np.uint8)
@@ -45,7 +43,7 @@ def test_masks_images_and_a_yaml_that_reads_them(tmp_path: Path) -> None:
 
 def test_without_val_a_split_is_drawn(tmp_path: Path) -> None:
     prepare_coco(write_coco(tmp_path, "all.json", 0, 5), tmp_path / "images", tmp_path / "out")
-    assert set(dataset_from_path(tmp_path / "out").splits) == {"train", "val"}
+    assert set(read_dataset(tmp_path / "out").splits) == {"train", "val"}
 
 
 def test_categories_must_agree(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Download a public dataset to a folder that every other workflow reads."""
+"""Download a public dataset to a folder that every other verb reads."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ import os
 import shlex
 import shutil
 from collections.abc import Sequence, Set
-from difflib import get_close_matches
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from overland.datasets.download import (
-    SOURCES,
-    Source,
+    PUBLIC_DATASETS,
+    PublicDataset,
     check_space,
     download_cityscapes,
     download_kaggle,
     fetch_file,
-    sha256_of,
     unpack_archive,
 )
-from overland.datasets.layouts import dataset_from_layout, layout_from_path
+from overland.datasets.layouts import Layout, read_dataset, read_layout
 from overland.errors import AccessError, DataError, MissingExtraError, UsageError
+from overland.output import check_writable, sha256_of, writing_errors
+from overland.result import Result
+from overland.text import closest_name
 
-__all__ = ["download_data"]
+__all__ = ["DownloadResult", "download"]
 
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
 _RECORD = "download.json"
 _PART = ".part"
@@ -35,60 +37,105 @@ _ARCHIVES = (".zip", ".tar", ".tgz", ".gz")
 _CITYSCAPES_FOLDER = "CITYSCAPES_DATASET"
 
 
-def download_data(
+@dataclass(frozen=True)
+class DownloadResult(Result):
+    """The dataset that was downloaded.
+
+    Attributes:
+        dataset: Its name.
+        folder: The folder that it lies in.
+        downloaded: False where it was there already.
+        layout: Name of its layout.
+        images: Number of images of each split.
+        labelled: Number of images with a mask of each split.
+        classes: Names of the classes.
+        source: The page that it comes from.
+        terms: The terms of its use.
+        notes: Lines on what was decided by rule.
+        next: Commands to go on with.
+    """
+
+    dataset: str
+    folder: str
+    downloaded: bool
+    layout: str
+    images: dict[str, int]
+    labelled: dict[str, int]
+    classes: tuple[str, ...]
+    source: str
+    terms: str
+    notes: tuple[str, ...]
+    next: tuple[str, ...]
+
+
+def download(
     name: str,
-    output: str | Path | None = None,
     *,
+    output: str | Path | None = None,
     archives: Sequence[str | Path] = (),
     overwrite: bool = False,
-) -> dict[str, Any]:
+) -> DownloadResult:
     """Download a public dataset, unpack it and read it once.
 
-    `name` is a key of `overland.datasets.download.SOURCES`. `output` is the folder, by default `name` (for Cityscapes
-    the one that CITYSCAPES_DATASET names); a dataset that is there already is only read. `archives` are files that
-    were downloaded by hand; archives that lie in the folder are used too. A run that was cut goes on where it was.
-    Returns plain values: `folder`, `downloaded`, `layout`, `images` and `labelled` in each split, `classes`, where it
-    comes from, and the commands to go on with. Raises `AccessError` for credentials and network, `ResourceError` for
-    the disk, `DataError` for archives that are damaged, unsafe or of another dataset, `UsageError` for an unknown
-    name and for a folder that holds something else.
+    NAME is deepglobe-road, deepglobe-landcover or massachusetts-roads (from Kaggle), cityscapes (through csDownload,
+    account needed) or camvid (SegNet's, from GitHub). A download that was cut goes on where it was when it is run
+    again. A dataset that is there already is only read. Archives that lie in the folder are used.
+
+    Args:
+        name: Name of the dataset.
+        output: Folder for the dataset; its name if left out (for cityscapes what CITYSCAPES_DATASET names).
+        archives: A file that was downloaded by hand, used in place of the network; may be given several times.
+        overwrite: Replace an earlier download in the folder.
+
+    Returns:
+        The folder, what is in it, where it comes from, and the commands to go on with.
+
+    Raises:
+        AccessError: Credentials are missing, or the network fails.
+        ResourceError: The disk has no room.
+        DataError: An archive is damaged, unsafe or of another dataset.
+        UsageError: There is no such dataset, or the folder holds something else or cannot be written.
     """
-    source = _source(name)
-    folder = _folder(source, output)
-    if _is_there(source, folder) and not (archives or overwrite):
-        return _result(source, folder, folder, downloaded=False)
+    if name not in PUBLIC_DATASETS:
+        hint = closest_name(name, PUBLIC_DATASETS)
+        raise UsageError(f"There is no dataset {name} to download{hint or '.'} There are {', '.join(PUBLIC_DATASETS)}.")
+    public = PUBLIC_DATASETS[name]
+    folder = _folder(public, output)
+    if _is_there(public, folder) and not (archives or overwrite):
+        return _result(public, folder, folder, downloaded=False)
     found = [Path(path) for path in archives] or _archives_in(folder)
     _check_folder(folder, found, overwrite)
+    check_writable(folder / _RECORD if folder.is_dir() else folder)
     # In a folder that is there, for it may be a disk of its own, and files can only be renamed on one disk.
     part = folder / _PART if folder.is_dir() else folder.with_name(folder.name + _PART)
-    files, record = _unpacked(source, part, found) if found else _downloaded(source, folder, part)
-    values = _checked(source, folder, files)
-    (files / _RECORD).write_text(json.dumps({"dataset": name, **record}, indent=2) + "\n", encoding="utf-8")
-    _publish(source, files, folder, {part.name, *(path.name for path in found)})
-    shutil.rmtree(part)
-    return values
+    with writing_errors(folder):
+        try:
+            files, record = _unpacked(public, part, found) if found else _downloaded(public, folder, part)
+            result = _checked(public, folder, files)
+        except BaseException:
+            if found:
+                # Nothing was downloaded that a later run could go on with.
+                shutil.rmtree(part, ignore_errors=True)
+            raise
+        (files / _RECORD).write_text(json.dumps({"dataset": name, **record}, indent=2) + "\n", encoding="utf-8")
+        _publish(public, files, folder, {part.name, *(path.name for path in found)})
+        shutil.rmtree(part)
+    return result
 
 
-def _source(name: str) -> Source:
-    if name in SOURCES:
-        return SOURCES[name]
-    close = get_close_matches(name, SOURCES, 1)
-    hint = f" Did you mean {close[0]}?" if close else ""
-    raise UsageError(f"There is no dataset {name} to download; there are {', '.join(SOURCES)}.{hint}")
-
-
-def _folder(source: Source, output: str | Path | None) -> Path:
+def _folder(public: PublicDataset, output: str | Path | None) -> Path:
     if output is not None:
         return Path(output)
-    named = os.environ.get(_CITYSCAPES_FOLDER) if source.kind == "cityscapes" else None
-    return Path(named or source.name)
+    named = os.environ.get(_CITYSCAPES_FOLDER) if public.kind == "cityscapes" else None
+    return Path(named or public.name)
 
 
-def _is_there(source: Source, folder: Path) -> bool:
-    return all((folder / mark).exists() for mark in source.marks) and _recorded(folder) in (None, source.name)
+def _is_there(public: PublicDataset, folder: Path) -> bool:
+    return all((folder / mark).exists() for mark in public.marks) and _recorded(folder) in (None, public.name)
 
 
 def _recorded(folder: Path) -> str | None:
-    """The dataset that an earlier run put into a folder."""
+    """Return the dataset that an earlier run put into a folder."""
     record = folder / _RECORD
     return json.loads(record.read_text(encoding="utf-8"))["dataset"] if record.is_file() else None
 
@@ -118,86 +165,85 @@ def _check_folder(folder: Path, archives: Sequence[Path], overwrite: bool) -> No
         )
 
 
-def _downloaded(source: Source, folder: Path, part: Path) -> tuple[Path, dict[str, Any]]:
+def _downloaded(public: PublicDataset, folder: Path, part: Path) -> tuple[Path, dict[str, Any]]:
     there = sum(path.stat().st_size for path in part.rglob("*") if path.is_file())
-    check_space(folder, (source.archive_gb + source.unpacked_gb) * 1e9 - there, f"Downloading {source.name}")
-    logger.info("%s from %s, about %.3g GB; terms: %s.", source.name, source.page, source.archive_gb, source.terms)
+    check_space(folder, (public.archive_gb + public.unpacked_gb) * 1e9 - there, f"Downloading {public.name}")
+    logger.info("%s from %s, about %.3g GB; terms: %s.", public.name, public.page, public.archive_gb, public.terms)
     try:
-        if source.kind == "kaggle":
-            files, version = download_kaggle(source.address, part)
-            return files, {"source": source.address, "version": version}
-        if source.kind == "cityscapes":
-            archives = download_cityscapes(source.address.split(), part)
+        if public.kind == "kaggle":
+            files, version = download_kaggle(public.address, part)
+            return files, {"source": public.address, "version": version}
+        if public.kind == "cityscapes":
+            archives = download_cityscapes(public.address.split(), part)
         else:
-            archives = [_fetched(source, part)]
+            archives = [_fetched(public, part)]
     except (AccessError, MissingExtraError) as error:
-        raise type(error)(f"{error} {source.by_hand(folder)}") from None
+        raise type(error)(f"{error} {public.by_hand(folder)}") from None
     try:
-        files, record = _unpacked(source, part, archives)
+        files, record = _unpacked(public, part, archives)
     except DataError:
         # Ours, and useless: the next run is to download again.
         for archive in archives:
             archive.unlink()
         raise
-    return files, {**record, "source": source.address}
+    return files, {**record, "source": public.address}
 
 
-def _fetched(source: Source, part: Path) -> Path:
-    path = part / f"{source.name}.zip"
+def _fetched(public: PublicDataset, part: Path) -> Path:
+    path = part / f"{public.name}.zip"
     if not path.exists():
-        fetch_file(source.address, path, about_bytes=source.archive_gb * 1e9)
+        fetch_file(public.address, path, about_bytes=public.archive_gb * 1e9)
     return path
 
 
-def _unpacked(source: Source, part: Path, archives: Sequence[Path]) -> tuple[Path, dict[str, Any]]:
+def _unpacked(public: PublicDataset, part: Path, archives: Sequence[Path]) -> tuple[Path, dict[str, Any]]:
     files = part / "files"
     shutil.rmtree(files, ignore_errors=True)
     files.mkdir(parents=True)
     for archive in archives:
-        unpack_archive(archive, files, source.marks)
-    absent = [mark for mark in source.marks if not (files / mark).exists()]
+        unpack_archive(archive, files, public.marks)
+    absent = [mark for mark in public.marks if not (files / mark).exists()]
     if absent:
         raise DataError(
-            f"No {absent[0]} in {', '.join(path.name for path in archives)}; {source.name} comes as {source.address}. "
+            f"No {absent[0]} in {', '.join(path.name for path in archives)}; {public.name} comes as {public.address}. "
             "Name each archive with --archive, or put all into one folder."
         )
     sums = {path.name: sha256_of(path) for path in archives}
     return files, {"source": "archives", "sha256": sums}
 
 
-def _checked(source: Source, folder: Path, files: Path) -> dict[str, Any]:
+def _checked(public: PublicDataset, folder: Path, files: Path) -> DownloadResult:
     try:
-        return _result(source, folder, files, downloaded=True)
+        return _result(public, folder, files, downloaded=True)
     except DataError as error:
-        raise DataError(f"{source.name} was unpacked to {files} but cannot be read: {error}") from error
+        raise DataError(f"{public.name} was unpacked to {files} but cannot be read: {error}") from error
 
 
-def _publish(source: Source, files: Path, folder: Path, kept: Set[str]) -> None:
+def _publish(public: PublicDataset, files: Path, folder: Path, kept: Set[str]) -> None:
     if not folder.exists():
         files.replace(folder)
         return
     for entry in [path for path in folder.iterdir() if path.name not in kept]:
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     # What the dataset is known by comes last, so that it is not taken for whole before it is.
-    for entry in sorted(files.iterdir(), key=lambda path: path.name in (*source.marks, _RECORD)):
+    for entry in sorted(files.iterdir(), key=lambda path: path.name in (*public.marks, _RECORD)):
         entry.replace(folder / entry.name)
 
 
-def _result(source: Source, folder: Path, files: Path, *, downloaded: bool) -> dict[str, Any]:
-    layout = layout_from_path(files)
-    dataset = dataset_from_layout(layout)
-    labelled = {name: sum(sample.mask is not None for sample in split) for name, split in dataset.splits.items()}
+def _result(public: PublicDataset, folder: Path, files: Path, *, downloaded: bool) -> DownloadResult:
+    layout = read_layout(files)
+    dataset = read_dataset(layout)
     where = shlex.quote(str(folder))
-    return {
-        "dataset": source.name,
-        "folder": str(folder),
-        "downloaded": downloaded,
-        "layout": layout.kind,
-        "images": {name: len(split) for name, split in dataset.splits.items()},
-        "labelled": labelled,
-        "classes": list(dataset.legend.names),
-        "source": source.page,
-        "terms": source.terms,
-        "notes": list(dataset.notes),
-        "next": [f"overland data check {where}", f"overland train {source.recipe} --data {where}"],
-    }
+    return DownloadResult(
+        dataset=public.name,
+        folder=str(folder),
+        downloaded=downloaded,
+        layout=layout.kind if isinstance(layout, Layout) else layout.name,
+        images={name: len(split) for name, split in dataset.splits.items()},
+        labelled={name: sum(s.mask is not None for s in split) for name, split in dataset.splits.items()},
+        classes=dataset.legend.names,
+        source=public.page,
+        terms=public.terms,
+        notes=dataset.notes,
+        next=(f"overland data check {where}", f"overland train {public.recipe} --data {where}"),
+    )

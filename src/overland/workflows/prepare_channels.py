@@ -1,51 +1,90 @@
-"""A dataset in the form that the managed cloud trainer takes: four channels of JPEG and PNG, and a label map."""
+"""Write a dataset as the managed cloud trainer takes it: four channels of JPEG and PNG, and a label map."""
 
 from __future__ import annotations
 
 import json
 import logging
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from overland.datasets import Dataset, Sample, dataset_from_path, read_sample
+from overland.datasets import Dataset, DataSource, Sample, read_dataset, read_sample
+from overland.datasets.check import check_before_use
 from overland.datasets.layouts.channels import CHANNELS, CLASS_NAMES, LABEL_MAPS
+from overland.datasets.masks import Pixels
+from overland.datasets.prepared_folder import check_prepared_folder, write_prepared_folder
 from overland.errors import DataError, UsageError
 from overland.progress import track
-from overland.workflows.prepare_chips import check_prepared_folder, write_prepared_folder
+from overland.result import Result
 
-__all__ = ["prepare_channels"]
+__all__ = ["PrepareChannelsResult", "prepare_channels"]
 
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
 _JPEG_ENDINGS = (".jpg", ".jpeg")
 _MOST_SIDE = 65_500
 
 
+@dataclass(frozen=True)
+class PrepareChannelsResult(Result):
+    """The channels and what is in them.
+
+    Attributes:
+        data: The dataset that was written.
+        output: The folder of the channels.
+        images: Number of images of each channel.
+        left_out: Number of images of each split for which the trainer has no channel.
+        classes: Names of the classes.
+        hyperparameters: Those of the trainer that follow from the data.
+    """
+
+    data: str
+    output: str
+    images: dict[str, int]
+    left_out: dict[str, int]
+    classes: tuple[str, ...]
+    hyperparameters: dict[str, str]
+
+
 def prepare_channels(
-    data: str | Path,
+    data: DataSource,
     output: str | Path,
     *,
     quality: int = 95,
     val_fraction: float = 0.2,
     seed: int = 0,
     overwrite: bool = False,
-) -> dict[str, Any]:
-    """Write a dataset as train/, train_annotation/, validation/, validation_annotation/ and label_map/.
+) -> PrepareChannelsResult:
+    """Write a dataset as the managed cloud trainer takes it.
 
-    Images become JPEG of 8 bits and three bands, copied as they are where they are JPEG already; masks become PNG of
-    class ids, 255 ignored, with the same stem. Returns the number of images in each channel, what is left out, and the
-    hyperparameters that follow. Raises `UsageError` for a quality out of range, `DataError` for images of another kind
-    and when two would have one name.
+    The output gets the channels train/, train_annotation/, validation/ and validation_annotation/ with JPEG images and
+    8-bit PNG masks of one stem, label_map/, and class_names.json next to them. Images that are JPEG already are copied
+    as they are. Masks hold class ids, 255 is ignored. Overland reads the folder back as a dataset.
+
+    Args:
+        data: Dataset: a folder, a dataset YAML, or a reader of your own as package.module:reader@folder; in Python also
+            the layout or dataset that a reader returned.
+        output: Folder for the channels.
+        quality: JPEG quality of images that are no JPEG yet.
+        val_fraction: Fraction of the images that becomes val where the dataset has no val split.
+        seed: Seed of that split.
+        overwrite: Replace channels that were written before.
+
+    Returns:
+        The number of images in each channel, what is left out, and the hyperparameters that follow.
+
+    Raises:
+        UsageError: The quality is out of range, or the output may not be written.
+        DataError: `check_data` finds an error in the data, images are of another kind, or two would have one name.
     """
     if not 1 <= quality <= 100:
         raise UsageError(f"quality is {quality}; JPEG takes 1 to 100, and 95 keeps all that is seen.")
     output = check_prepared_folder(output, data, overwrite=overwrite)
-    dataset = dataset_from_path(data, val_fraction=val_fraction, seed=seed)
+    dataset = read_dataset(data, val_fraction=val_fraction, seed=seed)
+    check_before_use(dataset)
     for note in dataset.notes:
         logger.warning("%s", note)
     left_out = {split: len(samples) for split, samples in dataset.splits.items() if split not in CHANNELS}
@@ -57,8 +96,14 @@ def prepare_channels(
         images = _write_channels(part, dataset, quality)
         _write_label_maps(part, dataset)
     hyperparameters = {"num_classes": str(dataset.legend.num_classes), "num_training_samples": str(images["train"])}
-    values = {"data": str(data), "output": str(output), "images": images, "left_out": left_out}
-    return {**values, "classes": list(dataset.legend.names), "hyperparameters": hyperparameters}
+    return PrepareChannelsResult(
+        data=str(dataset.root),
+        output=str(output),
+        images=images,
+        left_out=left_out,
+        classes=dataset.legend.names,
+        hyperparameters=hyperparameters,
+    )
 
 
 def _write_channels(folder: Path, dataset: Dataset, quality: int) -> dict[str, int]:
@@ -80,7 +125,7 @@ def _write_channels(folder: Path, dataset: Dataset, quality: int) -> dict[str, i
 
 
 def _by_name(samples: list[Sample]) -> dict[str, Sample]:
-    """Samples by the name of their files in a channel, which has no folders in it."""
+    """Return samples by the name of their files in a channel, which has no folders in it."""
     named: dict[str, Sample] = {}
     for sample in samples:
         name = (sample.key.partition("/")[2] or sample.key).replace("/", "_")
@@ -90,7 +135,7 @@ def _by_name(samples: list[Sample]) -> dict[str, Sample]:
     return named
 
 
-def _write_jpeg(path: Path, sample: Sample, image: npt.NDArray[Any], quality: int) -> None:
+def _write_jpeg(path: Path, sample: Sample, image: Pixels, quality: int) -> None:
     if image.dtype != np.uint8 or len(image) not in (1, 3):
         raise DataError(
             f"{sample.image} has {len(image)} bands of {image.dtype}, and the trainer takes JPEG: three of uint8. "

@@ -2,89 +2,93 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from overland.datasets import Dataset, Sample, dataset_from_path
+from overland.datasets import Dataset, DataSource, Sample, read_dataset
+from overland.datasets.check import check_before_use
 from overland.datasets.class_balance import class_counts, fractions_from_counts, weights_from_fractions
 from overland.datasets.dataset import DESCRIBED_SPLITS, write_description
 from overland.datasets.prepared_chips import (
     Chip,
     ChipRules,
     ChipStore,
-    Pad,
     SceneFacts,
     iter_chips,
     plan_chips,
     scene_facts,
 )
+from overland.datasets.prepared_folder import check_prepared_folder, write_prepared_folder
 from overland.errors import DataError, UsageError
 from overland.legend import Legend
-from overland.output import write_folder
 from overland.progress import track
+from overland.result import Result
 
-__all__ = [
-    "MARKER",
-    "check_prepared_folder",
-    "prepare_chips",
-    "write_prepared_folder",
-]
+__all__ = ["PrepareChipsResult", "SplitChips", "prepare_chips"]
 
 
-# A folder of prepared data: it appears whole or not at all, and says itself how it was made.
-
-MARKER = "prepared.json"
-
-
-def check_prepared_folder(output: str | Path, *sources: str | Path, overwrite: bool = False) -> Path:
-    """Make sure that a folder of prepared data may be written.
-
-    Raises `UsageError` when it is one of the sources, in one or around one, when it holds something already and
-    `overwrite` is not given, and when what it holds was not prepared by Overland: the folder is replaced whole.
-    """
-    output = Path(output)
-    place = output.resolve()
-    for source in map(Path, sources):
-        folder = source.resolve() if source.is_dir() else source.resolve().parent
-        if place == folder or place in folder.parents or (source.is_dir() and folder in place.parents):
-            raise UsageError(f"{output} is {source}, in it or around it; choose another output.")
-    if output.is_file():
-        raise UsageError(f"{output} is a file; name a folder.")
-    if not output.is_dir() or not any(output.iterdir()):
-        return output
-    if not overwrite:
-        raise UsageError(f"{output} exists already. Add --overwrite to replace it, or choose another name.")
-    if not (output / MARKER).is_file():
-        raise UsageError(f"{output} holds something that was not prepared by Overland, so it is not replaced.")
-    return output
-
-
-@contextmanager
-def write_prepared_folder(output: Path, command: str, settings: Mapping[str, Any]) -> Iterator[Path]:
-    """Give an empty folder to write to; at the end it takes the place of `output`, after an error it goes."""
-    with write_folder(output) as part:
-        yield part
-        text = json.dumps({"command": f"overland data {command}", **settings}, indent=2, ensure_ascii=False)
-        (part / MARKER).write_text(text + "\n", encoding="utf-8")
-
-
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
 Task = tuple[str, Sample, SceneFacts]
 
 
+@dataclass(frozen=True)
+class SplitChips:
+    """The chips of a split.
+
+    Attributes:
+        images: Number of images that were cut.
+        chips: Number of chips that were kept.
+        padded: Number of those that reach beyond their image.
+        dropped: Number of chips that were dropped, by reason.
+        class_fractions: Fraction of each class in the labelled pixels of the chips kept.
+        class_weights: Weight of each class in a loss.
+    """
+
+    images: int
+    chips: int
+    padded: int
+    dropped: dict[str, int]
+    class_fractions: dict[str, float]
+    class_weights: dict[str, float]
+
+
+@dataclass(frozen=True)
+class PrepareChipsResult(Result):
+    """The folder of chips and what is in it.
+
+    Attributes:
+        data: The dataset that was cut.
+        output: The folder of chips, a dataset itself.
+        rules: How chips were cut and which were kept.
+        val_fraction: Fraction of the images that became val where the dataset had no val split.
+        seed: Seed of that split.
+        left_out: Number of images of each split that have no masks.
+        splits: The chips of each split.
+        chips: Number of all chips kept.
+        notes: Lines on what was decided by rule.
+    """
+
+    data: str
+    output: str
+    rules: ChipRules
+    val_fraction: float
+    seed: int
+    left_out: dict[str, int]
+    splits: dict[str, SplitChips]
+    chips: int
+    notes: tuple[str, ...]
+
+
 @dataclass
 class _Tally:
-    """What became of the chips of a split."""
+    """Counts of the chips of a split."""
 
     images: int = 0
     padded: int = 0
@@ -97,42 +101,64 @@ class _Tally:
             self.padded += chip.window != chip.inside
             self.counts = self.counts + class_counts(chip.labels, num_classes)
 
-    def to_dict(self, legend: Legend) -> dict[str, Any]:
+    def result(self, legend: Legend) -> SplitChips:
         fractions = fractions_from_counts(legend, np.broadcast_to(self.counts, (legend.num_classes,)))
-        return {
-            "images": self.images,
-            "chips": self.statuses["kept"],
-            "padded": self.padded,
-            "dropped": {status: count for status, count in sorted(self.statuses.items()) if status != "kept"},
-            "class_fractions": fractions,
-            "class_weights": weights_from_fractions(fractions),
-        }
+        return SplitChips(
+            images=self.images,
+            chips=self.statuses["kept"],
+            padded=self.padded,
+            dropped={status: count for status, count in sorted(self.statuses.items()) if status != "kept"},
+            class_fractions=fractions,
+            class_weights=weights_from_fractions(fractions),
+        )
 
 
 def prepare_chips(
-    data: str | Path,
+    data: DataSource,
     output: str | Path,
     *,
     chip_size: int,
     overlap: int = 0,
-    pad: Pad = "zero",
+    pad: Literal["zero", "reflect", "none"] = "zero",
     min_foreground: float | None = None,
     drop_blank: bool = False,
     val_fraction: float = 0.2,
     seed: int = 0,
     overwrite: bool = False,
-) -> dict[str, Any]:
-    """Cut a dataset into chips and write them, with masks of ids, to a folder that is itself a dataset.
+) -> PrepareChipsResult:
+    """Cut a dataset into chips of one size, once.
 
-    Splits are those of the dataset, or drawn by scene with the seed, so that no scene is in two of them. Options as in
-    `overland.datasets.prepared_chips.ChipRules`. Returns for each split the number of images and of chips kept and dropped,
-    by reason. Raises `UsageError` for options that make no sense, `DataError` for data that cannot be read and when
-    no chip of train is kept.
+    The output becomes a folder that is itself a dataset: images/ and masks/ in the splits of the data, data.yaml, and
+    manifest.csv with the place of every chip and why it was dropped if it was. Chips are lossless: PNG, or GeoTIFF with
+    the place on the ground where the image has one. Masks hold class ids, 255 for no label, whatever the masks of the
+    data held. Chips without any label are always dropped; chips of one scene are in one split.
+
+    Args:
+        data: Dataset: a folder, a dataset YAML, or a reader of your own as package.module:reader@folder; in Python also
+            the layout or dataset that a reader returned.
+        output: Folder for the chips.
+        chip_size: Side of a chip in pixels.
+        overlap: Pixels that neighbours share.
+        pad: What fills a chip beyond the image's edge: zero (nodata where the file has it) or reflect, both without a
+            label; none moves the last chip back inside.
+        min_foreground: Drop chips of train with a smaller fraction of classes other than the background.
+        drop_blank: Drop chips of which half or more is nodata, black or white, or of one value.
+        val_fraction: Fraction of the images that becomes val where the dataset has no val split.
+        seed: Seed of that split.
+        overwrite: Replace chips that are there already.
+
+    Returns:
+        For each split the number of images and of chips kept and dropped, by reason.
+
+    Raises:
+        UsageError: Options make no sense, or the output may not be written.
+        DataError: The data cannot be read, `check_data` finds an error in it, or no chip of train is kept.
     """
     rules = ChipRules(chip_size, overlap, pad, min_foreground, drop_blank)
     output = check_prepared_folder(output, data, overwrite=overwrite)
-    dataset = dataset_from_path(data, val_fraction=val_fraction, seed=seed)
+    dataset = read_dataset(data, val_fraction=val_fraction, seed=seed)
     _check_foreground(dataset, rules)
+    check_before_use(dataset)
     for note in dataset.notes:
         logger.warning("%s", note)
     tasks, left_out = _tasks(dataset)
@@ -143,9 +169,18 @@ def prepare_chips(
             raise DataError(_nothing_kept(dataset, tallies))
         kept = [split for split, tally in tallies.items() if tally.statuses["kept"]]
         write_description(part, dataset.legend, kept, names_declared=dataset.names_declared)
-    splits = {split: tally.to_dict(dataset.legend) for split, tally in tallies.items()}
-    values = {"data": str(data), "output": str(output), **settings, "left_out": left_out, "splits": splits}
-    return {**values, "chips": sum(split["chips"] for split in splits.values()), "notes": list(dataset.notes)}
+    splits = {split: tally.result(dataset.legend) for split, tally in tallies.items()}
+    return PrepareChipsResult(
+        data=str(dataset.root),
+        output=str(output),
+        rules=rules,
+        val_fraction=val_fraction,
+        seed=seed,
+        left_out=left_out,
+        splits=splits,
+        chips=sum(split.chips for split in splits.values()),
+        notes=dataset.notes,
+    )
 
 
 def _check_foreground(dataset: Dataset, rules: ChipRules) -> None:
@@ -157,7 +192,7 @@ def _check_foreground(dataset: Dataset, rules: ChipRules) -> None:
 
 
 def _tasks(dataset: Dataset) -> tuple[list[Task], dict[str, int]]:
-    """Labelled images of train, val and test with their headers, and how many images of each split are left out."""
+    """Return the labelled images of train, val and test with their headers, and the number left out by split."""
     tasks: list[Task] = []
     left_out: Counter[str] = Counter()
     for split, samples in dataset.splits.items():

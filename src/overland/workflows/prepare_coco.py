@@ -1,26 +1,58 @@
-"""COCO annotations to a dataset with masks."""
+"""Draw COCO annotations as the masks of a dataset."""
 
 from __future__ import annotations
 
 import logging
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from overland.datasets.class_balance import class_counts, fractions_from_counts
 from overland.datasets.coco import CocoFile, CocoImage, draw_mask, read_coco
 from overland.datasets.dataset import write_description
+from overland.datasets.prepared_folder import check_prepared_folder, write_prepared_folder
 from overland.errors import DataError
 from overland.progress import track
 from overland.raster import Grid, create_raster, open_scene
-from overland.workflows.prepare_chips import check_prepared_folder, write_prepared_folder
+from overland.result import Result
 
-__all__ = ["prepare_coco"]
+__all__ = ["PrepareCocoResult", "SplitMasks", "prepare_coco"]
 
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SplitMasks:
+    """The masks of a split.
+
+    Attributes:
+        images: Number of images.
+        unannotated: Number of images without any annotation, which are all background.
+        class_fractions: Fraction of each class in the pixels that have a label.
+    """
+
+    images: int
+    unannotated: int
+    class_fractions: dict[str, float]
+
+
+@dataclass(frozen=True)
+class PrepareCocoResult(Result):
+    """The dataset that was made of COCO annotations.
+
+    Attributes:
+        output: The folder of the dataset.
+        classes: Names of the classes, the background first.
+        splits: The masks of each split.
+    """
+
+    output: str
+    classes: tuple[str, ...]
+    splits: dict[str, SplitMasks]
 
 
 def prepare_coco(
@@ -31,13 +63,27 @@ def prepare_coco(
     val: str | Path | None = None,
     test: str | Path | None = None,
     overwrite: bool = False,
-) -> dict[str, Any]:
-    """Draw the shapes of COCO files as masks, and write them with copies of the images to a folder.
+) -> PrepareCocoResult:
+    """Draw COCO annotations as masks.
 
-    `annotations` are of the split train, `val` and `test` of the others; all name images below `images`. Masks are
-    PNG with class ids: 0 background, then the categories in the order of their ids; later annotations lie over
-    earlier ones, crowds are ignored. Returns the classes and, for each split, its images and class fractions. Raises
-    `DataError` for a file that cannot be read, an image that is missing or has another size.
+    The output becomes a dataset: copies of the images, PNG masks with class ids, data.yaml. Class 0 is the background,
+    the categories follow in the order of their ids. Later annotations lie over earlier ones; crowds are "no label".
+    Without a val file a split is drawn when the dataset is read.
+
+    Args:
+        annotations: Instances file (polygons or run lengths) of the split train.
+        images: Folder that the file names of the annotations lie in.
+        output: Folder for the dataset.
+        val: Annotations of the split val, of images in the same folder.
+        test: Annotations of the split test, of images in the same folder.
+        overwrite: Replace a dataset that was made so before.
+
+    Returns:
+        The classes and, for each split, its images and class fractions.
+
+    Raises:
+        DataError: A file cannot be read, or an image is missing or has another size.
+        UsageError: The output may not be written.
     """
     files = {"train": annotations, "val": val, "test": test}
     given = {split: Path(path) for split, path in files.items() if path is not None}
@@ -51,10 +97,10 @@ def prepare_coco(
     with write_prepared_folder(output, "from-coco", settings) as part:
         splits = _write_splits(part, Path(images), read)
         write_description(part, legend, read)
-    return {"output": str(output), "classes": list(legend.names), "splits": splits}
+    return PrepareCocoResult(str(output), legend.names, splits)
 
 
-def _write_splits(folder: Path, images: Path, read: Mapping[str, CocoFile]) -> dict[str, Any]:
+def _write_splits(folder: Path, images: Path, read: Mapping[str, CocoFile]) -> dict[str, SplitMasks]:
     splits = {}
     with track("Drawing masks", sum(len(coco.images) for coco in read.values()), "images") as advance:
         for split, coco in read.items():
@@ -66,11 +112,11 @@ def _write_splits(folder: Path, images: Path, read: Mapping[str, CocoFile]) -> d
             if bare:
                 logger.info("%d images of %s have no annotation: all of them is background.", bare, split)
             fractions = fractions_from_counts(coco.legend, counts)
-            splits[split] = {"images": len(coco.images), "unannotated": bare, "class_fractions": fractions}
+            splits[split] = SplitMasks(len(coco.images), bare, fractions)
     return splits
 
 
-def _write_image(folder: Path, split: str, images: Path, coco: CocoFile, image: CocoImage) -> Any:
+def _write_image(folder: Path, split: str, images: Path, coco: CocoFile, image: CocoImage) -> npt.NDArray[np.int64]:
     source = images / image.file_name
     if not source.is_file():
         raise DataError(f"{coco.path} lists {image.file_name}, and {source} does not exist. Is the folder right?")

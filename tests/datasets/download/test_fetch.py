@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from download_made import SIGNATURE, Stub, archive_server
-from overland.datasets.download.fetch import fetch_file, sha256_of
+from overland.datasets.download.fetch import fetch_file
 from overland.errors import AccessError, UsageError
+from overland.output import sha256_of
 
 CONTENT = np.random.default_rng(3).bytes(5_000_000)
 HTTP = ("http",)

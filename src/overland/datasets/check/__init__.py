@@ -31,7 +31,7 @@ from overland.datasets.masks import read_mask
 from overland.errors import DataError
 from overland.legend import Legend
 
-__all__ = ["CheckReport", "check_before_use", "check_dataset"]
+__all__ = ["CheckReport", "SplitProfile", "check_before_use", "check_dataset"]
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 

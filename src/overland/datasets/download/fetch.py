@@ -1,8 +1,12 @@
-"""One file over HTTPS: resumed where it broke off, checked, whole under its name or not there."""
+"""One file over HTTPS: resumed where it broke off, checked, whole under its name or not there.
+
+Written by hand, for no library that is kept up does it: pooch and fsspec start anew after a cut, and none asks the
+server whether the file is still the same (If-Range) before it joins two halves. Kaggle's files come through Kaggle's
+own client (`providers.py`), which resumes.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import io
 import json
@@ -21,6 +25,7 @@ from urllib.parse import urlsplit
 
 from overland.datasets.download.unpack import check_space, full_disk_as_error
 from overland.errors import AccessError, UsageError
+from overland.output import sha256_of
 from overland.progress import track
 
 __all__ = [
@@ -29,30 +34,38 @@ __all__ = [
     "LogLines",
     "fetch_file",
     "keep_trying",
-    "sha256_of",
 ]
 
 
-# What other programs draw as a bar, as one line every ten seconds.
-
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
 _LINE_EVERY_S = 10.0
 
 
 class LogLines(io.TextIOBase):
-    """A text stream that logs the newest of what is written to it, at most one line in `every_s` seconds."""
+    """A text stream that logs the newest of what is written to it: bars of other programs become a line now and then.
+
+    Args:
+        every_s: Seconds between two lines at least.
+    """
 
     def __init__(self, every_s: float = _LINE_EVERY_S) -> None:
         self.every_s = every_s
         self.last = time.monotonic()
 
     def writable(self) -> bool:
-        """Always."""
+        """Tell that the stream can be written to."""
         return True
 
     def write(self, text: str) -> int:
-        """Take a piece of text, which may redraw the line before it."""
+        """Take a piece of text, which may redraw the line before it.
+
+        Args:
+            text: The text.
+
+        Returns:
+            Its length.
+        """
         line = text.strip()
         if line and time.monotonic() - self.last >= self.every_s:
             self.last = time.monotonic()
@@ -60,9 +73,7 @@ class LogLines(io.TextIOBase):
         return len(text)
 
 
-# Go on after a cut connection, for as long as each try gets further.
-
-Result = TypeVar("Result")
+Done = TypeVar("Done")
 
 # Seconds before each further try; a try that brings bytes starts the list anew.
 PAUSES_S = [1.0, 3.0, 10.0, 30.0]
@@ -73,11 +84,18 @@ class Interrupted(Exception):  # noqa: N818 - no fault in itself: the work goes 
     """A transfer broke off for a reason that may pass; its text says why, without addresses."""
 
 
-def keep_trying(work: Callable[[], Result], arrived: Callable[[], int]) -> Result:
+def keep_trying(work: Callable[[], Done], arrived: Callable[[], int]) -> Done:
     """Repeat work that ends in `Interrupted`, until it is done or several tries in a row brought nothing.
 
-    `arrived` counts the bytes so far; while there are none, patience is short, for nothing is lost. Raises the last
-    `Interrupted`.
+    Args:
+        work: The work.
+        arrived: Counts the bytes so far; while there are none, patience is short, for nothing is lost.
+
+    Returns:
+        What the work returns.
+
+    Raises:
+        Interrupted: The last try broke off.
     """
     before, failed = arrived(), 0
     while True:
@@ -116,7 +134,7 @@ class _Transfer:
 
     @property
     def notes(self) -> Path:
-        """Remembers which version of the file the part is of."""
+        """The file that remembers which version the part is of."""
         return self.part.with_name(self.part.name + ".json")
 
     def arrived(self) -> int:
@@ -131,12 +149,24 @@ def fetch_file(
     about_bytes: float = 0.0,
     schemes: Sequence[str] = ("https",),
 ) -> str:
-    """Download a file and return its SHA-256; a part that an earlier run left is continued.
+    """Download a file; a part that an earlier run left is continued.
 
     The server is asked for the rest only if the file is still the same (Range with If-Range); else it starts anew.
-    `about_bytes` serves progress where the server names no size. `schemes` are allowed for the URL and for where it
-    leads. Raises `AccessError` when the server refuses, does not answer or sends other bytes than `sha256` says,
-    `ResourceError` when the disk is full, `UsageError` for another scheme.
+
+    Args:
+        url: Address of the file.
+        path: The file to write.
+        sha256: Checksum that it must have, in hexadecimal digits.
+        about_bytes: Size for the progress bar where the server names none.
+        schemes: Schemes that are allowed for the address and for where it leads.
+
+    Returns:
+        The SHA-256 of the file, in hexadecimal digits.
+
+    Raises:
+        AccessError: The server refuses, does not answer or sends other bytes than `sha256` says.
+        ResourceError: The disk is full.
+        UsageError: The address has another scheme.
     """
     _check_scheme(url, schemes)
     opener = urllib.request.build_opener(_Redirects(schemes))
@@ -158,12 +188,6 @@ def fetch_file(
     transfer.part.replace(path)
     transfer.notes.unlink()
     return found
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -224,7 +248,7 @@ def _store(answer: _Answer, transfer: _Transfer, asked_from: int) -> None:
 
 
 def _place(answer: _Answer, asked_from: int) -> tuple[int, int | None]:
-    """Where the bytes of an answer begin, and how long the whole file is where that is said."""
+    """Return where the bytes of an answer begin, and how long the whole file is where that is said."""
     if answer.status == 206:
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
         if found is None or int(found[1]) != asked_from:

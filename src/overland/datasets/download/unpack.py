@@ -1,4 +1,7 @@
-"""Archives from strangers: looked through before a byte is unpacked, then only what belongs to the dataset."""
+"""Archives from strangers: looked through before a byte is unpacked, then only what belongs to the dataset.
+
+The room on the disk is asked for before, and said plainly when it is gone.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +31,20 @@ __all__ = [
 ]
 
 
-# Room on the disk, asked for before and said plainly when it is gone.
-
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def check_space(folder: Path, needed_bytes: float, what: str) -> None:
-    """Make sure that the disk of a folder, which need not exist yet, has room; raises `ResourceError`."""
+    """Make sure that the disk of a folder has room.
+
+    Args:
+        folder: The folder, which need not exist yet.
+        needed_bytes: Room that is needed.
+        what: Subject of the message.
+
+    Raises:
+        ResourceError: It has less.
+    """
     parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(parent).free
     if free < needed_bytes:
@@ -46,7 +56,17 @@ def check_space(folder: Path, needed_bytes: float, what: str) -> None:
 
 @contextmanager
 def full_disk_as_error(folder: Path) -> Iterator[None]:
-    """Turn the system's "no space left" into `ResourceError`."""
+    """Turn the system's "no space left" into an error that says how to go on.
+
+    Args:
+        folder: The folder that is written to.
+
+    Yields:
+        Nothing; the work is done within.
+
+    Raises:
+        ResourceError: The disk is full.
+    """
     try:
         yield
     except OSError as error:
@@ -89,12 +109,20 @@ class _Member:
 
 
 def unpack_archive(archive: Path, folder: Path, marks: Sequence[str]) -> None:
-    """Unpack the dataset in a zip or tar file into a folder, without the folders that enclose it there.
+    """Unpack the dataset in a zip or tar file, without the folders that enclose it there.
 
-    The dataset's root is the highest folder in the archive that holds one of `marks`. Raises `DataError` before
-    anything is written for a path that leaves the folder, a link, a device, encryption, more than `MOST_MEMBERS`
-    members, `MOST_BYTES` or `MOST_RATIO` times the archive's size, and for an archive without the marks; during the
-    work when the archive is damaged. Raises `ResourceError` when the disk has no room.
+    The dataset's root is the highest folder in the archive that holds one of the marks.
+
+    Args:
+        archive: The file.
+        folder: The folder to unpack to.
+        marks: Names of which one lies at the dataset's root.
+
+    Raises:
+        DataError: Before anything is written, for a path that leaves the folder, a link, a device, encryption, more
+            than `MOST_MEMBERS` members, `MOST_BYTES` or `MOST_RATIO` times the archive's size, and for an archive
+            without the marks; during the work, when the archive is damaged.
+        ResourceError: The disk has no room.
     """
     with _damage_as_error(archive), _members(archive, folder) as members, full_disk_as_error(folder):
         _check(archive, members)
@@ -183,7 +211,7 @@ def _refuse(archive: Path, why: str) -> NoReturn:
 
 
 def _root(archive: Path, names: Sequence[str], marks: Sequence[str]) -> str:
-    """The path, with a slash at its end or empty, of the highest folder that holds a mark."""
+    """Return the path, with a slash at its end or empty, of the highest folder that holds a mark."""
     paths = [PurePosixPath(name).parts for name in names]
     roots = {parts[: parts.index(mark)] for parts in paths for mark in marks if mark in parts}
     if not roots:
