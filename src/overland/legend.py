@@ -1,4 +1,4 @@
-"""Class names, ids and colours: what the numbers of a mask mean."""
+"""Class names, ids and colours: the meaning of the numbers of a mask."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any
 
 from overland.errors import DataError
 
-__all__ = ["IGNORE_INDEX", "Color", "Legend", "legend_from_dict", "legend_from_names"]
+__all__ = ["IGNORE_INDEX", "Color", "Legend", "legend_from_dict", "legend_from_names", "match_classes"]
 
 IGNORE_INDEX = 255
+"""Id of pixels that are ignored: left out of loss and metrics, and nodata in a written mask."""
 Color = tuple[int, int, int]
+"""Red, green and blue, 0 to 255."""
 
 _BACKGROUND_NAMES = {"background", "_background_", "other", "no road", "non-road", "not road"}
 # Names seen in the field's public sets, so that a map looks as its reader expects without a colour table.
@@ -37,16 +39,16 @@ _KNOWN_COLORS: dict[str, Color] = {
 
 @dataclass(frozen=True)
 class Legend:
-    """The classes of a mask in the order of their ids, which are 0, 1, 2, ...
-
-    `background` is the id of the class that means "none of the others"; None when every class is land of its own.
-    `ignore_index` marks pixels without a label: left out of loss and metrics, and nodata in a written mask.
-    """
+    """The classes of a mask in the order of their ids, which are 0, 1, 2, ..."""
 
     names: tuple[str, ...]
+    """Names, all different."""
     colors: tuple[Color, ...]
+    """A colour for each class."""
     background: int | None = None
+    """Id of the class that means "none of the others"; None when every class is land of its own."""
     ignore_index: int = IGNORE_INDEX
+    """Id of pixels without a label: left out of loss and metrics, and nodata in a written mask."""
 
     def __post_init__(self) -> None:
         if not self.names or len(self.names) != len(self.colors):
@@ -64,17 +66,31 @@ class Legend:
 
     @property
     def is_binary(self) -> bool:
-        """Whether there is one class of interest on a background (so one score and a threshold decide)."""
+        """Whether there is one class of interest on a background (so one probability and a threshold decide)."""
         return self.num_classes == 2 and self.background == 0
 
     def id_from_name(self, name: str) -> int:
-        """Id of a class. Raises `DataError` when there is no class of that name."""
+        """Look up a class.
+
+        Args:
+            name: Its name.
+
+        Returns:
+            Its id.
+
+        Raises:
+            DataError: When there is no class of that name.
+        """
         if name not in self.names:
             raise DataError(f"There is no class {name!r}; the legend has {', '.join(self.names)}.")
         return self.names.index(name)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; `legend_from_dict` reads them back."""
+        """Return plain values for JSON, which `legend_from_dict` reads back.
+
+        Returns:
+            Names, colours, background and ignored id.
+        """
         return {
             "names": list(self.names),
             "colors": [list(color) for color in self.colors],
@@ -84,7 +100,17 @@ class Legend:
 
 
 def legend_from_dict(values: Mapping[str, Any]) -> Legend:
-    """Build a legend from what `Legend.to_dict` wrote. Raises `DataError` when a key is missing or malformed."""
+    """Build a legend from the values that `Legend.to_dict` gave.
+
+    Args:
+        values: The values.
+
+    Returns:
+        The legend.
+
+    Raises:
+        DataError: When a key is missing or malformed.
+    """
     try:
         background = values.get("background")
         return Legend(
@@ -100,8 +126,17 @@ def legend_from_dict(values: Mapping[str, Any]) -> Legend:
 def legend_from_names(names: Sequence[str] | Mapping[int, str], colors: Sequence[Color] | None = None) -> Legend:
     """Build a legend from class names, with colours that are easy to tell apart where none are given.
 
-    A mapping must have the ids 0, 1, 2, ... without a gap. The first class that is called background (or other)
-    becomes the background.
+    The first class that is called background (or other) becomes the background.
+
+    Args:
+        names: Names in the order of their ids, or by id; ids must be 0, 1, 2, ... without a gap.
+        colors: A colour for each class; None for colours of our own.
+
+    Returns:
+        The legend.
+
+    Raises:
+        DataError: For names that are twice there, and for ids with gaps.
     """
     if isinstance(names, Mapping):
         if sorted(names) != list(range(len(names))):
@@ -114,6 +149,32 @@ def legend_from_names(names: Sequence[str] | Mapping[int, str], colors: Sequence
     if colors is None:
         colors = _default_colors(ordered, background)
     return Legend(names=ordered, colors=tuple(colors), background=background)
+
+
+def match_classes(legend: Legend, other: Legend, names: tuple[str, str]) -> tuple[int, ...]:
+    """Find the classes of another raster by their names, since their ids may come in another order.
+
+    Args:
+        legend: The legend that decides.
+        other: The legend of the other raster.
+        names: The files, for the error.
+
+    Returns:
+        For each id of `other` the id of the class of that name in `legend`.
+
+    Raises:
+        DataError: When `other` has a class that `legend` has not.
+    """
+    # Capitals are told apart only where the names need it.
+    plain = str.casefold if len({name.casefold() for name in legend.names}) == legend.num_classes else str
+    ids = {plain(name): index for index, name in enumerate(legend.names)}
+    unknown = [name for name in other.names if plain(name) not in ids]
+    if unknown:
+        raise DataError(
+            f"{names[1]} has the class {unknown[0]!r}, and {names[0]} has {', '.join(legend.names)}. Classes are "
+            "compared by name; give names in the order of the ids to compare by id."
+        )
+    return tuple(ids[plain(name)] for name in other.names)
 
 
 def _color_from_values(values: Sequence[int]) -> Color:

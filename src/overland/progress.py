@@ -10,9 +10,12 @@ from contextlib import contextmanager
 
 __all__ = ["Advance", "format_seconds", "track"]
 
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
+
+_package = logging.getLogger("overland")
 
 Advance = Callable[[float], None]
+"""A function that is told the amount of work done since it was last called."""
 _LINE_EVERY_S = 10.0
 
 
@@ -32,7 +35,7 @@ def track(description: str, total: float, unit: str, *, rate: Callable[[], str] 
     Yields:
         A function that is called with the amount done since its last call, in `unit`.
     """
-    if logger.level > logging.INFO:
+    if max(logger.level, _package.level) > logging.INFO:
         yield lambda amount: None
     elif sys.stderr.isatty():
         with _bar(description, total, unit, rate) as advance:
@@ -44,7 +47,14 @@ def track(description: str, total: float, unit: str, *, rate: Callable[[], str] 
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration as people say it: 9 s, 1 min 5 s, 2 h 10 min."""
+    """Say a duration as people do: 9 s, 1 min 5 s, 2 h 10 min.
+
+    Args:
+        seconds: The duration.
+
+    Returns:
+        The text.
+    """
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

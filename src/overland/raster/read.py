@@ -89,6 +89,8 @@ class Scene:
         except BaseException:
             self.close()
             raise
+        # Found out and kept by those who read class ids.
+        self.is_white_on_nodata: bool | None = None
         self._marked_alpha: int | None = next(
             (i for i, kind in enumerate(self._dataset.colorinterp, 1) if kind == ColorInterp.alpha), None
         )
