@@ -46,6 +46,7 @@ from overland.synthetic.surface import (
 
 __all__ = [
     "LANDSCAPE_LEGEND",
+    "SMALLEST_SIDE",
     "Landscape",
     "Look",
     "Road",
@@ -127,7 +128,7 @@ LANDSCAPE_LEGEND = Legend(
     colors=((222, 206, 140), (228, 87, 46), (128, 64, 92), (46, 112, 62), (58, 124, 196)),
 )
 _CRS = "EPSG:32633"
-_SMALLEST_PX = 64
+SMALLEST_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -167,10 +168,10 @@ def synthetic_landscape(seed: int, height: int, width: int, *, resolution_m: flo
 
     Raises `UsageError` for a scene smaller than 64 pixels, a resolution that is not positive or a negative seed.
     """
-    if seed < 0 or min(height, width) < _SMALLEST_PX or resolution_m <= 0:
+    if seed < 0 or min(height, width) < SMALLEST_SIDE or resolution_m <= 0:
         raise UsageError(
             f"A landscape of {height} x {width} pixels at {resolution_m} m from seed {seed} cannot be made; ask for at "
-            f"least {_SMALLEST_PX} x {_SMALLEST_PX} pixels, a resolution above 0 and a seed of 0 or more."
+            f"least {SMALLEST_SIDE} x {SMALLEST_SIDE} pixels, a resolution above 0 and a seed of 0 or more."
         )
     site = Site(height, width, resolution_m)
     plan_rng, picture_rng, camera_rng = np.random.default_rng([seed, height, width]).spawn(3)

@@ -1,11 +1,12 @@
-"""Demo: the whole job on a made landscape, from data to map to report."""
+"""Demo: the whole chain on a synthetic landscape, from data to map to report."""
 
 from __future__ import annotations
 
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,69 +17,127 @@ from shapely import LineString
 from overland.errors import UsageError
 from overland.progress import format_seconds, track
 from overland.raster import create_raster, write_class_map
-from overland.synthetic import LANDSCAPE_LEGEND, Landscape, synthetic_landscape
+from overland.result import Result
+from overland.synthetic import LANDSCAPE_LEGEND, SMALLEST_SIDE, Landscape, synthetic_landscape
 from overland.vector import Layer, write_features
 from overland.workflows.check_data import check_data
 from overland.workflows.evaluate import evaluate
 from overland.workflows.evaluate_map import evaluate_map
 from overland.workflows.predict import predict
-from overland.workflows.report import make_report
+from overland.workflows.report import report
 from overland.workflows.train import train
 from overland.workflows.vectorize import vectorize
 
-__all__ = ["demo"]
+__all__ = ["DemoResult", "demo"]
 
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
 _SPLITS = {"train": 40, "val": 6, "test": 8}
 _SIDE = 512
-_MAP_SIDE = 4096
+
+
+@dataclass(frozen=True)
+class DemoResult(Result):
+    """The files of a demo and its scores.
+
+    Attributes:
+        output: The folder of everything.
+        report: The HTML page.
+        model: The trained model.
+        scene: The large scene.
+        mask: Its class map.
+        roads: Its road graph.
+        polygons: Its polygons.
+        synthetic: True: the imagery is made up, and so are the scores no evidence for real imagery.
+        check: True where the data check found no error.
+        val: Headline score on the validation images.
+        test: Headline score on unseen scenes.
+        map: Headline score of the class map.
+        mpx_per_s: Millions of pixels mapped in a second.
+        road_m: Length of the roads in metres.
+        polygons_count: Number of polygons.
+        seconds: Time of it all.
+    """
+
+    output: str
+    report: str
+    model: str
+    scene: str
+    mask: str
+    roads: str
+    polygons: str
+    synthetic: bool
+    check: bool
+    val: Mapping[str, Any]
+    test: Mapping[str, Any]
+    map: Mapping[str, Any]
+    mpx_per_s: float
+    road_m: float | None
+    polygons_count: int | None
+    seconds: float
 
 
 def demo(
-    output: str | Path = "demo",
     *,
+    output: str | Path = "demo",
     seed: int = 0,
     epochs: int | None = None,
-    map_side: int = _MAP_SIDE,
+    map_side: int = 4096,
     overwrite: bool = False,
-) -> dict[str, Any]:
-    """Make scenes, check them, train, evaluate on unseen ones, map a large one, vectorise the map, report.
+) -> DemoResult:
+    """Run the whole chain on a synthetic landscape: data, training, map, roads, report.
 
-    Everything is made: the scores say that the code runs, nothing about real imagery. `map_side` is the side of the
-    large scene in pixels. Gives the paths of what was made and the scores. The same seed gives the same bytes.
+    Takes a few minutes on two CPU cores and needs the extra train. The landscape is synthetic, so its scores are
+    evidence that the code runs and of nothing else. The same seed gives the same bytes.
+
+    Args:
+        output: Folder for everything.
+        seed: Seed of the landscape, the training and the map.
+        epochs: Passes over the training scenes, in place of the recipe's.
+        map_side: Side of the scene to map, in pixels.
+        overwrite: Replace an earlier demo in that folder.
+
+    Returns:
+        The paths of what was made, and the scores.
+
+    Raises:
+        UsageError: An option makes no sense, or the folder holds something else.
+        MissingExtraError: The extra train is not installed.
     """
+    if map_side < SMALLEST_SIDE or seed < 0 or (epochs is not None and epochs < 1):
+        raise UsageError(
+            f"map_side is {map_side}, seed {seed} and epochs {epochs}; a side has {SMALLEST_SIDE} pixels or more, a "
+            "seed is 0 or more, epochs are 1 or more."
+        )
     folder = _free_folder(Path(output), overwrite)
     started = time.monotonic()
-    step = _steps(7)
-
-    step("making scenes")
+    logger.info("[1/7] making scenes")
     data = _make_dataset(folder / "landscape", seed)
     scene = _make_scene(folder / "scene.tif", seed, map_side)
-
-    step("checking the data")
+    logger.info("[2/7] checking the data")
     check = check_data(data)
-
-    step("training a small network")
-    settings: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    logger.info("[3/7] training a small network")
     trained = train(
-        data, recipe="demo", synthetic=True, seed=seed, project=str(folder), name="demo", exist_ok=True, **settings
+        data,
+        recipe="demo",
+        synthetic=True,
+        seed=seed,
+        epochs=epochs,
+        project=str(folder),
+        name="demo",
+        exist_ok=True,
     )
-
-    step("evaluating on unseen scenes")
+    logger.info("[4/7] evaluating on unseen scenes")
     scores = evaluate(trained.model, data, split="test", output=folder / "test")
-
-    step("mapping the large scene")
+    logger.info("[5/7] mapping the large scene")
     mask = folder / "map.tif"
     predicted = predict(trained.model, [scene], mask)
     mapped = evaluate_map(mask, folder / "scene_truth.tif", output=folder / "map-scores")
-
-    step("drawing roads and polygons")
+    logger.info("[6/7] drawing roads and polygons")
     roads = vectorize(mask, folder / "roads.gpkg", kind="roads")
     polygons = vectorize(mask, folder / "polygons.gpkg", kind="polygons")
-
-    step("writing the report")
-    page = make_report(
+    logger.info("[7/7] writing the report")
+    page = report(
         folder / "demo",
         output=folder / "report.html",
         evaluation=folder / "test",
@@ -86,25 +145,26 @@ def demo(
         mask=mask,
         roads=folder / "roads.gpkg",
     )
-    logger.info("Done in %s. Open %s", format_seconds(time.monotonic() - started), folder / "report.html")
-    return {
-        "output": str(folder),
-        "report": page["report"],
-        "model": trained.model,
-        "scene": str(scene),
-        "mask": str(mask),
-        "roads": str(folder / "roads.gpkg"),
-        "polygons": str(folder / "polygons.gpkg"),
-        "synthetic": True,
-        "check": check["ok"],
-        "val": trained.val["headline"],
-        "test": scores["headline"],
-        "map": mapped["headline"],
-        "mpx_per_s": predicted.get("mpx_per_s"),
-        "road_km": roads.length_m,
-        "polygons_count": polygons.polygons,
-        "seconds": round(time.monotonic() - started, 1),
-    }
+    seconds = time.monotonic() - started
+    logger.info("Done in %s. Open %s", format_seconds(seconds), page.report)
+    return DemoResult(
+        output=str(folder),
+        report=str(page.report),
+        model=trained.model,
+        scene=str(scene),
+        mask=str(mask),
+        roads=str(roads.output),
+        polygons=str(polygons.output),
+        synthetic=True,
+        check=check.ok,
+        val=trained.val["headline"],
+        test=scores.headline,
+        map=mapped.headline,
+        mpx_per_s=predicted.mpx_per_s,
+        road_m=roads.length_m,
+        polygons_count=polygons.polygons,
+        seconds=round(seconds, 1),
+    )
 
 
 def _free_folder(folder: Path, overwrite: bool) -> Path:
@@ -120,17 +180,6 @@ def _free_folder(folder: Path, overwrite: bool) -> Path:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _steps(count: int) -> Callable[[str], None]:
-    number = 0
-
-    def step(text: str) -> None:
-        nonlocal number
-        number += 1
-        logger.info("[%d/%d] %s", number, count, text)
-
-    return step
 
 
 def _make_dataset(folder: Path, seed: int) -> Path:
