@@ -50,7 +50,7 @@ def main() -> None:
             name=name,
             exist_ok=True,
         )
-        print(name, trained.val["headline"])
+        print(name, trained.val.headline)
         copy_model(Path(trained.model), TARGET / name)
 
 

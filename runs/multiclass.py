@@ -40,11 +40,11 @@ def main() -> None:
 
 
 def _summary(trained: ol.Result) -> dict[str, Any]:
-    pooled = trained.val["pooled"]
+    pooled = trained.val.pooled
     return {
         "run": trained.run,
         "seconds": trained.seconds,
-        "images": trained.val["images"],
+        "images": trained.val.images,
         "miou_pooled": pooled["miou"],
         "pixel_accuracy": pooled["pixel_accuracy"],
         "iou": {name: scores["iou"] for name, scores in pooled["classes"].items()},

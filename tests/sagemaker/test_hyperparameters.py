@@ -86,8 +86,8 @@ def test_everything_that_is_wrong_is_named_at_once():
 
 
 def test_settings_of_ours_go_with_the_built_in_algorithm_where_it_has_no_word():
-    config = config_of(loss='{"cross_entropy": 1}', flip="false", seed="7", device="cpu")
-    assert (config.loss, config.flip, config.seed) == ({"cross_entropy": 1}, False, 7)
+    config = config_of(loss='{"cross_entropy": 1}', flipud="false", seed="7", device="cpu")
+    assert (config.loss, config.flipud, config.seed) == ({"cross_entropy": 1}, False, 7)
     with pytest.raises(UsageError, match="batch is no hyperparameter"):
         config_of(batch="4")
 
@@ -100,18 +100,24 @@ def test_a_recipe_takes_every_setting_as_text():
             "lr": "1e-3",
             "batch": "4",
             "bands": "1,2,3",
-            "mirror": "False",
+            "fliplr": "False",
             "encoder": "null",
             "min_foreground": "0.1",
             "chips": "grid",
-            "monitor": "none",
+            "monitor": "loss",
             "num_classes": "2",
         }
     )
     config = train_settings_from_source(job.recipe, job.settings)
     assert (config.model["width"], config.lr, config.batch, config.bands) == (8, 1e-3, 4, (1, 2, 3))
-    assert (config.mirror, config.encoder, config.min_foreground, config.monitor) == (False, None, 0.1, "none")
+    assert (config.fliplr, config.encoder, config.min_foreground, config.monitor) == (False, None, 0.1, "loss")
     assert job.num_classes == 2
+
+
+@pytest.mark.parametrize("texts", [{**LEAST, "epochs": "2"}, {"recipe": "unet-small", "epochs": "2"}])
+def test_keys_that_the_service_adds_are_left_aside(texts: dict[str, str]):
+    added = {"_tuning_objective_metric": "validation:mIOU", "sagemaker_region": '"eu-west-1"', "sagemaker_job": "x"}
+    assert settings_from_hyperparameters({**texts, **added}) == settings_from_hyperparameters(texts)
 
 
 def test_a_recipe_names_what_is_wrong_too():

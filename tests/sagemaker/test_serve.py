@@ -20,8 +20,8 @@ PROBLEM = "application/problem+json"
 
 
 @pytest.fixture(scope="module")
-def client(desk: JobQueue) -> Iterator[TestClient]:
-    with TestClient(make_sagemaker_app(desk), raise_server_exceptions=False) as client:
+def client(queue: JobQueue) -> Iterator[TestClient]:
+    with TestClient(make_sagemaker_app(queue), raise_server_exceptions=False) as client:
         deadline = time.monotonic() + 60
         while client.get("/ping").status_code != 200 and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -77,11 +77,11 @@ def test_other_forms_are_refused(
     ("body", "status"), [(b"", 422), (b"<xml/>", 415), (b"\x89PNG\r\n\x1a\n broken", 422), (bytes(1_000_001), 413)]
 )
 def test_what_is_no_image_is_a_problem_and_leaves_nothing(
-    client: TestClient, desk: JobQueue, body: bytes, status: int
+    client: TestClient, queue: JobQueue, body: bytes, status: int
 ) -> None:
     answer = invoke(client, body, "image/png")
     assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM)
-    assert [path.name for path in desk.folder.iterdir()] == ["desk.lock"]
+    assert [path.name for path in queue.folder.iterdir()] == ["queue.lock"]
 
 
 def test_nothing_else_is_served(client: TestClient) -> None:
@@ -92,5 +92,5 @@ def test_nothing_else_is_served(client: TestClient) -> None:
 def test_two_models_are_one_too_many(tmp_path: Path) -> None:
     for name in ("best", "last"):
         threshold_bundle(tmp_path / name, bands=3)
-    with JobQueue(tmp_path) as desk, pytest.raises(UsageError, match="several models"):
-        make_sagemaker_app(desk)
+    with JobQueue(tmp_path) as queue, pytest.raises(UsageError, match="several models"):
+        make_sagemaker_app(queue)

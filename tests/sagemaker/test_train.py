@@ -17,13 +17,13 @@ from overland.bundle import load_bundle
 from overland.errors import DataError, UsageError
 from overland.sagemaker import train as sagemaker_train
 from overland.sagemaker.job import StopRequest, read_job
-from overland.sagemaker.train import _epochs_kept, train_job
+from overland.sagemaker.train import TrainJobResult, _epochs_kept, train_job
 from sagemaker_made import TINY, write_job
 
 METRIC = re.compile(r"#quality_metric\. host: algo-1, epoch: (\d+), ([\w: ]+): ([\d.e-]+) \.$")
 
 
-def run_scene(root: Path, **environ: str) -> tuple[dict[str, object], list[tuple[str, ...]]]:
+def run_scene(root: Path, **environ: str) -> tuple[TrainJobResult, list[tuple[str, ...]]]:
     said: list[str] = []
     values = train_job(root, environ, said.append)
     found = [METRIC.search(line) for line in said]
@@ -32,7 +32,7 @@ def run_scene(root: Path, **environ: str) -> tuple[dict[str, object], list[tuple
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object], list[tuple[str, ...]]]:
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainJobResult, list[tuple[str, ...]]]:
     """A job as road masks are mostly written, 0 and 255, with the label map that this needs."""
     label_map = {"map": {"0": 0, "1": 255}}
     hyperparameters = {**TINY, "num_classes": "2", "num_training_samples": "3"}
@@ -42,7 +42,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, obje
 
 def test_the_model_folder_holds_the_bundle_alone(done):
     root, values, _ = done
-    assert values["model"] == str(root / "model")
+    assert values.model == str(root / "model")
     bundle = load_bundle(root / "model")
     assert bundle.legend.num_classes == 2
     assert sorted(path.name for path in (root / "model").iterdir()) == [
@@ -59,7 +59,7 @@ def test_figures_and_tables_are_in_the_output_folder(done):
     names = {path.name for path in (root / "output" / "data").iterdir()}
     assert {"results.csv", "results.png", "confusion_matrix.png", "metrics.json", "args.yaml"} <= names
     assert not (root / "output" / "failure").exists()
-    assert not values["stopped"]
+    assert not values.stopped
 
 
 def test_each_epoch_has_its_lines_and_the_model_the_last_ones(done):
@@ -67,7 +67,7 @@ def test_each_epoch_has_its_lines_and_the_model_the_last_ones(done):
     epochs = [int(epoch) for epoch, name, _ in metrics if name == "train loss"]
     assert epochs == [0, 1]
     last = {name: float(value) for _, name, value in metrics}
-    assert last["validation mIOU"] == pytest.approx(values["val"]["pooled"]["miou"], abs=1e-5)
+    assert last["validation mIOU"] == pytest.approx(values.val["pooled"]["miou"], abs=1e-5)
     assert last["validation pixel_accuracy"] > 0.5
 
 
@@ -111,12 +111,13 @@ def test_a_model_that_cannot_be_scored_in_time_is_handed_over_as_it_is(
     job = read_job(root, {})
     (job.run / "weights").mkdir(parents=True)
     for name in ("args.yaml", "weights/best.ckpt", "weights/last.ckpt"):
-        (job.run / name).write_text("epochs: 9\n")
+        (job.run / name).write_text("data: /data\nepochs: 9\n")
     (job.run / "results.csv").write_text("epoch\n4\n")
     os.utime(job.run / "weights" / "last.ckpt")
 
     def save_and_score(resume: Path) -> None:
-        assert yaml.safe_load((resume / "args.yaml").read_text()) == {"epochs": 4, "minutes": 0.0}
+        values = yaml.safe_load((resume / "args.yaml").read_text())
+        assert (values["data"], values["epochs"], values["minutes"]) == ("/data", 4, 0.0)
         (resume / "weights" / "best").mkdir()
         (resume / "weights" / "best" / "overland.json").write_text("{}")
         time.sleep(30)
@@ -126,5 +127,5 @@ def test_a_model_that_cannot_be_scored_in_time_is_handed_over_as_it_is(
     stop = StopRequest()
     stop.asked_at = time.monotonic()
     values = sagemaker_train._stop(job, stop)
-    assert values["model"] == str(root / "model")
+    assert values.model == str(root / "model")
     assert (root / "model" / "overland.json").is_file()

@@ -34,7 +34,7 @@ def test_every_score_has_its_name_and_one_that_does_not_exist_has_no_line():
 
 def test_the_model_s_own_scores_come_last():
     said: list[str] = []
-    MetricLines("algo-1", said.append).final({"pooled": {"pixel_accuracy": 0.97, "miou": 0.8}})
+    MetricLines("algo-1", said.append).final({"pixel_accuracy": 0.97, "miou": 0.8})
     assert "epoch: 0, validation pixel_accuracy: 0.97 ." in said[0]
     assert re.search(MIOU, said[1])[1] == "0.8"
 

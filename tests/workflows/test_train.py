@@ -63,7 +63,7 @@ def test_the_bundle_carries_everything(run):
     assert bundle.threshold == run.threshold
     assert bundle.training["lr"] == 0.01
     assert bundle.data["images"] == {"train": 4, "val": 2}
-    assert bundle.metrics["val"]["headline"]["value"] == run.val["headline"]["value"]
+    assert bundle.metrics["val"]["headline"]["value"] == run.val.headline["value"]
     assert not bundle.data["synthetic"]
     assert bundle.halo in range(0, 13, 4)
     assert bundle.bytes_per_pixel is None or 8 * 4 <= bundle.bytes_per_pixel < 2000
@@ -72,8 +72,8 @@ def test_the_bundle_carries_everything(run):
 
 
 def test_the_model_learned_and_says_so(run):
-    assert run.val["headline"]["value"] > 0.7
-    assert run.val["headline"]["key"] == "iou"
+    assert run.val.headline["value"] > 0.7
+    assert run.val.headline["key"] == "iou"
     json.dumps(run.to_dict())
 
 
@@ -169,8 +169,8 @@ def test_the_fault_of_a_class_for_ignored_pixels_is_trained_but_scored_without_i
     bundle = load_bundle(trained.model)
     assert bundle.legend.names == ("background", "road", "ignored")
     assert bundle.num_outputs == 3
-    pooled = trained.val["pooled"]
-    assert trained.val["headline"]["key"] == "miou_without_unknown"
+    pooled = trained.val.pooled
+    assert trained.val.headline["key"] == "miou_without_unknown"
     assert pooled["miou_without_unknown"] == pytest.approx(
         np.mean([pooled["classes"][name]["iou"] for name in ("background", "road")])
     )
@@ -196,7 +196,7 @@ def test_validation_images_without_any_road_are_no_reason_to_lose_the_model(tmp_
     # A model that is sure of nothing finds no road either.
     monkeypatch.setattr("overland.workflows.evaluate._threshold", lambda bundle, threshold: 1.0)
     trained = train(data, project=str(tmp_path / "runs"), **SETTINGS | {"epochs": 1})
-    assert np.isnan(trained.val["pooled"]["classes"]["road"]["iou"])
+    assert np.isnan(trained.val.pooled["classes"]["road"]["iou"])
     assert load_bundle(trained.model).graph_path.is_file()
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from overland.cli.console import Outcome, common_options, examples, limit_options
+from overland.cli.console import AMOUNTS, Outcome, common_options, examples
+from overland.cli.signature import options_from
+
+if TYPE_CHECKING:
+    from overland.sagemaker.train import TrainJobResult
 
 __all__ = ["command"]
 
@@ -68,7 +71,9 @@ def train(root: Path) -> Outcome:
     envvar="SAGEMAKER_BIND_TO_PORT",
     help="Port to listen on; 0 takes a free one. Also SAGEMAKER_BIND_TO_PORT.",
 )
-@limit_options(*_LIMITS)
+@options_from(
+    "overland.web.jobs.limits:Limits", *_LIMITS, types={name: AMOUNTS[name] for name in _LIMITS if name in AMOUNTS}
+)
 @common_options
 def serve(root: Path, host: str, port: int, **limits: Any) -> Outcome:
     """Answer for a model: what a SageMaker container does when it is started with `serve`.
@@ -83,15 +88,15 @@ def serve(root: Path, host: str, port: int, **limits: Any) -> Outcome:
     import_extra("uvicorn", "web", "The endpoint")
     from overland.sagemaker.serve import make_sagemaker_app
     from overland.web.jobs.limits import Limits
-    from overland.web.rest.server import serve as serve_models
+    from overland.web.rest.server import run_server
 
     model = Path(os.environ.get("SM_MODEL_DIR") or root / "model")
-    serve_models(model, host=host, port=port, limits=Limits(**limits), app=make_sagemaker_app)
+    run_server(model, host=host, port=port, limits=Limits(**limits), app=make_sagemaker_app)
     return Outcome({}, "")
 
 
-def _text(result: Mapping[str, Any]) -> str:
-    model = f"Model: {result['model']}" if result["model"] else "No model: the job was stopped in its first epoch."
-    if result["stopped"]:
-        return f"Stopped; the next job with these checkpoints goes on from {result['run']}.\n{model}"
-    return f"{model}\nFigures and tables: {result['output']}"
+def _text(result: TrainJobResult) -> str:
+    model = f"Model: {result.model}" if result.model else "No model: the job was stopped in its first epoch."
+    if result.stopped:
+        return f"Stopped; the next job with these checkpoints goes on from {result.run}.\n{model}"
+    return f"{model}\nFigures and tables: {result.output}"

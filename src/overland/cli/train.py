@@ -30,9 +30,9 @@ _GROUPS = {
 
 
 def _show(result: TrainResult) -> str:
-    headline = result.val["headline"]
+    headline = result.val.headline
     name = f"IoU of {headline['class']}" if headline["class"] else "mean IoU"
-    synthetic = " on synthetic scenes" if result.val["synthetic"] else ""
+    synthetic = " on synthetic scenes" if result.val.synthetic else ""
     interval = f" ({headline['confidence']:.0%} interval {headline['low']:.4f} to {headline['high']:.4f})"
     # Of one image there is none.
     known = interval if math.isfinite(headline["low"]) else ""

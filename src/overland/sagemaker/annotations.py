@@ -1,4 +1,4 @@
-"""What the annotations of a job hold, looked at before anything is trained: class ids, or what "ignore" swallows."""
+"""Checks of a job's annotations before anything is trained: they hold class ids, and "ignore" swallows none."""
 
 from __future__ import annotations
 
@@ -22,8 +22,15 @@ def check_annotations(data: Path, num_classes: int | None) -> None:
     """Refuse annotations without a label map whose values are no class ids.
 
     255 means "ignore" in this contract. So masks of 0 and 255, as most programs write roads, have one class and nothing
-    to learn: a published run scored mIOU 0.5 and pixel accuracy 1.0 in all of its 100 epochs that way. Raises
-    `DataError` with the label map that they need, for ids beyond `num_classes`, and for annotations among the images.
+    to learn: a published run scored mIOU 0.5 and pixel accuracy 1.0 in all of its 100 epochs that way.
+
+    Args:
+        data: Folder of the four channels.
+        num_classes: Number of classes that the job says it has.
+
+    Raises:
+        DataError: The annotations need a label map, which the message holds; ids are beyond the number of classes; or
+            annotations lie among the images.
     """
     for split in ("train", "validation"):
         if (data / split / f"{split}_annotation").is_dir():
@@ -40,7 +47,15 @@ def check_annotations(data: Path, num_classes: int | None) -> None:
 
 
 def check_num_classes(dataset: Dataset, num_classes: int | None) -> None:
-    """Raise `DataError` when a dataset has another number of classes than the job says."""
+    """Refuse a dataset of another number of classes than the job says.
+
+    Args:
+        dataset: The dataset.
+        num_classes: Number of classes that the job says it has; None where it says nothing.
+
+    Raises:
+        DataError: The numbers differ.
+    """
     found = dataset.legend.num_classes
     if num_classes is None or found == num_classes:
         return
@@ -52,7 +67,7 @@ def check_num_classes(dataset: Dataset, num_classes: int | None) -> None:
 
 
 def _values_in(folder: Path) -> set[int]:
-    """The values in the first bands of annotations spread over a folder; colours are left to the reader of the set."""
+    """Collect the values in the first bands of a folder's annotations; colours are left to the dataset's reader."""
     paths = list_images(folder)
     found: set[int] = set()
     for path in paths[:: max(1, len(paths) // _SAMPLED)]:

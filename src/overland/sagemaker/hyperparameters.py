@@ -1,4 +1,8 @@
-"""From the texts of a job to the settings of a training run: the built-in algorithm's words, or a recipe's."""
+"""From the texts of a job to the settings of a training run: the built-in algorithm's words, or a recipe's.
+
+`RULES` are the hyperparameters of SageMaker's built-in semantic segmentation: name, kind, range and default of each.
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/segmentation-hyperparameters.html
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from typing import Any
 import yaml
 
 from overland.errors import UsageError
+from overland.sagemaker.job import SERVICE_PREFIXES
 from overland.text import closest_name
 from overland.training.settings import TrainSettings, recipe_names, train_settings_from_mapping
 
@@ -25,14 +30,16 @@ __all__ = [
 ]
 
 
-# The hyperparameters of SageMaker's built-in semantic segmentation: name, kind, range and default of each.
-#
-# Source: https://docs.aws.amazon.com/sagemaker/latest/dg/segmentation-hyperparameters.html
-
-
 @dataclass(frozen=True)
 class Rule:
-    """How a text becomes a value: `parse` raises ValueError for one that is not `expected`."""
+    """The way from the text of a hyperparameter to its value.
+
+    Args:
+        parse: Text to value; raises ValueError for one that is not expected.
+        expected: Description of a right value, for messages.
+        default: Value where none is given.
+        is_required: Whether one must be given.
+    """
 
     parse: Callable[[str], Any]
     expected: str
@@ -86,7 +93,7 @@ def _epochs(text: str) -> tuple[int, ...]:
     return epochs
 
 
-_SHARE = "a number from 0 to 1"
+_FRACTION = "a number from 0 to 1"
 
 RULES: Mapping[str, Rule] = {
     "num_classes": _whole(2, 254, is_required=True),
@@ -99,30 +106,38 @@ RULES: Mapping[str, Rule] = {
     "epochs": _whole(1, None, 10),
     "learning_rate": _number(0.001, "a number above 0, at most 1", lambda value: 0 < value <= 1),
     "lr_scheduler": _choice("poly", "cosine", "step"),
-    "lr_scheduler_factor": _number(0.1, _SHARE, lambda value: 0 <= value <= 1),
+    "lr_scheduler_factor": _number(0.1, _FRACTION, lambda value: 0 <= value <= 1),
     "lr_scheduler_step": Rule(_epochs, "epochs that grow, such as 10, 20"),
     "mini_batch_size": _whole(1, None, 16),
     "validation_mini_batch_size": _whole(1, None, 16),
     "optimizer": _choice("sgd", "adam", "adagrad", "nag", "rmsprop"),
     "momentum": _number(0.9, "a number above 0 and below 1", lambda value: 0 < value < 1),
     "weight_decay": _number(0.0001, "a number above 0 and below 1", lambda value: 0 < value < 1),
-    "gamma1": _number(0.9, _SHARE, lambda value: 0 <= value <= 1),
+    "gamma1": _number(0.9, _FRACTION, lambda value: 0 <= value <= 1),
     "gamma2": _number(0.9, "a number from 0 to below 1", lambda value: 0 <= value < 1),
     "early_stopping": _switch(False),
     "early_stopping_patience": _whole(1, None, 4),
     "early_stopping_min_epochs": _whole(0, None, 5),
-    "early_stopping_tolerance": _number(0.0, _SHARE, lambda value: 0 <= value <= 1),
+    "early_stopping_tolerance": _number(0.0, _FRACTION, lambda value: 0 <= value <= 1),
     "syncbn": _switch(False),
 }
 
 
 def values_from_texts(texts: Mapping[str, str]) -> dict[str, Any]:
-    """The value of every hyperparameter, its default where none is given; for texts without `problems_of`."""
+    """Return the value of every hyperparameter, its default where none is given.
+
+    Args:
+        texts: Texts by name, for which `problems_of` finds nothing.
+    """
     return {name: rule.parse(texts[name]) if name in texts else rule.default for name, rule in RULES.items()}
 
 
 def problems_of(texts: Mapping[str, str]) -> list[str]:
-    """What is wrong with the hyperparameters among `texts` that `RULES` knows, a sentence each."""
+    """Return a sentence for each thing that is wrong with the hyperparameters that `RULES` knows.
+
+    Args:
+        texts: Texts by name.
+    """
     problems = []
     for name, rule in RULES.items():
         if name in texts and not _is_parsed(rule, texts[name]):
@@ -147,7 +162,7 @@ _RECIPES = {"fcn": "road-fcn", "psp": "road-psp", "deeplab": "road-deeplabv3"}
 # The three networks want it, and the built-in algorithm rounds up to it.
 _SIDE_OF = 8
 # The job decides where its run lies.
-_OURS = ("project", "name", "exist_ok")
+_OURS = ("project", "name", "exist_ok", "reproduce")
 # Ours too, but of another name in the built-in algorithm.
 _TRANSLATED = (
     *("model", "encoder", "encoder_weights", "batch", "imgsz", "lr", "schedule", "lr_factor", "lr_epochs"),
@@ -157,10 +172,14 @@ _TRANSLATED = (
 
 @dataclass(frozen=True)
 class JobSettings:
-    """What to train with: a recipe and settings on top, as `overland.workflows.train` takes them.
+    """A recipe and settings on top, as `overland.train` takes them.
 
-    `num_classes` and `num_training_samples` are what the job says of its data, None where it says nothing. `notes` tell
-    in one line each what of the hyperparameters is not used, and why.
+    Args:
+        recipe: Name of the recipe.
+        settings: Settings that win over it.
+        num_classes: Number of classes that the job says its data have; None where it says nothing.
+        num_training_samples: Number of training images that the job says it has; None where it says nothing.
+        notes: Hyperparameters that are not used and why, a sentence each.
     """
 
     recipe: str
@@ -174,8 +193,19 @@ def settings_from_hyperparameters(texts: Mapping[str, str]) -> JobSettings:
     """Check the hyperparameters of a job and translate them.
 
     With `recipe` they are settings of Overland, else those of the built-in algorithm; settings that the built-in
-    algorithm has no word for may be added to it. Raises one `UsageError` that names everything that is wrong.
+    algorithm has no word for may be added to it. Keys that the service itself adds (`_tuning_objective_metric`,
+    `sagemaker_...`) are left aside.
+
+    Args:
+        texts: Texts by name.
+
+    Returns:
+        The recipe with its settings.
+
+    Raises:
+        UsageError: Anything is wrong; the one message names all of it.
     """
+    texts = {name: text for name, text in texts.items() if not name.startswith(SERVICE_PREFIXES)}
     return _of_recipe(texts) if "recipe" in texts else _of_built_in(texts)
 
 
@@ -254,7 +284,7 @@ def _side(crop_size: int) -> int:
 
 
 def _unused(values: Mapping[str, Any], texts: Mapping[str, str]) -> list[str]:
-    """What was asked for and is done in another way."""
+    """Return a sentence for each hyperparameter that is done in another way."""
     notes = []
     if _side(values["crop_size"]) != values["crop_size"]:
         notes.append(f"crop_size {values['crop_size']} becomes {_side(values['crop_size'])}, a multiple of {_SIDE_OF}.")
@@ -276,11 +306,11 @@ def _own_names() -> list[str]:
 
 
 def _own_settings(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """Settings of Overland from texts, and what is wrong with those that are none."""
+    """Read settings of Overland from texts; the second list tells what is wrong with the others."""
     values = {name: _value_from_text(name, text) for name, text in texts.items()}
     accepted: dict[str, Any] = {}
     wrong: dict[str, str] = {}
-    # Some settings make sense beside others alone, in whatever order they come: hence twice.
+    # Some settings make sense only with others, in whatever order they come: hence twice.
     for name in [*values, *values]:
         try:
             train_settings_from_mapping({**accepted, name: values[name]}, _WHERE)

@@ -19,6 +19,7 @@ from overland.errors import DataError, UsageError
 
 __all__ = [
     "CHANNELS",
+    "SERVICE_PREFIXES",
     "Job",
     "StopRequest",
     "interrupted_at_sigterm",
@@ -27,17 +28,28 @@ __all__ = [
 ]
 
 
-# SIGTERM as SageMaker sends it: the work is interrupted once, and what is left to do has a limit of time.
+CHANNELS = ("train", "validation", "train_annotation", "validation_annotation")
+"""Channels of SageMaker's built-in semantic segmentation."""
+
+# Keys that SageMaker's own programs add: _tuning_objective_metric, sagemaker_region and the like.
+SERVICE_PREFIXES = ("_", "sagemaker_")
+_SINGLE = ("training", "train", "data")
+_WEIGHTS = "encoder_weights"
+_WEIGHT_SUFFIXES = (".safetensors", ".pth", ".npz")
 
 
 class StopRequest:
-    """When the job was asked to stop, in seconds of `time.monotonic`; None while it was not."""
+    """The time when the job was asked to stop (`asked_at`), in seconds of `time.monotonic`; None while it was not."""
 
     def __init__(self) -> None:
         self.asked_at: float | None = None
 
     def left_s(self, allowed_s: float) -> float:
-        """What is left of the seconds that are allowed from the request on; at least a tenth of one."""
+        """Return the rest of a span of time that began with the request; at least a tenth of a second.
+
+        Args:
+            allowed_s: The span in seconds.
+        """
         asked_at = time.monotonic() if self.asked_at is None else self.asked_at
         return max(0.1, asked_at + allowed_s - time.monotonic())
 
@@ -61,8 +73,13 @@ def interrupted_at_sigterm() -> Iterator[StopRequest]:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `TimeoutError` out of the block when it takes longer; inside it is a `KeyboardInterrupt`, so that work that
-    can be interrupted ends as it does then. Main thread of a POSIX system only.
+    """Raise `TimeoutError` out of the block when it takes longer.
+
+    Inside it is a `KeyboardInterrupt`, so that work that can be interrupted ends as it does then. Main thread of a
+    POSIX system only.
+
+    Args:
+        seconds: Limit of time.
     """
     is_over = False
 
@@ -84,21 +101,19 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-CHANNELS = ("train", "validation", "train_annotation", "validation_annotation")
-_SINGLE = ("training", "train", "data")
-_WEIGHTS = "encoder_weights"
-_WEIGHT_SUFFIXES = (".safetensors", ".pth", ".npz")
-# Keys that SageMaker's own programs add: _tuning_objective_metric, sagemaker_region and the like.
-_NOT_OURS = ("_", "sagemaker_")
-
-
 @dataclass(frozen=True)
 class Job:
-    """What a job is given and where it writes.
+    """Inputs of a job, and the folders that it writes to.
 
-    `data` is the folder that holds the four channels of images and annotations, or the one channel that holds a whole
-    dataset. `hyperparameters` are the texts that the job was started with. `encoder_weights` is the file of the channel
-    of that name, None without one.
+    Args:
+        data: Folder of the four channels of images and annotations, or the one channel that holds a whole dataset.
+        has_four_channels: Whether the data are the four channels.
+        hyperparameters: Texts that the job was started with, by name.
+        host: Name of the host.
+        model_dir: Folder that gets the model.
+        output_dir: Folder that gets figures and tables.
+        checkpoints: Folder that outlives the job.
+        encoder_weights: File of the channel of that name; None without one.
     """
 
     data: Path
@@ -112,14 +127,20 @@ class Job:
 
     @property
     def run(self) -> Path:
-        """The run folder; it lies where SageMaker keeps checkpoints, so that a job that was cut off can go on."""
+        """Folder of the run; it lies where SageMaker keeps checkpoints, so that a job that was cut off can go on."""
         return self.checkpoints / "run"
 
 
 def read_job(root: Path, environ: Mapping[str, str]) -> Job:
-    """Read the configuration and the channels of the job under `root`; SM_* variables in `environ` win over it.
+    """Read the configuration and the channels of a job.
 
-    Raises `DataError` when files or channels are missing, `UsageError` for more than one host.
+    Args:
+        root: Folder of the job.
+        environ: Environment; its SM_* variables win over the files.
+
+    Raises:
+        DataError: Files or channels are missing.
+        UsageError: The job has more than one host.
     """
     hyperparameters = _hyperparameters(root, environ)
     channels = _channels(root, environ)
@@ -146,7 +167,7 @@ def _hyperparameters(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
             f"{path} does not exist and SM_HPS is not set, so this is no training job. "
             "Run it in SageMaker, or name the folder of a made job with --root."
         )
-    return {name: _plain_text(value) for name, value in values.items() if not name.startswith(_NOT_OURS)}
+    return {name: _plain_text(value) for name, value in values.items() if not name.startswith(SERVICE_PREFIXES)}
 
 
 def _plain_text(value: Any) -> str:
@@ -170,7 +191,7 @@ def _host(root: Path, environ: Mapping[str, str]) -> str:
 
 
 def _channels(root: Path, environ: Mapping[str, str]) -> dict[str, Path]:
-    """Every channel by its name: those of the configuration, of SM_CHANNEL_<NAME> and of the folders that are there."""
+    """Find every channel: those of the configuration, of SM_CHANNEL_<NAME> and of the folders that are there."""
     base, config = root / "input" / "data", root / "input" / "config" / "inputdataconfig.json"
     declared = _json_object(config.read_text(encoding="utf-8"), str(config)) if config.is_file() else {}
     names = set(declared) | ({path.name for path in base.iterdir() if path.is_dir()} if base.is_dir() else set())

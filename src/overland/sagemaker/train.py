@@ -1,4 +1,8 @@
-"""Train as a SageMaker job: configuration and channels in, a model, metric lines and figures out."""
+"""Train as a SageMaker job: configuration and channels in, a model, metric lines and figures out.
+
+A metric line has the form of SageMaker's built-in semantic segmentation, which its metric definitions read:
+`[11/21/2026 14:00:00 INFO 140] #quality_metric. host: algo-1, epoch: 0, validation mIOU: 0.51 .`; epochs count from 0.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +14,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from overland.datasets import Dataset, read_dataset
+from overland.datasets import read_dataset
 from overland.errors import OverlandError, UsageError
+from overland.result import Result
 from overland.sagemaker.annotations import check_annotations, check_num_classes
 from overland.sagemaker.hyperparameters import JobSettings, settings_from_hyperparameters
 from overland.sagemaker.job import Job, StopRequest, interrupted_at_sigterm, read_job, time_limit
-from overland.text import load_yaml
-from overland.training.run_folder import read_history
+from overland.training.run_folder import copy_run, read_history, read_run
 from overland.training.settings import train_settings_from_source
-from overland.workflows.train import train
+from overland.workflows.train import TrainResult, train
 
 __all__ = [
     "MetricLines",
+    "TrainJobResult",
     "hand_over_bundle",
     "hand_over_figures",
     "print_metrics_of",
@@ -34,14 +38,14 @@ __all__ = [
     "train_job",
 ]
 
-
-# Metric lines in the form of SageMaker's built-in semantic segmentation, which its metric definitions read.
-#
-# A line is `[11/21/2026 14:00:00 INFO 140] #quality_metric. host: algo-1, epoch: 0, validation mIOU: 0.51 .`; epochs
-# count from 0.
+logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.5
-# What a row of results.csv calls it, and the line's name for it.
+_REASON_CHARACTERS = 1024
+_SETTINGS = "overland.json"
+# SageMaker kills the container 120 s after SIGTERM; the last of them are for copying the model.
+_STOP_WITHIN_S = 100.0
+# Columns of results.csv, and the names of the metric lines for them.
 _NAMES = {
     "train/loss": "train loss",
     "val/loss": "validation loss",
@@ -51,8 +55,32 @@ _NAMES = {
 }
 
 
+@dataclass(frozen=True)
+class TrainJobResult(Result):
+    """Folders that a job has written, and the scores of its model.
+
+    Args:
+        model: Folder of the model; None where the job was stopped in its first epoch.
+        output: Folder of figures and tables.
+        run: Folder of the run, with its checkpoints.
+        stopped: Whether the job was stopped by SIGTERM.
+        val: Scores on the validation images; None where the job was stopped.
+    """
+
+    model: str | None
+    output: str
+    run: str
+    stopped: bool
+    val: Mapping[str, Any] | None = None
+
+
 class MetricLines:
-    """Says scores as lines, each epoch once; `say` gets the lines."""
+    """Scores as metric lines, each epoch once.
+
+    Args:
+        host: Name of the host.
+        say: Takes each line.
+    """
 
     def __init__(self, host: str, say: Callable[[str], None]) -> None:
         self._host = host
@@ -60,16 +88,24 @@ class MetricLines:
         self.epochs = 0
 
     def row(self, row: Mapping[str, float]) -> None:
-        """Say the scores of an epoch, as a row of results.csv has them."""
+        """Say the scores of an epoch.
+
+        Args:
+            row: A row of results.csv.
+        """
         self.epochs = int(row["epoch"])
         for key, name in _NAMES.items():
             if key in row:
                 self._line(name, row[key])
 
-    def final(self, scores: Mapping[str, Any]) -> None:
-        """Say the scores of the model that is handed over, as `evaluate` counted them."""
+    def final(self, pooled: Mapping[str, Any]) -> None:
+        """Say the scores of the model that is handed over.
+
+        Args:
+            pooled: Its scores over all validation pixels.
+        """
         for key, name in (("pixel_accuracy", "validation pixel_accuracy"), ("miou", "validation mIOU")):
-            self._line(name, scores["pooled"][key])
+            self._line(name, pooled[key])
 
     def _line(self, name: str, value: float) -> None:
         if math.isfinite(value):
@@ -80,7 +116,12 @@ class MetricLines:
 
 @contextmanager
 def print_metrics_of(results: Path, lines: MetricLines) -> Iterator[None]:
-    """Say every row that is added to a results.csv while the block runs; those that are there already were said."""
+    """Say every row that is added to a results.csv while the block runs; those that are there already were said.
+
+    Args:
+        results: The file.
+        lines: Says the rows.
+    """
     lines.epochs = max((int(row["epoch"]) for row in read_history(results)), default=0)
     stop = threading.Event()
 
@@ -103,18 +144,14 @@ def print_metrics_of(results: Path, lines: MetricLines) -> Iterator[None]:
         say_new_rows()
 
 
-# What a job leaves behind: the bundle in the model folder, figures and tables in the output folder, or a reason.
-
-logger = logging.getLogger("overland")
-
-_REASON_CHARACTERS = 1024
-_SETTINGS = "overland.json"
-
-
 def hand_over_bundle(bundle: Path, model_dir: Path) -> None:
     """Copy the files of a bundle into a folder that is there already (SageMaker mounts it and packs what it holds).
 
     The file that makes a folder a bundle comes last, so that a copy that was cut off is none.
+
+    Args:
+        bundle: Folder of the bundle.
+        model_dir: Folder that gets its files.
     """
     model_dir.mkdir(parents=True, exist_ok=True)
     (model_dir / _SETTINGS).unlink(missing_ok=True)
@@ -123,7 +160,12 @@ def hand_over_bundle(bundle: Path, model_dir: Path) -> None:
 
 
 def hand_over_figures(run: Path, output_dir: Path) -> None:
-    """Copy the tables and figures of a run, and the scores of its validation, to a folder."""
+    """Copy the tables and figures of a run, and the scores of its validation, to a folder.
+
+    Args:
+        run: Folder of the run.
+        output_dir: Folder that gets the files.
+    """
     output_dir.mkdir(parents=True, exist_ok=True)
     files = [path for path in sorted(run.iterdir()) if path.is_file() and path.suffix != ".part"]
     for path in files:
@@ -135,7 +177,11 @@ def hand_over_figures(run: Path, output_dir: Path) -> None:
 
 @contextmanager
 def reason_kept_in(root: Path) -> Iterator[None]:
-    """Write the reason why the block failed to `output/failure`, from where SageMaker shows it; the error passes on."""
+    """Write the reason why the block failed to `output/failure`, from where SageMaker shows it; the error passes on.
+
+    Args:
+        root: Folder of the job.
+    """
     failure = root / "output" / "failure"
     failure.unlink(missing_ok=True)
     try:
@@ -163,23 +209,36 @@ def _copy(source: Path, target: Path) -> None:
     part.replace(target)
 
 
-# SageMaker kills the container 120 s after SIGTERM; the last of them are for copying the model.
-_STOP_WITHIN_S = 100.0
-_CHECKPOINTS = ("last.ckpt", "best.ckpt")
-
-
-def train_job(root: str | Path, environ: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
-    """Run the training job under `root` (/opt/ml in a container); `say` gets each metric line.
+def train_job(root: str | Path, environ: Mapping[str, str], say: Callable[[str], None]) -> TrainJobResult:
+    """Run a training job.
 
     A job whose checkpoints folder holds a run goes on with it. At SIGTERM the last checkpoint stays there and the best
-    epoch so far becomes the model, within 120 s. Returns the paths written, `stopped`, and the validation scores.
-    Whatever is wrong is raised as an `OverlandError` and kept in `output/failure`.
+    epoch so far becomes the model, within 120 s.
+
+    Args:
+        root: Folder of the job, /opt/ml in a container.
+        environ: Environment; its SM_* variables win over the files under `root`.
+        say: Takes each metric line.
+
+    Returns:
+        The folders that were written, and the validation scores.
+
+    Raises:
+        OverlandError: Anything is wrong; the reason is kept in `output/failure`.
     """
     root = Path(root)
     with reason_kept_in(root), interrupted_at_sigterm() as stop:
         job = read_job(root, environ)
         try:
-            return _train(job, _checked_settings(job), MetricLines(job.host, say))
+            lines = MetricLines(job.host, say)
+            settings = _checked_settings(job)
+            job.checkpoints.mkdir(parents=True, exist_ok=True)
+            with print_metrics_of(job.run / "results.csv", lines):
+                result = _train_or_resume(job, settings)
+            lines.final(result.val.pooled)
+            hand_over_bundle(Path(result.model), job.model_dir)
+            hand_over_figures(Path(result.run), job.output_dir)
+            return _result(job, stopped=False, val=result.val.to_dict())
         except KeyboardInterrupt:
             if stop.asked_at is None:
                 raise
@@ -194,28 +253,16 @@ def _checked_settings(job: Job) -> JobSettings:
         check_annotations(job.data, settings.num_classes)
     dataset = read_dataset(job.data)
     check_num_classes(dataset, settings.num_classes)
-    _compare_samples(dataset, settings.num_training_samples)
+    told, found = settings.num_training_samples, len(dataset.splits.get("train", ()))
+    if told is not None and told != found:
+        logger.warning("num_training_samples is %d, and there are %d training images; the images count.", told, found)
     return settings
 
 
-def _compare_samples(dataset: Dataset, said: int | None) -> None:
-    found = len(dataset.splits.get("train", ()))
-    if said is not None and said != found:
-        logger.warning("num_training_samples is %d, and there are %d training images; the images count.", said, found)
-
-
-def _train(job: Job, settings: JobSettings, lines: MetricLines) -> dict[str, Any]:
-    job.checkpoints.mkdir(parents=True, exist_ok=True)
-    with print_metrics_of(job.run / "results.csv", lines):
-        result = _train_or_resume(job, settings)
-    lines.final(result["val"])
-    hand_over_bundle(Path(result["model"]), job.model_dir)
-    hand_over_figures(Path(result["run"]), job.output_dir)
-    return _values(job, stopped=False, val=result["val"])
-
-
-def _train_or_resume(job: Job, settings: JobSettings) -> dict[str, Any]:
-    given = _given(job, settings)
+def _train_or_resume(job: Job, settings: JobSettings) -> TrainResult:
+    place = {"project": str(job.checkpoints), "name": job.run.name, "exist_ok": True}
+    weights = {"encoder_weights": str(job.encoder_weights)} if job.encoder_weights else {}
+    given = {**settings.settings, **weights, **place}
     if not (job.run / "weights" / "last.ckpt").is_file():
         # What an attempt left that was cut off in its first epoch is written over.
         return train(job.data, recipe=settings.recipe, **given)
@@ -224,15 +271,9 @@ def _train_or_resume(job: Job, settings: JobSettings) -> dict[str, Any]:
     return train(resume=job.run)
 
 
-def _given(job: Job, settings: JobSettings) -> dict[str, Any]:
-    place = {"project": str(job.checkpoints), "name": job.run.name, "exist_ok": True}
-    weights = {"encoder_weights": str(job.encoder_weights)} if job.encoder_weights else {}
-    return {**settings.settings, **weights, **place}
-
-
 def _refuse_other_settings(job: Job, recipe: str, given: Mapping[str, Any]) -> None:
     now = train_settings_from_source(recipe, given).to_dict()
-    before = load_yaml(job.run / "args.yaml")
+    before = read_run(job.run).settings.to_dict()
     changed = [f"{name} was {before.get(name)}, is {value}" for name, value in now.items() if before.get(name) != value]
     if changed:
         raise UsageError(
@@ -241,7 +282,7 @@ def _refuse_other_settings(job: Job, recipe: str, given: Mapping[str, Any]) -> N
         )
 
 
-def _stop(job: Job, stop: StopRequest) -> dict[str, Any]:
+def _stop(job: Job, stop: StopRequest) -> TrainJobResult:
     """Make a model of the best epoch so far, in the time that SageMaker leaves."""
     logger.info("SIGTERM: the run is kept in %s.", job.run)
     with tempfile.TemporaryDirectory(prefix="overland-stop-") as folder:
@@ -250,7 +291,7 @@ def _stop(job: Job, stop: StopRequest) -> dict[str, Any]:
             hand_over_bundle(bundle, job.model_dir)
     if job.run.is_dir():
         hand_over_figures(job.run, job.output_dir)
-    return _values(job, stopped=True, has_model=bundle is not None)
+    return _result(job, stopped=True, has_model=bundle is not None)
 
 
 def _bundle_so_far(job: Job, copy: Path, stop: StopRequest) -> Path | None:
@@ -261,7 +302,9 @@ def _bundle_so_far(job: Job, copy: Path, stop: StopRequest) -> Path | None:
     if not epochs:
         logger.info("No epoch was done yet, so there is no model.")
         return None
-    _copy_as_done(job.run, copy, epochs)
+    # A run of as many epochs as were done: resumed, it has nothing left but to make and score its model.
+    record = read_run(job.run)
+    copy_run(job.run, copy, replace(record, settings=replace(record.settings, epochs=epochs, minutes=0.0)))
     try:
         with time_limit(stop.left_s(_STOP_WITHIN_S)):
             train(resume=copy)
@@ -272,7 +315,7 @@ def _bundle_so_far(job: Job, copy: Path, stop: StopRequest) -> Path | None:
 
 
 def _epochs_kept(run: Path) -> int:
-    """How many epochs the last checkpoint holds; it is written right after the epoch's row in results.csv."""
+    """Count the epochs that the last checkpoint holds; it is written right after the epoch's row in results.csv."""
     results, checkpoint = run / "results.csv", run / "weights" / "last.ckpt"
     if not checkpoint.is_file():
         return 0
@@ -280,21 +323,11 @@ def _epochs_kept(run: Path) -> int:
     return last_row if checkpoint.stat().st_mtime_ns >= results.stat().st_mtime_ns else last_row - 1
 
 
-def _copy_as_done(run: Path, copy: Path, epochs: int) -> None:
-    """A run of as many epochs as were done: resumed, it has nothing left but to make and score its model."""
-    (copy / "weights").mkdir(parents=True)
-    for name in _CHECKPOINTS:
-        (copy / "weights" / name).symlink_to((run / "weights" / name).resolve())
-    shutil.copyfile(run / "results.csv", copy / "results.csv")
-    values = {**load_yaml(run / "args.yaml"), "epochs": epochs, "minutes": 0.0}
-    (copy / "args.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-
-
-def _values(job: Job, *, stopped: bool, has_model: bool = True, val: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    return {
-        "model": str(job.model_dir) if has_model else None,
-        "output": str(job.output_dir),
-        "run": str(job.run),
-        "stopped": stopped,
-        "val": val,
-    }
+def _result(job: Job, *, stopped: bool, has_model: bool = True, val: Mapping[str, Any] | None = None) -> TrainJobResult:
+    return TrainJobResult(
+        model=str(job.model_dir) if has_model else None,
+        output=str(job.output_dir),
+        run=str(job.run),
+        stopped=stopped,
+        val=val,
+    )

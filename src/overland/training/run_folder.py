@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from overland.training.settings import TrainSettings, train_settings_from_mappin
 __all__ = [
     "SETTINGS_FILE",
     "RunRecord",
+    "copy_run",
     "read_history",
     "read_run",
     "run_of_model",
@@ -74,8 +76,24 @@ def write_run(folder: Path, record: RunRecord, dataset: Dataset) -> None:
     ]
     write_table(folder / _SPLITS, rows, ("split", "key", "group", "image", "mask"))
     # Last, as it is what makes the folder one of a run.
-    values = {"data": record.data, **({"synthetic": True} if record.synthetic else {}), **record.settings.to_dict()}
-    (folder / SETTINGS_FILE).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    _write_record(folder, record)
+
+
+def copy_run(run: Path, copy: Path, record: RunRecord) -> None:
+    """Copy a run so far as it takes to go on with it under other settings; checkpoints are linked, not copied.
+
+    Args:
+        run: Folder of the run.
+        copy: Folder of the copy, which is made.
+        record: What the copy says it was started with.
+    """
+    (copy / "weights").mkdir(parents=True)
+    for checkpoint in sorted((run / "weights").glob("*.ckpt")):
+        (copy / "weights" / checkpoint.name).symlink_to(checkpoint.resolve())
+    for name in ("results.csv", _SPLITS):
+        if (run / name).is_file():
+            shutil.copyfile(run / name, copy / name)
+    _write_record(copy, record)
 
 
 def read_run(folder: str | Path) -> RunRecord:
@@ -186,6 +204,11 @@ def _place(path: Path, root: Path) -> str:
 def _folder(root: Path) -> Path:
     root = root.resolve()
     return root.parent if root.is_file() else root
+
+
+def _write_record(folder: Path, record: RunRecord) -> None:
+    values = {"data": record.data, **({"synthetic": True} if record.synthetic else {}), **record.settings.to_dict()}
+    (folder / SETTINGS_FILE).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
 
 def _read_splits(path: Path) -> dict[str, str]:

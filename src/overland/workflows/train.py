@@ -35,7 +35,7 @@ from overland.training.own_code import OwnCode
 from overland.training.run_folder import SETTINGS_FILE, RunRecord, read_run, with_split_of_run, write_run
 from overland.training.settings import TrainSettings, train_settings_from_source
 from overland.version import __version__
-from overland.workflows.evaluate import evaluate_dataset
+from overland.workflows.evaluate import EvaluateResult, evaluate_dataset
 
 __all__ = ["TrainResult", "train"]
 
@@ -57,7 +57,7 @@ class TrainResult(Result):
         model: Folder of the best model, a bundle.
         seconds: Duration of training and scoring.
         threshold: Probability from which a pixel is of the class, for a binary legend.
-        val: Scores on the validation images, as `overland.evaluate` gives them.
+        val: Scores on the validation images.
         notes: Decisions about the dataset that it does not declare, a sentence each.
     """
 
@@ -65,7 +65,7 @@ class TrainResult(Result):
     model: str
     seconds: float
     threshold: float | None
-    val: Mapping[str, Any]
+    val: EvaluateResult
     notes: tuple[str, ...]
 
 
@@ -216,7 +216,7 @@ def train(
     if resume is None:
         run = _new_run(record, dataset)
     models = prepared.run(run, resume=resume is not None)
-    best = _save_scored(_bundle_of(prepared, fractions, synthetic), models["best"], run, dataset)
+    best, scores = _save_scored(_bundle_of(prepared, fractions, synthetic), models["best"], run, dataset)
     last = replace(best, metrics={}, path=None)
     save_bundle(
         last,
@@ -232,7 +232,7 @@ def train(
         model=str(best.path),
         seconds=round(time.monotonic() - started, 1),
         threshold=best.threshold,
-        val=best.metrics["val"],
+        val=scores,
         notes=tuple(dataset.notes),
     )
 
@@ -429,7 +429,9 @@ def _bundle_of(prepared: PreparedTraining, fractions: Mapping[str, float], synth
     )
 
 
-def _save_scored(bundle: ModelBundle, trained: TrainedModel, run: Path, dataset: Dataset) -> ModelBundle:
+def _save_scored(
+    bundle: ModelBundle, trained: TrainedModel, run: Path, dataset: Dataset
+) -> tuple[ModelBundle, EvaluateResult]:
     """Save the bundle, measure its network and tune its threshold on the validation images, score it, save it again."""
 
     def save(bundle: ModelBundle) -> ModelBundle:
@@ -449,4 +451,4 @@ def _save_scored(bundle: ModelBundle, trained: TrainedModel, run: Path, dataset:
     # There are no pictures where no image has a score: no road in the truth and none in the prediction.
     if (output / "pictures.jpg").is_file():
         shutil.copy(output / "pictures.jpg", run / "val_batch0_pred.jpg")
-    return save(replace(bundle, metrics={"val": scores.metrics()}))
+    return save(replace(bundle, metrics={"val": scores.metrics()})), scores
