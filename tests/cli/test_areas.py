@@ -27,7 +27,7 @@ def test_a_table_for_people(mask, tmp_path):
     result = run(mask, "-o", tmp_path / "a.csv")
     assert result.exit_code == 0
     assert "road" in result.stdout
-    assert "2.50   25.00%" in result.stdout
+    assert "2.50    25.00%" in result.stdout
     assert "a.csv" in result.stdout
 
 

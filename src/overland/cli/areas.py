@@ -3,60 +3,51 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING
 
-import click
+from overland.cli.signature import command_from
 
-from overland.cli.console import Outcome, common_options, examples
+if TYPE_CHECKING:
+    from overland.workflows.areas import AreasResult, ClassArea
 
 __all__ = ["command"]
 
 
-@click.command(
-    "areas",
-    epilog=examples(
+def show(result: AreasResult) -> str:
+    """Return the areas as tables.
+
+    Args:
+        result: The areas.
+
+    Returns:
+        A table of the map, and one of each zone.
+    """
+    lines = _table(result.classes)
+    for zone, rows in groupby(result.zones, key=lambda row: row.zone):
+        lines += ["", zone, *_table(list(rows))]
+    if result.output:
+        lines += ["", f"Wrote {result.output}"]
+    return "\n".join(lines)
+
+
+def _table(rows: Sequence[ClassArea]) -> list[str]:
+    width = max(12, *(len(row.name) for row in rows))
+    lines = [f"  {'':{width}}{'pixels':>16}{'ha':>16}{'fraction':>10}"]
+    for row in rows:
+        hectares = "-" if row.area_ha is None else f"{row.area_ha:,.2f}"
+        fraction = f"{row.fraction:.2%}" if math.isfinite(row.fraction) else "-"
+        lines.append(f"  {row.name:{width}}{row.pixels:>16,}{hectares:>16}{fraction:>10}")
+    return lines
+
+
+command = command_from(
+    "overland.workflows.areas:areas",
+    show=show,
+    examples=(
         "overland areas mask.tif",
         "overland areas mask.tif --zones districts.gpkg --zone-field name -o areas.csv",
         "overland areas mask.tif --json",
     ),
 )
-@click.argument("mask", type=click.Path())
-@click.option(
-    "--zones", type=click.Path(), help="Polygons (any vector file) in each of which the classes are measured."
-)
-@click.option("--zone-field", help="Field with the name of a zone; polygons of one name are one zone.")
-@click.option("-o", "--output", type=click.Path(), help="Table to write, a .csv file.")
-@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
-@common_options
-def command(mask: str, **options: Any) -> Outcome:
-    """Measure the ground that each class of the class map MASK covers.
-
-    Areas follow the CRS; in degrees and in Web Mercator each pixel is measured on the ellipsoid. What is measured is
-    the map, with its errors; `overland assess` estimates the true areas, with their uncertainty.
-    """
-    from overland.workflows.areas import measure_areas
-
-    values = measure_areas(mask, **options)
-    return Outcome(values, _text(values))
-
-
-def _text(values: Mapping[str, Any]) -> str:
-    lines = _table(values["classes"])
-    for zone, rows in groupby(values["zones"], key=lambda row: row["zone"]):
-        lines += ["", zone, *_table(list(rows))]
-    if values["output"]:
-        lines += ["", f"Wrote {values['output']}"]
-    return "\n".join(lines)
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    width = max(12, *(len(row["name"]) for row in rows))
-    return [f"  {'':{width}}{'pixels':>16}{'ha':>16}{'share':>9}", *(_line(row, width) for row in rows)]
-
-
-def _line(row: Mapping[str, Any], width: int) -> str:
-    hectares = "-" if row["area_ha"] is None else f"{row['area_ha']:,.2f}"
-    share = f"{row['share']:.2%}" if math.isfinite(row["share"]) else "-"
-    return f"  {row['name']:{width}}{row['pixels']:>16,}{hectares:>16}{share:>9}"

@@ -51,7 +51,7 @@ Ids = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.int64]
 """Numbers of pixels."""
 
-_BLOCK, _NARROWEST = 1024, 16
+_BLOCK, _NARROWEST = 1024, 2
 # Along a row of a block the area of a pixel may change by this much.
 _MOST_CHANGE = 0.002
 _MEGA = 1e6

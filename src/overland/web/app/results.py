@@ -1,4 +1,4 @@
-"""A result, and what is made of it on demand: another threshold, a clean-up, vectors, areas, scores, files.
+"""Results, and what is made of one on demand: another threshold, a clean-up, vectors, areas, metrics, files.
 
 Everything comes from a workflow, is made once, and lies in the session's private folder.
 """
@@ -10,44 +10,68 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from overland.bundle import ModelBundle
 from overland.legend import Legend
 from overland.raster import Grid, open_scene
+from overland.result import plain
 from overland.workflows.apply_threshold import apply_threshold
-from overland.workflows.areas import measure_areas
+from overland.workflows.areas import areas
 from overland.workflows.postprocess import postprocess
-from overland.workflows.vectorize import vectorize
+from overland.workflows.vectorize import VectorizeResult, vectorize
 
-__all__ = ["CleanUpOptions", "MapState", "Memory", "Result"]
+__all__ = ["Cache", "CleanUpOptions", "MapState", "MappedImage", "VectorKind"]
 
 _KEPT = 24
 _KEPT_PICTURES = 8
 CleanUpOptions = Mapping[str, Any]
+"""Options of `postprocess`."""
+VectorKind = Literal["polygons", "roads"]
+"""What `vectorize` makes of a map."""
+_Value = TypeVar("_Value")
 
 
-class Memory:
-    """What was made under a key; of more than `size` values the one not asked for longest goes, with its file."""
+class Cache:
+    """Values by their keys; of more than `size` the one not asked for longest goes, with its file.
+
+    Args:
+        size: Most values that are kept.
+    """
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._values: dict[str, Any] = {}
 
-    def once(self, key: str, make: Callable[[], Any]) -> Any:
-        """What `make` gave when it was first asked for under this key."""
-        value = self._values.pop(key) if key in self._values else make()
+    def once(self, key: str, make: Callable[[], _Value]) -> _Value:
+        """Return the value of a key, made when it is first asked for.
+
+        Args:
+            key: The key; one key always has one type of value.
+            make: Makes the value.
+        """
+        value: _Value = self._values.pop(key) if key in self._values else make()
         self._values[key] = value
-        while len(self._values) > self._size:
+        while len(self._values) > self.size:
             _remove_file(self._values.pop(next(iter(self._values))))
         return value
 
 
 @dataclass
-class Result:
+class MappedImage:
     """One image mapped by one model.
 
-    `name` is what the visitor called it, `folder` where files made of it go. `values` is what the run said of itself.
+    Args:
+        name: Name that the user gave the image.
+        model: Name of the model.
+        bundle: The model.
+        image: The image as the model saw it.
+        mask: Its class map.
+        probabilities: The probabilities; None where they were not kept.
+        folder: Private folder of what is made of it.
+        values: Result of the run: areas, size, speed.
+        made: Files and values made of it.
+        pictures: Pictures of it.
     """
 
     name: str
@@ -55,11 +79,11 @@ class Result:
     bundle: ModelBundle
     image: Path
     mask: Path
-    scores: Path | None
+    probabilities: Path | None
     folder: Path
     values: Mapping[str, Any] = field(default_factory=dict)
-    made: Memory = field(default_factory=lambda: Memory(_KEPT))
-    pictures: Memory = field(default_factory=lambda: Memory(_KEPT_PICTURES))
+    made: Cache = field(default_factory=lambda: Cache(_KEPT))
+    pictures: Cache = field(default_factory=lambda: Cache(_KEPT_PICTURES))
 
     @property
     def legend(self) -> Legend:
@@ -69,8 +93,7 @@ class Result:
     @property
     def grid(self) -> Grid:
         """The grid of the image."""
-        grid: Grid = self.made.once("grid", lambda: _grid_of(self.mask))
-        return grid
+        return self.made.once("grid", lambda: _grid_of(self.mask))
 
     @property
     def is_empty(self) -> bool:
@@ -84,22 +107,33 @@ class Result:
         return "-".join(words)[:60].lower() or "map"
 
     def file(self, suffix: str, *parts: Any) -> Path:
-        """A path in the folder for what is made with these parameters."""
+        """Return a path in the folder for what is made with certain parameters.
+
+        Args:
+            suffix: Suffix of the file.
+            *parts: The parameters, as JSON can hold them.
+        """
         digest = hashlib.sha256(json.dumps([str(self.mask), *parts]).encode()).hexdigest()[:16]
         return self.folder / f"{digest}{suffix}"
 
 
 @dataclass(frozen=True)
 class MapState:
-    """A result as the controls show it: its threshold, and its clean-up (options of `postprocess`; none when empty)."""
+    """A result as the controls show it.
 
-    result: Result
+    Args:
+        result: The result.
+        threshold: Threshold of a two-class model; None for the tuned one.
+        cleanup: Options of `postprocess`; empty for none.
+    """
+
+    result: MappedImage
     threshold: float | None = None
     cleanup: CleanUpOptions = field(default_factory=dict)
 
     @property
     def key(self) -> str:
-        """What tells two states of a result apart."""
+        """Text that differs between any two states of a result."""
         return json.dumps([self.threshold, dict(self.cleanup)])
 
     @property
@@ -108,52 +142,64 @@ class MapState:
         return self.cleaned(self.cleanup)[0]
 
     @property
-    def changed_share(self) -> float | None:
-        """The share of pixels that the clean-up changed; None without one."""
+    def changed_fraction(self) -> float | None:
+        """The fraction of pixels that the clean-up changed; None without one."""
         return self.cleaned(self.cleanup)[1]
 
     @property
     def areas(self) -> dict[str, Any]:
-        """What `measure_areas` says of the class map."""
-        found: dict[str, Any] = self.result.made.once(f"areas {self.key}", lambda: measure_areas(self.mask))
-        return found
+        """Areas of the classes, as `areas` measures them."""
+        return self.result.made.once(f"areas {self.key}", lambda: dict(plain(areas(self.mask))))
 
     def cleaned(self, cleanup: CleanUpOptions) -> tuple[Path, float | None]:
-        """The class map after another clean-up, and the share of pixels that it changed."""
+        """Return the class map after another clean-up.
+
+        Args:
+            cleanup: Options of `postprocess`; empty for none.
+
+        Returns:
+            The class map, and the fraction of pixels that the clean-up changed; None without one.
+        """
         source = self._decided()
         if not cleanup:
             return source, None
         output = self.result.file(".tif", "clean", self.threshold, dict(cleanup))
 
         def make() -> tuple[Path, float | None]:
-            values = postprocess(source, output, overwrite=True, **cleanup)
-            return output, values["changed_share"]
+            values = plain(postprocess(source, output, overwrite=True, **cleanup))
+            return output, values["changed_fraction"]
 
-        found: tuple[Path, float | None] = self.result.made.once(f"clean {self.threshold} {dict(cleanup)}", make)
-        return found
+        return self.result.made.once(f"clean {self.threshold} {dict(cleanup)}", make)
 
-    def vectors(self, kind: str, suffix: str = ".gpkg") -> tuple[Path, dict[str, Any]]:
-        """The file of roads or polygons (`kind` as in `vectorize`), and what is in it."""
+    def vectors(self, kind: VectorKind, suffix: str = ".gpkg") -> tuple[Path, VectorizeResult]:
+        """Return the roads or the polygons of the class map.
+
+        Args:
+            kind: "roads" or "polygons".
+            suffix: Suffix of the file, which decides the format.
+
+        Returns:
+            The file, and the result of `vectorize`.
+        """
         output = self.result.file(suffix, kind, self.key)
 
-        def make() -> tuple[Path, dict[str, Any]]:
-            return output, vectorize(self.mask, output, kind=kind, scores=self.result.scores, overwrite=True)
+        def make() -> tuple[Path, VectorizeResult]:
+            probabilities = self.result.probabilities
+            return output, vectorize(self.mask, output, kind=kind, probabilities=probabilities, overwrite=True)
 
-        found: tuple[Path, dict[str, Any]] = self.result.made.once(f"{kind} {suffix} {self.key}", make)
-        return found
+        return self.result.made.once(f"{kind} {suffix} {self.key}", make)
 
     def _decided(self) -> Path:
         result, threshold = self.result, self.threshold
-        if threshold is None or threshold == result.bundle.threshold or result.scores is None:
+        if threshold is None or threshold == result.bundle.threshold or result.probabilities is None:
             return result.mask
-        output, scores = result.file(".tif", "threshold", threshold), result.scores
+        output, probabilities = result.file(".tif", "threshold", threshold), result.probabilities
 
         def make() -> Path:
-            apply_threshold(result.bundle, scores, output, threshold, overwrite=True)
+            apply_threshold(result.bundle, probabilities, output, threshold, overwrite=True)
             return output
 
-        decided: Path = result.made.once(f"threshold {threshold}", make)
-        return decided
+        return result.made.once(f"threshold {threshold}", make)
 
 
 def _grid_of(path: Path) -> Grid:

@@ -1,112 +1,131 @@
-"""POST /v1/segment: a small image in, its map out, in one request."""
+"""Routes of the service: models, a small image mapped in one request, jobs, their results and map tiles."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Literal
+import io
+from pathlib import Path
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
+from PIL import Image
+from starlette.requests import ClientDisconnect
 
-from overland.web.jobs.limits import RefusedError
-from overland.web.jobs.queue import Job, JobOptions, JobQueue
+from overland.bundle import ModelBundle
+from overland.errors import DataError
+from overland.legend import Legend
+from overland.raster.tiles import read_class_tile, web_extent
+from overland.result import plain
+from overland.web.jobs.queue import Job, JobQueue
+from overland.web.refusals import NotDoneError, NotFoundError, TooSlowError, UnavailableError, UnusableError
 from overland.web.rest.problems import documented
-from overland.web.rest.requests import REQUEST_BODY, Parameters, read_upload
-from overland.web.rest.views import FILES, MEDIA_TYPES, job_view, model_view, plain, preferred_type, summary_view
+from overland.web.rest.requests import (
+    REQUEST_BODY,
+    JobParameters,
+    SegmentParameters,
+    client_of,
+    no_parameters,
+    preferred_type,
+    read_upload,
+)
+from overland.web.rest.views import FILES, MADE_WITH_MAP, MEDIA_TYPES, job_view, model_view, summary_view
 from overland.web.sandbox.tasks import stopping
 
-__all__ = [
-    "GRACE_S",
-    "done_job",
-    "jobs_router",
-    "models_router",
-    "segment_router",
-    "wait_for_map",
-]
+__all__ = ["GRACE_S", "jobs_router", "models_router", "segment_router", "tiles_router", "wait_for_map"]
+
+GRACE_S = 15.0
+"""How long a map that is worked on while the server stops may take to be done, in seconds."""
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
-# The routes of models: what the server offers.
+def models_router(queue: JobQueue) -> APIRouter:
+    """Return the routes of models: `/v1/models` and `/v1/models/{name}`.
 
-
-def models_router(desk: JobQueue) -> APIRouter:
-    """The routes, on a desk."""
-    router = APIRouter()
+    Args:
+        queue: The job queue, which has the models.
+    """
+    router = APIRouter(dependencies=[Depends(no_parameters)])
 
     @router.get("/v1/models", summary="List the models", responses=documented(401))
     async def list_models() -> JSONResponse:
         """Name, classes with colours, bands, pixel type and size of each model."""
-        return JSONResponse({"models": [model_view(name, bundle) for name, bundle in sorted(desk.models.items())]})
+        return JSONResponse({"models": [model_view(name, bundle) for name, bundle in sorted(queue.models.items())]})
 
     @router.get("/v1/models/{name}", summary="Look at a model", responses=documented(401, 404))
     async def look(name: str) -> JSONResponse:
         """The same of one model, with its scores and its card (Markdown)."""
-        desk.check_model(name)
-        bundle = desk.models[name]
+        bundle = _bundle_of(queue, name)
         card = bundle.graph_path.with_name("README.md").read_text(encoding="utf-8")
         return JSONResponse(model_view(name, bundle) | {"metrics": plain(bundle.metrics), "card": card})
 
     return router
 
 
-# How long a map that is worked on while the server stops may take to be done.
-GRACE_S = 15.0
-
 _OFFERED = ("application/json", "image/png", "image/tiff", "application/geo+json")
-_EXAMPLE = {
+_SUMMARY_EXAMPLE = {
     "model": "roads",
     "image": {"height": 512, "width": 512, "crs": "EPSG:32633", "bounds": [500000, 5199488, 500512, 5200000]},
     "class_fractions": {"background": 0.93, "road": 0.07},
-    "areas": {"units": "metres", "classes": [{"class": 1, "name": "road", "area_m2": 18350.0, "share": 0.07}]},
+    "areas": {"units": "metres", "classes": [{"id": 1, "name": "road", "area_m2": 18350.0}]},
 }
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_RESPONSES: dict[int | str, dict[str, Any]] = {
+_MAP_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The map in the form that Accept names.",
         "content": {
-            "application/json": {"example": _EXAMPLE},
+            "application/json": {"example": _SUMMARY_EXAMPLE},
             "image/png": _BINARY,
             "image/tiff": _BINARY,
             "application/geo+json": {"schema": {"type": "object"}},
         },
     },
-    **documented(401, 404, 406, 413, 415, 422, 429, 503, 504),
+    **documented(401, 404, 406, 408, 413, 415, 422, 429, 503, 504),
 }
 
 
-def segment_router(desk: JobQueue, stop: asyncio.Event) -> APIRouter:
-    """The route, on a desk; `stop` is set when the server stops."""
+def segment_router(queue: JobQueue, stop: asyncio.Event) -> APIRouter:
+    """Return the route `/v1/segment`: a small image in, its map out, in one request.
+
+    Args:
+        queue: The job queue.
+        stop: Set when the server begins to stop.
+    """
     router = APIRouter()
 
     @router.post(
-        "/v1/segment", summary="Map a small image", responses=_RESPONSES, openapi_extra={"requestBody": REQUEST_BODY}
+        "/v1/segment",
+        summary="Map a small image",
+        responses=_MAP_RESPONSES,
+        openapi_extra={"requestBody": REQUEST_BODY},
     )
-    async def segment(
-        request: Request,
-        parameters: Parameters,
-        vector: Annotated[Literal["polygons", "roads"], Query(description="What GeoJSON holds.")] = "polygons",
-    ) -> Response:
+    async def segment(request: Request, parameters: Annotated[SegmentParameters, Query()]) -> Response:
         """Map an image and wait for it. Accept decides what comes back: a summary with areas (application/json), the
         class map as a palette image (image/png) or GeoTIFF (image/tiff), polygons or roads (application/geo+json).
         """
         media_type = preferred_type(request.headers.get("accept", ""), _OFFERED)
-        products = {"image/png": ("mask.png",), "application/geo+json": (f"{vector}.geojson",)}.get(media_type, ())
-        model = parameters.model_of(desk)
-        desk.check_model(model)
-        desk.check_room()
-        options = JobOptions(
-            threshold=parameters.threshold,
-            bands=parameters.bands,
-            tta=parameters.tta,
-            scores=media_type == "application/geo+json",
-            max_pixels=desk.limits.sync_pixels,
-            products=products,
+        downloads: tuple[str, ...] = {
+            "image/png": ("mask.png",),
+            "application/geo+json": (f"{parameters.vector}.geojson",),
+        }.get(media_type, ())
+        model, client = parameters.model_of(queue), client_of(request)
+        queue.check_room(client)
+        options = parameters.options(
+            probabilities=media_type == "application/geo+json",
+            max_pixels=queue.limits.sync_pixels,
+            downloads=downloads,
         )
-        file, filename = await read_upload(request, desk.folder, desk.limits.max_bytes)
+        file, filename = await read_upload(request, queue.folder, queue.limits.max_bytes)
         with file:
-            job = await asyncio.to_thread(desk.submit, model, file, filename=filename, options=options)
+            job = await asyncio.to_thread(
+                queue.submit, model, file, filename=filename, options=options, client=client
+            )
         try:
-            await wait_for_map(job, desk.limits.wait_s, stop)
-            return await asyncio.to_thread(_response, job, media_type, products)
+            await wait_for_map(job, request, stop, wait_s=queue.limits.wait_s)
+            if media_type == "application/json":
+                return JSONResponse(summary_view(job))
+            path = job.folder / (downloads[0] if downloads else "mask.tif")
+            return Response(await asyncio.to_thread(path.read_bytes), media_type=media_type)
         finally:
             await asyncio.to_thread(job.delete)
 
@@ -114,39 +133,56 @@ def segment_router(desk: JobQueue, stop: asyncio.Event) -> APIRouter:
 
 
 async def wait_for_map(
-    job: Job, wait_s: float, stop: asyncio.Event, *, advice: str = "send the image to /v1/jobs"
+    job: Job, request: Request, stop: asyncio.Event, *, wait_s: float, advice: str = "send the image to /v1/jobs"
 ) -> None:
     """Wait for the end of a job; while the server stops only for one that is worked on already.
 
-    Raises the job's own `RefusedError`, or one of 503 while the server stops and 504 with `advice` after `wait_s`.
+    Args:
+        job: The job.
+        request: The request of the client that waits, whose body has been read.
+        stop: Set when the server begins to stop.
+        wait_s: Longest wait, in seconds.
+        advice: What a client may do instead of waiting.
+
+    Raises:
+        RefusedError: The job failed with it.
+        UnavailableError: The server stops, or the job's turn has not come within `wait_s`.
+        TooSlowError: The map was begun and not done within `wait_s`.
+        ClientDisconnect: The client went away.
     """
     ended = asyncio.wrap_future(job.ended)
     stopped = asyncio.ensure_future(stop.wait())
-    either: list[asyncio.Future[Any]] = [ended, stopped]
+    gone = asyncio.ensure_future(_gone(request))
+    events: list[asyncio.Future[Any]] = [ended, stopped, gone]
     try:
-        await asyncio.wait(either, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(events, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set() and job.state == "running":
             await asyncio.wait([ended], timeout=min(wait_s, GRACE_S))
     finally:
         stopped.cancel()
+        gone.cancel()
     if job.error is not None:
         raise job.error
-    if stop.is_set() and not ended.done():
+    if ended.done():
+        return
+    if gone.done() and not gone.cancelled():
+        raise ClientDisconnect
+    if stop.is_set():
         raise stopping()
-    if not ended.done():
-        raise RefusedError(504, "Too slow", f"The map was not done within {wait_s:g} s; {advice}.")
+    if job.state == "queued":
+        raise UnavailableError(
+            f"The image's turn did not come within {wait_s:g} s; try again later, or {advice}.", retry_after_s=10
+        )
+    raise TooSlowError(f"The map was not done within {wait_s:g} s; {advice}.")
 
 
-def _response(job: Job, media_type: str, products: tuple[str, ...]) -> Response:
-    if media_type == "application/json":
-        return JSONResponse(summary_view(job))
-    name = products[0] if products else "mask.tif"
-    return Response((job.folder / name).read_bytes(), media_type=media_type)
+async def _gone(request: Request) -> None:
+    """Wait until the client closes the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        continue
 
 
-# The routes of jobs: hand in, look, fetch, cancel.
-
-_EXAMPLE_jobs = {
+_JOB_EXAMPLE = {
     "id": "Q5hXgA5jVJtQ1wG0pN2sYt0cWl8nDkzB",
     "state": "running",
     "progress": 0.42,
@@ -159,64 +195,59 @@ _EXAMPLE_jobs = {
     "summary": None,
     "links": {"self": "/v1/jobs/Q5hXgA5jVJtQ1wG0pN2sYt0cWl8nDkzB"},
 }
-_JOB: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": _EXAMPLE_jobs}}}}
+_JOB_CONTENT = {"application/json": {"example": _JOB_EXAMPLE}}
 
 
-def jobs_router(desk: JobQueue) -> APIRouter:
-    """The routes, on a desk."""
+def jobs_router(queue: JobQueue) -> APIRouter:
+    """Return the routes of jobs: submit an image, look at the job, fetch its results, cancel it.
+
+    Args:
+        queue: The job queue.
+    """
     router = APIRouter()
-    _add_hand_in(router, desk)
-    _add_job(router, desk)
-    _add_results(router, desk)
-    return router
+    looking = APIRouter(dependencies=[Depends(no_parameters)])
 
-
-def _add_hand_in(router: APIRouter, desk: JobQueue) -> None:
     @router.post(
         "/v1/jobs",
         status_code=202,
-        summary="Hand in an image of any size",
+        summary="Submit an image of any size",
         responses={
-            202: {
-                "description": "Taken; Location says where to look.",
-                "content": {"application/json": {"example": _EXAMPLE_jobs}},
-            },
-            **documented(401, 404, 413, 415, 422, 429, 503),
+            202: {"description": "Accepted; Location says where to look.", "content": _JOB_CONTENT},
+            **documented(401, 404, 408, 413, 415, 422, 429, 503),
         },
         openapi_extra={"requestBody": REQUEST_BODY},
     )
-    async def hand_in(
-        request: Request,
-        parameters: Parameters,
-        scores: Annotated[bool, Query(description="Keep the probabilities too (scores.tif).")] = True,
-        filename: Annotated[str, Query(description="A name to show with the job.", max_length=1000)] = "",
-    ) -> Response:
+    async def submit(request: Request, parameters: Annotated[JobParameters, Query()]) -> Response:
         """Queue an image. The answer names the job, which runs on its own and is kept for a while when it has ended."""
-        model = parameters.model_of(desk)
-        desk.check_model(model)
-        desk.check_room()
-        options = JobOptions(parameters.threshold, scores, parameters.bands, parameters.tta)
-        file, sent_name = await read_upload(request, desk.folder, desk.limits.max_bytes)
+        model, client = parameters.model_of(queue), client_of(request)
+        queue.check_room(client)
+        options = parameters.options(probabilities=parameters.probabilities)
+        file, sent_name = await read_upload(request, queue.folder, queue.limits.max_bytes)
+        filename = parameters.filename or sent_name
         with file:
-            job = await asyncio.to_thread(desk.submit, model, file, filename=filename or sent_name, options=options)
-        return JSONResponse(job_view(job, desk.limits.keep_s), 202, headers={"Location": f"/v1/jobs/{job.id}"})
+            job = await asyncio.to_thread(
+                queue.submit, model, file, filename=filename, options=options, client=client
+            )
+        return JSONResponse(job_view(job, queue.limits.keep_s), 202, headers={"Location": f"/v1/jobs/{job.id}"})
 
-
-def _add_job(router: APIRouter, desk: JobQueue) -> None:
-    @router.get("/v1/jobs/{id}", summary="Look at a job", responses=_JOB | documented(401, 404))
+    @looking.get(
+        "/v1/jobs/{id}",
+        summary="Look at a job",
+        responses={200: {"content": _JOB_CONTENT}, **documented(401, 404)},
+    )
     async def look(id: str) -> Response:
         """State, progress from 0 to 1, and links to what can be fetched once it is done."""
-        return JSONResponse(job_view(desk.job(id), desk.limits.keep_s))
+        return JSONResponse(job_view(queue.job(id), queue.limits.keep_s))
 
-    @router.delete("/v1/jobs/{id}", status_code=204, summary="Cancel and remove a job", responses=documented(401, 404))
+    @looking.delete(
+        "/v1/jobs/{id}", status_code=204, summary="Cancel and remove a job", responses=documented(401, 404)
+    )
     async def remove(id: str) -> Response:
         """Stop the work and remove every file of it."""
-        await asyncio.to_thread(desk.job(id).delete)
+        await asyncio.to_thread(queue.job(id).delete)
         return Response(status_code=204)
 
-
-def _add_results(router: APIRouter, desk: JobQueue) -> None:
-    @router.get(
+    @looking.get(
         "/v1/jobs/{id}/{name}",
         summary="Fetch a result",
         responses={
@@ -226,22 +257,91 @@ def _add_results(router: APIRouter, desk: JobQueue) -> None:
         description=f"A file of a job that is done: {', '.join(FILES)}. Range requests work.",
     )
     async def fetch(id: str, name: str) -> Response:
-        job = done_job(desk, id)
+        job = _done_job(queue, id)
         if name not in FILES:
-            raise RefusedError(404, "No such result", f"A job has {', '.join(FILES)}.")
-        if name not in ("mask.tif", "scores.tif", "image.tif"):
-            await asyncio.wrap_future(desk.product(job, name))
+            raise NotFoundError(f"A job has {', '.join(FILES)}.", title="No such result")
+        if name not in MADE_WITH_MAP:
+            await asyncio.wrap_future(queue.make_download(job, name))
         path = job.folder / name
         if not path.exists():
-            raise RefusedError(404, "No such result", f"This job has no {name}.")
+            raise NotFoundError(f"This job has no {name}.", title="No such result")
         return FileResponse(path, media_type=MEDIA_TYPES[path.suffix[1:]], filename=name)
 
+    router.include_router(looking)
+    return router
 
-def done_job(desk: JobQueue, id: str) -> Job:
-    """A job that is done. Raises `RefusedError`: 404 where there is none, 409 when it is not, its own if it failed."""
-    job = desk.job(id)
+
+def tiles_router(queue: JobQueue) -> APIRouter:
+    """Return the routes of a result as tiles of a web map, on the paths that TiTiler made known.
+
+    Args:
+        queue: The job queue.
+    """
+    router = APIRouter()
+
+    @router.get(
+        "/v1/jobs/{id}/cog/tiles/WebMercatorQuad/{z}/{x}/{y}.png",
+        summary="Fetch a tile of a map",
+        responses={200: {"content": {"image/png": {}}}, **documented(401, 404, 409, 422)},
+    )
+    async def tile(id: str, z: int, x: int, y: int) -> Response:
+        """256 x 256 pixels in the classes' colours; the background and what holds no data are clear."""
+        job = _done_job(queue, id)
+        # A job may be older than the server, and its model may have been taken away.
+        legend = _bundle_of(queue, job.record.model).legend
+        return Response(
+            await asyncio.to_thread(_tile, job.folder / "mask.tif", legend, z, x, y), media_type="image/png"
+        )
+
+    @router.get(
+        "/v1/jobs/{id}/cog/info",
+        summary="Look at a map's extent and classes",
+        responses=documented(401, 404, 409, 422),
+    )
+    async def info(id: str) -> Response:
+        """Bounds in degrees, the zooms that make sense, and the classes with their colours."""
+        job = _done_job(queue, id)
+        legend = _bundle_of(queue, job.record.model).legend
+        try:
+            bounds, min_zoom, max_zoom = await asyncio.to_thread(web_extent, job.folder / "mask.tif")
+        except DataError as error:
+            raise UnusableError(str(error), title="No place on the ground") from error
+        return JSONResponse(
+            {
+                "bounds": list(bounds),
+                "crs": "EPSG:4326",
+                "minzoom": min_zoom,
+                "maxzoom": max_zoom,
+                "colormap": {str(index): [*color, 255] for index, color in enumerate(legend.colors)},
+                "classes": {str(index): name for index, name in enumerate(legend.names)},
+            }
+        )
+
+    return router
+
+
+def _tile(mask: Path, legend: Legend, z: int, x: int, y: int) -> bytes:
+    try:
+        ids = read_class_tile(mask, z, x, y, nodata=legend.ignore_index)
+    except DataError as error:
+        raise UnusableError(str(error), title="No such tile") from error
+    is_clear = [index == legend.background or index >= legend.num_classes for index in range(256)]
+    picture = Image.fromarray(ids)
+    picture.putpalette([channel for color in legend.colors for channel in color])
+    file = io.BytesIO()
+    picture.save(file, "PNG", transparency=bytes(0 if clear else 255 for clear in is_clear))
+    return file.getvalue()
+
+
+def _bundle_of(queue: JobQueue, model: str) -> ModelBundle:
+    queue.check_model(model)
+    return queue.models[model]
+
+
+def _done_job(queue: JobQueue, id: str) -> Job:
+    job = queue.job(id)
     if job.error is not None:
         raise job.error
     if job.state != "done":
-        raise RefusedError(409, "Not done", f"The job is {job.state} ({job.progress:.0%}); look at /v1/jobs/{id}.")
+        raise NotDoneError(f"The job is {job.state} ({job.progress:.0%}); look at /v1/jobs/{id}.")
     return job
