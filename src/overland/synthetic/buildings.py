@@ -1,4 +1,4 @@
-"""What people put on a made landscape: houses and farms along the roads, and cars on them."""
+"""Buildings of a synthetic landscape: houses and farms along the roads, and cars on them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,16 @@ _ROADSIDE = ("main", "secondary", "lane")
 
 @dataclass(frozen=True)
 class House:
-    """A box with a ridged roof: centre and size in metres, `heading` of its long side in radians.
+    """A box with a ridged roof.
 
-    `style` is `home`, `shed`, `barn` or `car` (a car is a low, small one without ridge).
+    Attributes:
+        x: Centre in local metres, to the right.
+        y: Centre in local metres, down.
+        length_m: Length in metres.
+        width_m: Width in metres.
+        heading: Direction of the long side in radians.
+        eave_m: Height of the eaves in metres.
+        style: home, shed, barn or car (a low, small one without a ridge).
     """
 
     x: float
@@ -36,7 +43,7 @@ class House:
 
     @property
     def footprint(self) -> Polygon:
-        """The outline on the ground."""
+        """The outline on the ground, in local metres."""
         along = np.array([math.cos(self.heading), math.sin(self.heading)]) * self.length_m / 2
         across = np.array([-math.sin(self.heading), math.cos(self.heading)]) * self.width_m / 2
         centre = np.array([self.x, self.y])
@@ -52,7 +59,18 @@ def plan_houses(
     villages: Sequence[Village],
     blocked: Sequence[shapely.Geometry],
 ) -> tuple[list[House], list[LineString]]:
-    """Set houses and farms beside the roads, clear of roads and of what is `blocked`; also returns their drives."""
+    """Set houses and farms next to the roads, clear of roads and of other ground that is taken.
+
+    Args:
+        rng: Random generator of the plan.
+        site: Extent and pixel size of the scene.
+        roads: The roads.
+        villages: The villages.
+        blocked: Geometries in local metres that nothing is built on.
+
+    Returns:
+        The buildings, and the drives that lead to them.
+    """
     obstacles = shapely.STRtree([*(road.line.buffer(road.width_m / 2) for road in roads), *blocked])
     frame = site.scene.buffer(25)
     houses: list[House] = []
@@ -71,7 +89,16 @@ def plan_houses(
 
 
 def plan_cars(rng: np.random.Generator, site: Site, roads: Sequence[PlannedRoad]) -> list[House]:
-    """Put a few cars on the paved roads, each in its own lane."""
+    """Put a few cars on the paved roads, each in its own lane.
+
+    Args:
+        rng: Random generator of the plan.
+        site: Extent and pixel size of the scene.
+        roads: The roads.
+
+    Returns:
+        The cars, as low, small houses without a ridge.
+    """
     cars = []
     for road in roads:
         if road.kind not in _ROADSIDE:

@@ -1,7 +1,8 @@
-"""A made landscape: a seeded scene that looks like aerial imagery, with its exact class mask and road graph.
+"""A synthetic landscape: a seeded scene that looks like aerial imagery, with its exact class mask and road graph.
 
 It is what the demo learns from and maps when no data are at hand. The plan comes first (river, roads, parcels,
-buildings, trees, in metres), then the picture: ground, roads, roofs and crowns, shadows, camera.
+buildings, trees, in metres), then the picture: ground, roads, roofs and crowns, shadows. Last comes the camera: season
+and sun are drawn for each scene, and light becomes bytes.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ from overland.synthetic.relief import (
 from overland.synthetic.roads import PlannedRoad, Site, plan_lakes, plan_river, plan_roads
 from overland.synthetic.surface import (
     Surface,
-    bands,
     burn,
     lay_pavement,
     make_noise,
     paint_cover,
     paint_roads,
+    row_blocks,
     surface_from_use,
 )
 
@@ -57,8 +58,6 @@ __all__ = [
 ]
 
 
-# The camera over a made landscape: season and sun drawn for each scene, and the way from light to bytes.
-
 Array = NDArray[np.float32]
 _LEAVES = np.array([
     [0.29, 0.37, 0.19], [0.25, 0.33, 0.17], [0.33, 0.40, 0.20], [0.22, 0.30, 0.17],
@@ -71,7 +70,18 @@ _HAZE = (0.66, 0.70, 0.76)
 
 @dataclass(frozen=True)
 class Look:
-    """What makes scenes of one kind differ: season, sun, the colours of leaves (species, 3), air and exposure."""
+    """Season, sun and camera of a scene, in which scenes of one kind differ.
+
+    Attributes:
+        season: spring, summer, harvest or autumn.
+        sun: Position of the sun.
+        leaves: Colours of the leaves (species, 3).
+        tint: Gain of each band (3,).
+        exposure: Gain of all bands.
+        haze: Fraction of the light that is haze.
+        blur_px: Standard deviation of the lens's blur in pixels.
+        noise: Standard deviation of the sensor noise, of 1.
+    """
 
     season: str
     sun: Sun
@@ -84,7 +94,14 @@ class Look:
 
 
 def draw_look(rng: np.random.Generator) -> Look:
-    """Draw season, sun and camera of a scene; the sun stands in the south, between late morning and afternoon."""
+    """Draw season, sun and camera of a scene; the sun stands in the south, between late morning and afternoon.
+
+    Args:
+        rng: Random generator of the plan.
+
+    Returns:
+        The look.
+    """
     season = str(rng.choice(["spring", "summer", "harvest", "autumn"], p=[0.28, 0.3, 0.27, 0.15]))
     leaves = _LEAVES * rng.uniform(0.88, 1.1) * (1 + rng.normal(0, 0.03, 3))
     if season == "autumn":
@@ -102,21 +119,36 @@ def draw_look(rng: np.random.Generator) -> Look:
 
 
 def shade(image: Array, shadow: NDArray[np.bool_]) -> None:
-    """Darken what lies in shadow to what the blue sky still lights, in place; the shadow's rim is soft."""
-    for rows in bands(image.shape[1]):
+    """Darken what lies in shadow to what the blue sky still lights, in place; the shadow's rim is soft.
+
+    Args:
+        image: Reflectances (3, height, width) from 0 to 1.
+        shadow: True in shadow (height, width).
+    """
+    for rows in row_blocks(image.shape[1]):
         soft = ndimage.uniform_filter(shadow[rows].astype(np.float32), 2)
         for band, sky in enumerate(_SKYLIGHT):
             image[band, rows] *= 1 - soft * np.float32(1 - sky)
 
 
 def develop(rng: np.random.Generator, image: Array, broad: Array, look: Look) -> NDArray[np.uint8]:
-    """Light to bytes, (3, height, width): uneven light, haze, lens blur, exposure and sensor noise."""
+    """Turn light into bytes: uneven light, haze, lens blur, exposure and sensor noise.
+
+    Args:
+        rng: Random generator of the camera.
+        image: Light (3, height, width) from 0 to 1.
+        broad: Smooth noise (height, width).
+        look: Season, sun and camera of the scene.
+
+    Returns:
+        The picture (3, height, width).
+    """
     pixels = np.empty(image.shape, dtype=np.uint8)
     for band in range(3):
         blurred = ndimage.gaussian_filter(image[band], look.blur_px, mode="nearest", truncate=3.0)
         gain = np.float32(look.exposure * look.tint[band])
         air = np.float32(look.haze * _HAZE[band])
-        for rows in bands(image.shape[1]):
+        for rows in row_blocks(image.shape[1]):
             lit = blurred[rows] * gain * (1 + np.float32(0.025) * broad[rows]) * np.float32(1 - look.haze) + air
             lit += np.float32(look.noise) * rng.standard_normal(lit.shape, dtype=np.float32)
             pixels[band, rows] = np.clip(lit * 255 + 0.5, 0, 255)
@@ -133,7 +165,13 @@ SMALLEST_SIDE = 64
 
 @dataclass(frozen=True)
 class Road:
-    """An edge of the road graph: `line` (n, 2) in map coordinates x, y; `kind` is main, secondary, lane or track."""
+    """An edge of the road graph.
+
+    Attributes:
+        line: Points (n, 2) in map coordinates x, y.
+        width_m: Width in metres.
+        kind: main, secondary, lane or track.
+    """
 
     line: NDArray[np.float64]
     width_m: float
@@ -142,11 +180,16 @@ class Road:
 
 @dataclass(frozen=True)
 class Landscape:
-    """A made scene with its truth.
+    """A synthetic scene with its truth.
 
-    `image` (3, height, width) uint8 and `mask` (height, width) uint8 with ids of `LANDSCAPE_LEGEND` lie on `grid`.
-    `roads` are the edges of the road graph between its nodes, clipped to the scene. The mask tells what is on the
-    ground: a road or a house under a tree is road or building; other ground under trees is forest.
+    The mask tells what is on the ground: a road or a house under a tree is road or building; other ground under trees
+    is forest.
+
+    Attributes:
+        image: Red, green and blue (3, height, width).
+        mask: Ids of `LANDSCAPE_LEGEND` (height, width).
+        grid: Size and place.
+        roads: The edges of the road graph between its nodes, clipped to the scene.
     """
 
     image: NDArray[np.uint8]
@@ -164,9 +207,19 @@ class _Plan:
 
 
 def synthetic_landscape(seed: int, height: int, width: int, *, resolution_m: float = 0.5) -> Landscape:
-    """Make a landscape of `height` x `width` pixels; the same arguments give the same bytes.
+    """Make a landscape; the same arguments give the same bytes.
 
-    Raises `UsageError` for a scene smaller than 64 pixels, a resolution that is not positive or a negative seed.
+    Args:
+        seed: Seed, 0 or more.
+        height: Height in pixels, 64 or more.
+        width: Width in pixels, 64 or more.
+        resolution_m: Size of a pixel in metres.
+
+    Returns:
+        The scene with its class mask and road graph.
+
+    Raises:
+        UsageError: The scene is too small, the resolution is not positive, or the seed is negative.
     """
     if seed < 0 or min(height, width) < SMALLEST_SIDE or resolution_m <= 0:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Parcels of a made landscape: the land between the roads, cut up into fields, woods and gardens.
+"""Parcels of a synthetic landscape: the land between the roads, cut up into fields, woods and gardens.
 
 Each face of the road network is halved again and again. The first cuts become lanes (in a village) or farm tracks,
 the later ones field boundaries. So tracks always meet roads, and fields always follow both.
@@ -28,7 +28,12 @@ _APART_M = 24.0
 
 @dataclass(frozen=True)
 class Village:
-    """A village round a settlement, in local metres."""
+    """A village round a settlement.
+
+    Attributes:
+        centre: Its middle in local metres.
+        radius_m: Its radius in metres.
+    """
 
     centre: shapely.Point
     radius_m: float
@@ -36,7 +41,13 @@ class Village:
 
 @dataclass(frozen=True)
 class Parcel:
-    """A piece of land in one use: `crop`, `grass`, `forest` or `garden`; `heading` is the way it is worked, radians."""
+    """A piece of land in one use.
+
+    Attributes:
+        polygon: Its outline in local metres.
+        use: crop, grass, forest or garden.
+        heading: Direction in which it is worked, in radians.
+    """
 
     polygon: Polygon
     use: str
@@ -45,7 +56,13 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Parcels:
-    """All parcels of the domain, the boundaries between fields, and the roads with lanes and tracks added."""
+    """The parcels of the domain.
+
+    Attributes:
+        parcels: The parcels.
+        boundaries: The boundaries between fields.
+        roads: The roads, with lanes and tracks added.
+    """
 
     parcels: list[Parcel]
     boundaries: list[LineString]
@@ -53,7 +70,15 @@ class Parcels:
 
 
 def plan_villages(rng: np.random.Generator, settlements: NDArray[np.float64]) -> list[Village]:
-    """Choose the settlements that grew into villages; the first one, in the scene, usually did."""
+    """Choose the settlements that grew into villages; the first one, in the scene, usually did.
+
+    Args:
+        rng: Random generator of the plan.
+        settlements: Places (n, 2) in local metres.
+
+    Returns:
+        The villages.
+    """
     grown = rng.random(len(settlements)) < 0.36
     grown[0] = rng.random() < 0.62
     radii = rng.uniform(45, 165, len(settlements))
@@ -63,7 +88,18 @@ def plan_villages(rng: np.random.Generator, settlements: NDArray[np.float64]) ->
 def plan_parcels(
     rng: np.random.Generator, site: Site, roads: Sequence[PlannedRoad], villages: Sequence[Village], river: River | None
 ) -> Parcels:
-    """Cut the land between the roads into parcels, adding lanes and tracks, and give each parcel its use."""
+    """Cut the land between the roads into parcels, adding lanes and tracks, and give each parcel its use.
+
+    Args:
+        rng: Random generator of the plan.
+        site: Extent and pixel size of the scene.
+        roads: The roads.
+        villages: The villages.
+        river: The river, where there is one.
+
+    Returns:
+        The parcels, the boundaries between fields, and all roads.
+    """
     network = roads_from_crossing_lines(roads)
     lines = [road.line for road in network]
     polygons: list[Polygon] = []
@@ -122,8 +158,8 @@ def _halve(rng: np.random.Generator, face: Polygon) -> tuple[LineString | None, 
 
 
 def _long_axis(face: Polygon) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Centre, unit direction and length of the longer side of the smallest rectangle round a face."""
-    corners = np.asarray(shapely.oriented_envelope(face).exterior.coords)
+    """Return centre, unit direction and length of the longer side of the smallest rectangle round a face."""
+    corners = shapely.get_coordinates(shapely.oriented_envelope(face))
     sides = np.diff(corners[:3], axis=0)
     lengths = np.hypot(*sides.T)
     longer = int(lengths.argmax())
@@ -137,7 +173,7 @@ def _may_be_road(
     boundaries: Sequence[LineString],
     min_hectares: float,
 ) -> bool:
-    """Whether a cut is worth a road: a large face, one end on a road, and none at a mere field boundary."""
+    """Tell whether a cut is worth a road: a large face, one end on a road, and none at a mere field boundary."""
     if face.area < min_hectares * _HECTARE or line.length < 35:
         return False
     ends = [shapely.Point(line.coords[0]), shapely.Point(line.coords[-1])]
@@ -156,14 +192,14 @@ def _with_uses(
 ) -> list[Parcel]:
     """Gardens in villages; woods where a smooth random surface is highest; crops and grassland elsewhere."""
     centres = shapely.get_coordinates(shapely.centroid(polygons))
-    # The highest parcels, until they make up the scene's share of woodland.
+    # The highest parcels, until they make up the scene's fraction of woodland.
     height = _hills(rng, centres)
     visible = shapely.area(shapely.intersection(polygons, site.scene))
     order = np.argsort(-height)
     covered = np.cumsum(visible[order]) / max(visible.sum(), 1.0)
     limit = height[order][np.searchsorted(covered, rng.uniform(0.12, 0.34)).clip(max=len(order) - 1)]
     wooded = np.asarray(height >= limit)
-    grass_share = rng.uniform(0.2, 0.45)
+    grass_fraction = rng.uniform(0.2, 0.45)
     parcels = []
     for polygon, in_wood in zip(polygons, wooded, strict=True):
         _, along, _ = _long_axis(polygon)
@@ -174,7 +210,7 @@ def _with_uses(
         elif polygon.area < 0.7 * _HECTARE and _is_dense(polygon, villages, 1.2):
             use = "grass"
         else:
-            use = "grass" if rng.random() < grass_share else "crop"
+            use = "grass" if rng.random() < grass_fraction else "crop"
         parcels.append(Parcel(polygon, use, math.atan2(along[1], along[0])))
     return parcels
 

@@ -1,4 +1,7 @@
-"""What rises above a made landscape: roofs and tree crowns with their height, and the shadows that they cast."""
+"""Relief of a synthetic landscape: roofs and tree crowns with their height, and the shadows that they cast.
+
+Trees grow in woods, hedges, gardens and pastures, in rows along roads and on the banks of water.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from shapely.ops import substring
 
 from overland.synthetic.buildings import House
 from overland.synthetic.roads import PlannedRoad, Site
-from overland.synthetic.surface import Noise, bands
+from overland.synthetic.surface import Noise, row_blocks
 
 __all__ = [
     "Ground",
@@ -43,7 +46,12 @@ _CARS = np.array([[0.85, 0.85, 0.85], [0.12, 0.12, 0.14], [0.55, 0.56, 0.58], [0
 
 @dataclass(frozen=True)
 class Sun:
-    """Where the light comes from: `azimuth` on the picture (x right, y down) and `elevation`, radians."""
+    """The position of the sun.
+
+    Attributes:
+        azimuth: Direction on the picture (x right, y down) in radians.
+        elevation: Height above the horizon in radians.
+    """
 
     azimuth: float
     elevation: float
@@ -57,7 +65,14 @@ class Sun:
 
 @dataclass(frozen=True)
 class Trees:
-    """Tree crowns: centres (n, 2) in local metres, radii and heights in metres, `species` an index of the palette."""
+    """Tree crowns.
+
+    Attributes:
+        points: Centres (n, 2) in local metres.
+        radius_m: Radii (n,) in metres.
+        height_m: Heights (n,) in metres.
+        species: Index of the palette (n,).
+    """
 
     points: NDArray[np.float64]
     radius_m: NDArray[np.float64]
@@ -67,7 +82,13 @@ class Trees:
 
 @dataclass(frozen=True)
 class Relief:
-    """Height above the ground in metres, and of the crown on top its light and its species (0 where there is none)."""
+    """The heights of a scene, and the crowns on top, (height, width) each.
+
+    Attributes:
+        top_m: Height above the ground in metres.
+        light: Light of the crown; 0 where there is none.
+        species: Species of the crown, from 1; 0 where there is none.
+    """
 
     top_m: Array
     light: Array
@@ -75,7 +96,14 @@ class Relief:
 
 
 def empty_relief(site: Site) -> Relief:
-    """Bare ground, (height, width)."""
+    """Make bare ground.
+
+    Args:
+        site: Extent and pixel size of the scene.
+
+    Returns:
+        A relief (height, width) with nothing on it.
+    """
     shape = (site.height, site.width)
     return Relief(np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.uint8))
 
@@ -83,7 +111,19 @@ def empty_relief(site: Site) -> Relief:
 def raise_roofs(
     rng: np.random.Generator, image: Array, relief: Relief, site: Site, houses: Sequence[House], sun: Sun
 ) -> NDArray[np.bool_]:
-    """Build houses, barns and cars into picture and relief, in place; returns where buildings stand."""
+    """Build houses, barns and cars into picture and relief, in place.
+
+    Args:
+        rng: Random generator of the picture.
+        image: Reflectances (3, height, width) from 0 to 1.
+        relief: Heights of the scene.
+        site: Extent and pixel size of the scene.
+        houses: The buildings.
+        sun: Position of the sun.
+
+    Returns:
+        True where buildings stand (height, width).
+    """
     built = np.zeros((site.height, site.width), dtype=bool)
     for house in houses:
         reach_m = math.hypot(house.length_m, house.width_m) / 2
@@ -99,7 +139,15 @@ def raise_roofs(
 
 
 def raise_crowns(rng: np.random.Generator, relief: Relief, site: Site, trees: Trees, sun: Sun) -> None:
-    """Stamp tree crowns into the relief, in place; of overlapping crowns the higher one is seen."""
+    """Stamp tree crowns into the relief, in place; of overlapping crowns the higher one is seen.
+
+    Args:
+        rng: Random generator of the picture.
+        relief: Heights of the scene.
+        site: Extent and pixel size of the scene.
+        trees: The trees.
+        sun: Position of the sun.
+    """
     stamps: dict[int, list[tuple[Array, Array]]] = {}
     variants = rng.integers(_VARIANTS, size=len(trees.points))
     pixels = np.floor(trees.points / site.resolution_m).astype(int)
@@ -113,7 +161,16 @@ def raise_crowns(rng: np.random.Generator, relief: Relief, site: Site, trees: Tr
 
 
 def cast_shadows(relief: Relief, site: Site, sun: Sun) -> NDArray[np.bool_]:
-    """Where something higher stands between a pixel and the sun."""
+    """Find the pixels that lie in shadow of something higher.
+
+    Args:
+        relief: Heights of the scene.
+        site: Extent and pixel size of the scene.
+        sun: Position of the sun.
+
+    Returns:
+        True in shadow (height, width).
+    """
     right, down, up = sun.towards
     drop = up / math.hypot(right, down) * site.resolution_m
     angle = sun.azimuth
@@ -138,9 +195,16 @@ def cast_shadows(relief: Relief, site: Site, sun: Sun) -> NDArray[np.bool_]:
 
 
 def paint_crowns(image: Array, relief: Relief, noise: Noise, palette: NDArray[np.float64]) -> None:
-    """Colour the crowns of the relief into the picture, in place; `palette` is (species, 3)."""
+    """Colour the crowns of the relief into the picture, in place.
+
+    Args:
+        image: Reflectances (3, height, width) from 0 to 1.
+        relief: Heights of the scene.
+        noise: The scene's noise.
+        palette: Colours of the leaves (species, 3).
+    """
     colors = np.concatenate([np.zeros((1, 3)), palette]).astype(np.float32)
-    for rows in bands(image.shape[1]):
+    for rows in row_blocks(image.shape[1]):
         where = relief.species[rows] > 0
         species, light = relief.species[rows][where], relief.light[rows][where]
         leafy = light * (1 + 0.05 * noise.middle[rows][where] + 0.09 * noise.fine[rows][where])
@@ -227,8 +291,6 @@ def _stamp(
     relief.species[window][seen] = species
 
 
-# Where trees grow on a made landscape: woods, hedges, rows beside roads, gardens, pastures and banks.
-
 Points = NDArray[np.float64]
 Span = tuple[float, float]
 _CONIFER = 5
@@ -236,9 +298,13 @@ _BROADLEAVED = (1, 2, 3, 4, 6)
 
 
 class Ground(NamedTuple):
-    """Where trees may grow, (height, width) each but `uses`, which names the use of each value of `cover`.
+    """The ground on which trees may grow, (height, width) each but `uses`.
 
-    Nothing grows where it is `blocked`; `broad` is smooth noise that sorts species into stands.
+    Attributes:
+        cover: Use of each pixel, an index of `uses`.
+        uses: Names of the uses.
+        blocked: True where nothing grows.
+        broad: Smooth noise that sorts species into stands.
     """
 
     cover: NDArray[np.int32]
@@ -256,7 +322,15 @@ def plan_trees(
 ) -> Trees:
     """Plant the trees of a scene on its free ground.
 
-    `rows` are field boundaries (without a road) and roads, beside which trees grow; `banks` surround water.
+    Args:
+        rng: Random generator of the plan.
+        site: Extent and pixel size of the scene.
+        ground: Where trees may grow.
+        rows: Field boundaries (without a road) and roads, along which trees grow.
+        banks: Ground round water.
+
+    Returns:
+        The trees.
     """
     groups = [*_areas(rng, site, ground), *_rows(rng, rows), *_waterside(rng, banks)]
     points = np.concatenate([points for points, _, _ in groups])
@@ -271,19 +345,19 @@ def plan_trees(
 
 
 def _areas(rng: np.random.Generator, site: Site, ground: Ground) -> Iterator[tuple[Points, Span, Span]]:
-    """Trees of woods, gardens and pastures: spacing, share that grows, radius and height by use."""
+    """Trees of woods, gardens and pastures: spacing, fraction that grows, radius and height by use."""
     plans = (
         ("forest", 4.4, 0.96, (1.9, 3.8), (10, 19)),
         ("garden", 9.0, 0.32, (1.1, 3.2), (2.5, 9)),
         ("grass", 34.0, 0.1, (2.4, 5.0), (6, 14)),
         ("scrub", 3.2, 0.5, (0.9, 2.4), (2, 7)),
     )
-    for use, spacing, share, radius, height in plans:
+    for use, spacing, fraction, radius, height in plans:
         # Points over the scene and a rim of 8 m round it, (n, 2).
         x, y = np.arange(-8, site.width_m + 8, spacing), np.arange(-8, site.height_m + 8, spacing)
         points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
         points = np.asarray(points + rng.uniform(-0.45, 0.45, points.shape) * spacing)
-        grows = rng.random(len(points)) < share
+        grows = rng.random(len(points)) < fraction
         yield points[grows & (ground.uses[_at(site, ground.cover, points)] == use)], radius, height
 
 
@@ -311,7 +385,8 @@ def _waterside(rng: np.random.Generator, banks: Sequence[Polygon]) -> Iterator[t
         for start in np.arange(0, rim.length, 45.0):
             if rng.random() < 0.55:
                 stretch = substring(rim, start, start + 45.0)
-                yield _beside(rng, stretch, (3, 18), 0.0, 1.5), (1.6, 4.0), (4, 12)
+                if isinstance(stretch, LineString):
+                    yield _beside(rng, stretch, (3, 18), 0.0, 1.5), (1.6, 4.0), (4, 12)
 
 
 def _beside(rng: np.random.Generator, line: LineString, every_m: Span, offset_m: float, spread_m: float) -> Points:

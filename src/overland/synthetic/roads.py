@@ -1,8 +1,11 @@
-"""The road network of a made landscape: a planar graph of settlements, drawn as smooth curves.
+"""The road network of a synthetic landscape: a planar graph of settlements, drawn as smooth curves.
 
 Settlements are joined by a Gabriel graph (two are neighbours when no third lies in the circle between them), which
 looks much as country roads do. At each settlement the straightest pairs of roads continue each other, so that a road
 runs on through its junctions, and the others meet it at a T.
+
+Everything is planned in local metres, x to the right and y down from the scene's upper left corner, on a domain that
+reaches beyond the scene, so that roads, fields and woods run out of the picture instead of stopping at its border.
 """
 
 from __future__ import annotations
@@ -33,10 +36,8 @@ __all__ = [
 ]
 
 
-# The ground a made landscape stands on: its extent, its river and its lakes.
-#
-# Everything is planned in local metres, x to the right and y down from the scene's upper left corner, on a domain that
-# reaches beyond the scene, so that roads, fields and woods run out of the picture instead of stopping at its border.
+RoadGraph: TypeAlias = "nx.Graph[int]"
+"""Settlements by their index, joined where a road runs."""
 
 _MARGIN_M = 320.0
 _LAKES_PER_KM2 = 1.5
@@ -44,7 +45,13 @@ _LAKES_PER_KM2 = 1.5
 
 @dataclass(frozen=True)
 class Site:
-    """The extent of a scene in metres and the size of its pixels."""
+    """The extent of a scene and the size of its pixels.
+
+    Attributes:
+        height: Height in pixels.
+        width: Width in pixels.
+        resolution_m: Size of a pixel in metres.
+    """
 
     height: int
     width: int
@@ -62,23 +69,37 @@ class Site:
 
     @property
     def scene(self) -> Polygon:
-        """What the picture shows."""
+        """The rectangle that the picture shows."""
         return box(0.0, 0.0, self.width_m, self.height_m)
 
     @property
     def domain(self) -> Polygon:
-        """What is planned: the scene and a margin round it."""
+        """The rectangle that is planned: the scene and a margin round it."""
         return box(-_MARGIN_M, -_MARGIN_M, self.width_m + _MARGIN_M, self.height_m + _MARGIN_M)
 
     def random_point(self, rng: np.random.Generator, within: float = 1.0) -> NDArray[np.float64]:
-        """A point in the middle `within` (share of each side) of the scene."""
+        """Draw a point in the middle of the scene.
+
+        Args:
+            rng: Random generator of the plan.
+            within: Fraction of each side that the point may lie in.
+
+        Returns:
+            The point in local metres.
+        """
         size = np.array([self.width_m, self.height_m])
         return np.asarray(size * (0.5 + within * rng.uniform(-0.5, 0.5, 2)))
 
 
 @dataclass(frozen=True)
 class River:
-    """A meandering river: its middle line and its surface."""
+    """A meandering river.
+
+    Attributes:
+        axis: Its middle line in local metres.
+        surface: Its surface.
+        width_m: Its width in metres.
+    """
 
     axis: LineString
     surface: Polygon
@@ -86,7 +107,15 @@ class River:
 
 
 def plan_river(rng: np.random.Generator, site: Site) -> River | None:
-    """Lay a river across the domain, past the middle of the scene; small scenes often have none."""
+    """Lay a river across the domain, past the middle of the scene; small scenes often have none.
+
+    Args:
+        rng: Random generator of the plan.
+        site: Extent and pixel size of the scene.
+
+    Returns:
+        The river; None where there is none.
+    """
     extent = max(site.width_m, site.height_m)
     if rng.random() > 0.35 + 0.55 * min(1.0, extent / 1500):
         return None
@@ -105,7 +134,16 @@ def plan_river(rng: np.random.Generator, site: Site) -> River | None:
 
 
 def plan_lakes(rng: np.random.Generator, site: Site, occupied: Sequence[shapely.Geometry]) -> list[Polygon]:
-    """Put lakes and ponds where none of the `occupied` geometries is near."""
+    """Put lakes and ponds where nothing else is near.
+
+    Args:
+        rng: Random generator of the plan.
+        site: Extent and pixel size of the scene.
+        occupied: Geometries in local metres that take up ground.
+
+    Returns:
+        The surfaces of the water.
+    """
     wanted = rng.poisson(site.width_m * site.height_m / 1e6 * _LAKES_PER_KM2 + 0.3)
     lakes: list[Polygon] = []
     for _ in range(12 * wanted):
@@ -147,7 +185,13 @@ _MOST_ROADS = 4  # that the plan lets meet at a settlement
 
 @dataclass(frozen=True)
 class PlannedRoad:
-    """A stretch of road in local metres."""
+    """A stretch of road.
+
+    Attributes:
+        line: Its middle line in local metres.
+        width_m: Its width in metres.
+        kind: main, secondary, lane or track.
+    """
 
     line: LineString
     width_m: float
@@ -155,14 +199,28 @@ class PlannedRoad:
 
 
 class Network(NamedTuple):
-    """Roads between the settlements, and where the settlements are, (n, 2); the first is the scene's own."""
+    """The roads between settlements.
+
+    Attributes:
+        roads: The roads.
+        settlements: The places (n, 2) in local metres; the first is the scene's own.
+    """
 
     roads: list[PlannedRoad]
     settlements: NDArray[np.float64]
 
 
 def plan_roads(rng: np.random.Generator, site: Site, river: River | None) -> Network:
-    """Lay main roads, secondary roads and lanes between settlements over the whole domain."""
+    """Lay main roads, secondary roads and lanes between settlements over the whole domain.
+
+    Args:
+        rng: Random generator of the plan.
+        site: Extent and pixel size of the scene.
+        river: The river, where there is one.
+
+    Returns:
+        The roads and the settlements.
+    """
     # A shaken, turned lattice with one point near the middle of the scene.
     reach = math.ceil(0.75 * (max(site.width_m, site.height_m) + 1400) / _SPACING_M) + 1
     steps = np.arange(-reach, reach + 1)
@@ -201,7 +259,14 @@ def plan_roads(rng: np.random.Generator, site: Site, river: River | None) -> Net
 
 
 def roads_from_crossing_lines(roads: Sequence[PlannedRoad]) -> list[PlannedRoad]:
-    """Cut roads where they meet, so that edges share their end points exactly; short dead ends are left out."""
+    """Cut roads where they meet, so that edges share their end points exactly; short dead ends are left out.
+
+    Args:
+        roads: The roads.
+
+    Returns:
+        The stretches of road between junctions and ends.
+    """
     lines = [road.line for road in roads]
     pieces = _merged(shapely.unary_union(lines, grid_size=_SNAP_M))
     ends = Counter(point for piece in pieces for point in (piece.coords[0], piece.coords[-1]))
@@ -217,8 +282,8 @@ def _merged(lines: shapely.Geometry) -> list[LineString]:
     return [part for part in shapely.get_parts(merged) if part.length > 0]
 
 
-def _neighbour_graph(rng: np.random.Generator, points: NDArray[np.float64], river: River | None) -> nx.Graph:
-    full = nx.Graph()
+def _neighbour_graph(rng: np.random.Generator, points: NDArray[np.float64], river: River | None) -> RoadGraph:
+    full: RoadGraph = nx.Graph()
     for a, b in _gabriel_edges(points):
         chord = LineString(points[[a, b]])
         wet = 0.0 if river is None else chord.intersection(river.surface).length
@@ -228,7 +293,7 @@ def _neighbour_graph(rng: np.random.Generator, points: NDArray[np.float64], rive
     for a, b in sorted(full.edges):
         if rng.random() < 0.85 and max(thinned.degree(a), thinned.degree(b)) < _MOST_ROADS:
             thinned.add_edge(a, b)
-    graph = nx.Graph()
+    graph: RoadGraph = nx.Graph()
     graph.add_edges_from(sorted(tuple(sorted(edge)) for edge in thinned.edges))
     for a, b in graph.edges:
         graph.edges[a, b]["length"] = float(np.hypot(*(points[a] - points[b])))
@@ -253,18 +318,18 @@ def _bend(points: NDArray[np.float64], a: int, node: int, b: int) -> float:
 
 
 def _kinds(
-    rng: np.random.Generator, graph: nx.Graph, followers: dict[tuple[int, int], int]
+    rng: np.random.Generator, graph: RoadGraph, followers: dict[tuple[int, int], int]
 ) -> dict[frozenset[int], tuple[str, float]]:
     """Kind and width of each edge: a road keeps both from end to end, and long roads are the more important."""
-    strokes = nx.Graph()
+    strokes: nx.Graph[frozenset[int]] = nx.Graph()
     strokes.add_nodes_from(frozenset(edge) for edge in graph.edges)
     strokes.add_edges_from((frozenset((a, node)), frozenset((node, b))) for (a, node), b in followers.items())
     groups = [sorted(map(sorted, group)) for group in nx.connected_components(strokes)]
-    groups.sort(key=lambda group: (-sum(graph.edges[edge]["length"] for edge in group), group))
+    groups.sort(key=lambda group: (-sum(graph.edges[a, b]["length"] for a, b in group), group))
     kinds = {}
     for rank, group in enumerate(groups):
-        share = rank / len(groups)
-        kind = "main" if share < 0.06 or rank == 0 else "secondary" if share < 0.5 else "lane"
+        rank_fraction = rank / len(groups)
+        kind = "main" if rank_fraction < 0.06 or rank == 0 else "secondary" if rank_fraction < 0.5 else "lane"
         width = rng.uniform(*WIDTHS_M[kind])
         kinds.update({frozenset(edge): (kind, width) for edge in group})
     return kinds

@@ -1,4 +1,7 @@
-"""Roads of a made landscape on the pixel grid: where they lie exactly, and how asphalt, markings and tracks look."""
+"""Surfaces of a synthetic landscape: the ground cover with its rows, growth and grain, and the roads on it.
+
+Roads lie exactly on the pixel grid, with asphalt, markings, verges and tracks.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +23,19 @@ __all__ = [
     "Noise",
     "Pavement",
     "Surface",
-    "bands",
     "burn",
     "lay_pavement",
     "make_noise",
     "paint_cover",
     "paint_roads",
+    "row_blocks",
     "surface_from_use",
 ]
 
 
-# The ground cover of a made landscape: what each surface looks like, and its painting with rows, growth and grain.
-
 Array = NDArray[np.float32]
 Rgb = tuple[float, float, float]
-_ROWS_PER_BAND = 256
+_ROWS_PER_BLOCK = 256
 _SHEET_PX = 1024
 
 # Colour, and the colour it turns to where growth is thin. Reflectances in a sunny orthophoto, 0 to 1.
@@ -59,10 +60,18 @@ _SEASONS = {
 
 @dataclass(frozen=True)
 class Surface:
-    """How a piece of ground looks, and what it is used for: a parcel's use or strip, scrub, drive, yard, water.
+    """The look of a piece of ground.
 
-    `contrast` is that of rows `spacing_m` apart in the direction `heading`, `tramlines` that of wheel tracks every
-    21 m; `patchy` (0 to 1) is how much the `thin` colour shows, `grain` the strength of fine texture.
+    Attributes:
+        use: A parcel's use, or strip, scrub, drive, yard or water.
+        color: Reflectance of red, green and blue, from 0 to 1.
+        thin: The colour where growth is thin.
+        heading: Direction of the rows in radians.
+        spacing_m: Distance of the rows in metres.
+        contrast: Contrast of the rows.
+        tramlines: Contrast of wheel tracks every 21 m.
+        patchy: How much the thin colour shows, from 0 to 1.
+        grain: Strength of fine texture.
     """
 
     use: str
@@ -77,7 +86,13 @@ class Surface:
 
 
 class Noise(NamedTuple):
-    """Smooth noise of unit variance at three sizes, (height, width) each: about 70 m, 11 m and 1.6 m."""
+    """Smooth noise of unit variance at three sizes, (height, width) each.
+
+    Attributes:
+        broad: About 70 m.
+        middle: About 11 m.
+        fine: About 1.6 m.
+    """
 
     broad: Array
     middle: Array
@@ -85,12 +100,29 @@ class Noise(NamedTuple):
 
 
 def make_noise(rng: np.random.Generator, site: Site) -> Noise:
-    """Draw the noise that all surfaces of a scene share."""
+    """Draw the noise that all surfaces of a scene share.
+
+    Args:
+        rng: Random generator of the picture.
+        site: Extent and pixel size of the scene.
+
+    Returns:
+        The noise.
+    """
     return Noise(*(_natural_noise(rng, site, size) for size in (70.0, 11.0, 1.6)))
 
 
 def surface_from_use(rng: np.random.Generator, parcel: Parcel, season: str) -> Surface:
-    """Draw the look of a parcel from its use and the season."""
+    """Draw the look of a parcel from its use and the season.
+
+    Args:
+        rng: Random generator of the plan.
+        parcel: The parcel.
+        season: spring, summer, harvest or autumn.
+
+    Returns:
+        The surface.
+    """
     heading = parcel.heading + (math.pi / 2 if rng.random() < 0.25 else 0.0) + rng.normal(0, 0.02)
     if parcel.use == "forest":
         return Surface(parcel.use, _vary(rng, (0.17, 0.21, 0.12)), (0.24, 0.23, 0.15), patchy=0.5, grain=0.16)
@@ -110,7 +142,16 @@ def surface_from_use(rng: np.random.Generator, parcel: Parcel, season: str) -> S
 
 
 def burn(site: Site, shapes: Sequence[Polygon], values: Sequence[int]) -> NDArray[np.int32]:
-    """Burn polygons in local metres into an array (height, width), later ones over earlier ones, 0 elsewhere."""
+    """Burn polygons into an array, later ones over earlier ones.
+
+    Args:
+        site: Extent and pixel size of the scene.
+        shapes: Polygons in local metres.
+        values: The value of each.
+
+    Returns:
+        Values (height, width), 0 elsewhere.
+    """
     image = Image.new("I", (site.width, site.height))
     draw = ImageDraw.Draw(image)
     for shape, value in zip(shapes, values, strict=True):
@@ -120,20 +161,37 @@ def burn(site: Site, shapes: Sequence[Polygon], values: Sequence[int]) -> NDArra
     return np.asarray(image, dtype=np.int32)
 
 
-def bands(height: int) -> Iterator[slice]:
-    """Slices of rows that keep the arrays of per-pixel work small enough for the processor's cache."""
-    for start in range(0, height, _ROWS_PER_BAND):
-        yield slice(start, min(height, start + _ROWS_PER_BAND))
+def row_blocks(height: int) -> Iterator[slice]:
+    """Cut rows into blocks that keep the arrays of per-pixel work in the processor's cache.
+
+    Args:
+        height: Number of rows.
+
+    Yields:
+        Slices of rows.
+    """
+    for start in range(0, height, _ROWS_PER_BLOCK):
+        yield slice(start, min(height, start + _ROWS_PER_BLOCK))
 
 
 def paint_cover(site: Site, cover: NDArray[np.int32], surfaces: Sequence[Surface], noise: Noise) -> Array:
-    """Paint the ground, (3, height, width) in 0..1; `cover` holds indices of `surfaces`."""
+    """Paint the ground.
+
+    Args:
+        site: Extent and pixel size of the scene.
+        cover: Index of the surface of each pixel (height, width).
+        surfaces: The surfaces.
+        noise: The scene's noise.
+
+    Returns:
+        Reflectances (3, height, width) from 0 to 1.
+    """
     image = np.empty((3, *cover.shape), dtype=np.float32)
     color = np.array([s.color for s in surfaces], dtype=np.float32).T
     change = np.array([s.thin for s in surfaces], dtype=np.float32).T - color
     patchy = np.array([s.patchy for s in surfaces], dtype=np.float32)
     grain = np.array([s.grain for s in surfaces], dtype=np.float32)
-    for rows in bands(site.height):
+    for rows in row_blocks(site.height):
         ids = cover[rows]
         broad, middle, fine = (layer[rows] for layer in noise)
         thin = patchy[ids] * np.clip(0.25 + 0.3 * broad + 0.22 * middle + 0.08 * fine, 0, 1)
@@ -191,8 +249,13 @@ _CONCRETE = np.array([[0.66], [0.65], [0.62]])
 
 @dataclass(frozen=True)
 class Pavement:
-    """For each pixel, (height, width): the road on it (1 + index, 0 for none), metres from that road's axis and along
-    it, and metres to the nearest road edge (negative on roads, at most 4 elsewhere).
+    """The roads on the pixel grid, (height, width) each.
+
+    Attributes:
+        road: The road on a pixel: 1 + its index, 0 for none.
+        offset_m: Metres from that road's axis.
+        along_m: Metres along it.
+        edge_m: Metres to the nearest road edge: negative on roads, at most 4 elsewhere.
     """
 
     road: NDArray[np.uint16]
@@ -202,7 +265,15 @@ class Pavement:
 
 
 def lay_pavement(site: Site, roads: Sequence[PlannedRoad]) -> Pavement:
-    """Measure every pixel against every road near it; where roads cross, the more important one is on top."""
+    """Measure every pixel against every road near it; where roads cross, the more important one is on top.
+
+    Args:
+        site: Extent and pixel size of the scene.
+        roads: The roads.
+
+    Returns:
+        The pavement.
+    """
     shape = (site.height, site.width)
     number, offset, along = np.zeros(shape, np.uint16), np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     pavement = Pavement(number, offset, along, np.full(shape, _VERGE_M, np.float32))
@@ -227,7 +298,17 @@ def paint_roads(
     noise: Noise,
     water: NDArray[np.bool_],
 ) -> None:
-    """Paint verges and roads over the ground `image` (3, height, width), in place."""
+    """Paint verges and roads over the ground, in place.
+
+    Args:
+        rng: Random generator of the picture.
+        image: Reflectances (3, height, width) from 0 to 1.
+        site: Extent and pixel size of the scene.
+        pavement: The roads on the pixel grid.
+        roads: The roads.
+        noise: The scene's noise.
+        water: True on water (height, width).
+    """
     _paint_verges(image, pavement, noise)
     if not roads:
         return
