@@ -41,30 +41,30 @@ def test_the_map_is_cleaned_and_everything_else_kept(tmp_path):
         assert scene.legend == LAND
         assert scene.nodata == 255
         assert scene.grid == utm_grid(90, 70, 2.0)
-    assert found["steps"] == STEPS
-    assert found["background"] is None
-    assert json.loads(json.dumps(found)) == found
+    assert found.steps == STEPS
+    assert found.background is None
+    assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
 
 
 def test_what_changed_is_told_for_each_class(tmp_path):
     mask = land(1)
     found = postprocess(write(tmp_path / "a.tif", mask), tmp_path / "b.tif", sieve=20)
     after = read(tmp_path / "b.tif")
-    field = found["classes"]["field"]
-    assert field["pixels_before"] == (mask == 1).sum()
-    assert field["pixels_after"] == (after == 1).sum()
-    assert field["changed_share"] == pytest.approx(((mask == 1) & (after != 1)).sum() / (mask == 1).sum(), abs=1e-6)
-    assert field["became"]["forest"] == pytest.approx(((mask == 1) & (after == 2)).sum() / (mask == 1).sum(), abs=1e-6)
-    assert sum(field["became"].values()) == pytest.approx(field["changed_share"], abs=1e-5)
-    assert found["changed_share"] == pytest.approx((mask != after).sum() / (mask != 255).sum(), abs=1e-6)
-    assert found["regions"]["after"] < found["regions"]["before"]
+    field = found.classes["field"]
+    assert field.pixels_before == (mask == 1).sum()
+    assert field.pixels_after == (after == 1).sum()
+    assert field.changed_fraction == pytest.approx(((mask == 1) & (after != 1)).sum() / (mask == 1).sum(), abs=1e-6)
+    assert field.became["forest"] == pytest.approx(((mask == 1) & (after == 2)).sum() / (mask == 1).sum(), abs=1e-6)
+    assert sum(field.became.values()) == pytest.approx(field.changed_fraction, abs=1e-5)
+    assert found.changed_fraction == pytest.approx((mask != after).sum() / (mask != 255).sum(), abs=1e-6)
+    assert found.regions.after < found.regions.before
 
 
-def test_bands_give_the_same_bytes(tmp_path, monkeypatch):
+def test_row_blocks_give_the_same_bytes(tmp_path, monkeypatch):
     write(tmp_path / "a.tif", land(2, 400, 300))
     postprocess(tmp_path / "a.tif", tmp_path / "one.tif", **STEPS)
     monkeypatch.setattr(module, "_FEWEST_ROWS", 37)
-    monkeypatch.setattr(module, "_BAND_PIXELS", 1)
+    monkeypatch.setattr(module, "_BLOCK_PIXELS", 1)
     postprocess(tmp_path / "a.tif", tmp_path / "many.tif", **STEPS)
     assert (tmp_path / "one.tif").read_bytes() == (tmp_path / "many.tif").read_bytes()
 
@@ -72,22 +72,22 @@ def test_bands_give_the_same_bytes(tmp_path, monkeypatch):
 def test_square_metres_are_pixels_by_the_grid(tmp_path):
     write(tmp_path / "a.tif", land(3))
     in_metres = postprocess(tmp_path / "a.tif", tmp_path / "b.tif", min_area_m2=81)
-    assert in_metres["steps"] == {"sieve": 21}
+    assert in_metres.steps == {"sieve": 21}
 
 
 def test_square_metres_hold_in_degrees_too(tmp_path):
-    grid = Grid(90, 70, Affine(1e-5, 0, 15, 0, -1e-5, 60), "EPSG:4326")
+    grid = Grid(height=90, width=70, transform=Affine(1e-5, 0, 15, 0, -1e-5, 60), crs="EPSG:4326")
     write_class_map(tmp_path / "a.tif", land(3), grid, LAND)
     # A degree of latitude at 60 north is 111.4 km, one of longitude 55.8 km.
     pixel_m2 = 1.114 * 0.558
     found = postprocess(tmp_path / "a.tif", tmp_path / "b.tif", min_area_m2=100 * pixel_m2)
-    assert found["steps"]["sieve"] == pytest.approx(100, abs=1)
+    assert found.steps["sieve"] == pytest.approx(100, abs=1)
 
 
 def test_without_a_crs_square_metres_are_pixels(tmp_path, caplog):
     Image.fromarray(land(3)).save(tmp_path / "a.png")
     with caplog.at_level(logging.INFO, logger="overland"):
-        assert postprocess(tmp_path / "a.png", tmp_path / "b.png", min_area_m2=9)["steps"] == {"sieve": 9}
+        assert postprocess(tmp_path / "a.png", tmp_path / "b.png", min_area_m2=9).steps == {"sieve": 9}
     assert "no CRS" in caplog.text
 
 
@@ -95,7 +95,7 @@ def test_the_background_of_the_legend_is_no_object(tmp_path):
     mask = np.ones((40, 40), np.uint8)
     mask[10:12, 10:12] = 0
     found = postprocess(write(tmp_path / "a.tif", mask, ROAD_LEGEND), tmp_path / "b.tif", remove_objects=10)
-    assert found["background"] == "background"
+    assert found.background == "background"
     np.testing.assert_array_equal(read(tmp_path / "b.tif"), mask)
 
 
@@ -118,7 +118,7 @@ def test_0_and_255_are_two_classes(tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="overland"):
         found = postprocess(tmp_path / "a.png", tmp_path / "b.png", sieve=5)
     assert "255 is read as class 1" in caplog.text
-    assert found["classes"]["class 1"]["pixels_before"] == 401
+    assert found.classes["class 1"].pixels_before == 401
     assert (read(tmp_path / "b.png") == 1).sum() == 400
 
 
@@ -140,28 +140,28 @@ def test_colours_without_names_are_kept(tmp_path):
     found = postprocess(tmp_path / "a.tif", tmp_path / "b.tif", median=3)
     with open_scene(tmp_path / "b.tif") as scene:
         assert [scene.palette[index] for index in (10, 50)] == [palette[10], palette[50]]
-    assert list(found["classes"]) == [f"class {index}" for index in (10, 20, 30, 40, 50)]
+    assert list(found.classes) == [f"class {index}" for index in (10, 20, 30, 40, 50)]
 
 
 def test_regions_that_nothing_can_take_are_told(tmp_path, caplog):
     mask = np.full((20, 20), 255, np.uint8)
     mask[3, 3] = 1
     found = postprocess(write(tmp_path / "a.tif", mask), tmp_path / "b.tif", sieve=5)
-    assert found["regions_too_small"] == 1
+    assert found.regions_too_small == 1
     assert "1 region is still under" in caplog.text
 
 
 def test_a_map_without_data_stays_so(tmp_path, caplog):
     mask = np.full((20, 20), 255, np.uint8)
     found = postprocess(write(tmp_path / "a.tif", mask), tmp_path / "b.tif", sieve=5)
-    assert found["changed_share"] is None
+    assert found.changed_fraction is None
     assert "no pixel with data" in caplog.text
 
 
 def test_a_size_beside_a_preset_counts(tmp_path):
     write(tmp_path / "a.tif", land(6))
     found = postprocess(tmp_path / "a.tif", tmp_path / "b.tif", preset="morphological", fill_holes=0, median=5)
-    assert found["steps"] == {"median": 5, "remove_objects": 64}
+    assert found.steps == {"median": 5, "remove_objects": 64}
 
 
 @pytest.mark.parametrize(
