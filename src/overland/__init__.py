@@ -20,10 +20,11 @@ _NAMES = {
         "ResourceError",
         "UsageError",
     ),
+    "overland.inference.options": ("PredictOptions",),
     "overland.legend": ("Legend",),
     "overland.result": ("Result",),
     "overland.training.settings": ("TrainSettings",),
-    "overland.web.rest.server": ("serve",),
+    "overland.web.verbs": ("AppResult", "ServeResult", "app", "serve"),
     "overland.workflows.apply_threshold": ("apply_threshold",),
     "overland.workflows.areas": ("areas",),
     "overland.workflows.assess": ("assess_estimate", "assess_plan", "assess_sample"),
@@ -37,8 +38,8 @@ _NAMES = {
     "overland.workflows.evaluate_roads": ("evaluate_roads",),
     "overland.workflows.export": ("export",),
     "overland.workflows.import_keras": ("import_keras",),
-    "overland.workflows.list_models": ("list_models",),
-    "overland.workflows.list_recipes": ("list_recipes", "show_recipe"),
+    "overland.workflows.list_models": ("ListModelsResult", "list_models"),
+    "overland.workflows.list_recipes": ("ListRecipesResult", "ShowRecipeResult", "list_recipes", "show_recipe"),
     "overland.workflows.load_model": ("Model", "load_model"),
     "overland.workflows.postprocess": ("postprocess",),
     "overland.workflows.predict": ("predict",),
@@ -46,10 +47,10 @@ _NAMES = {
     "overland.workflows.prepare_chips": ("prepare_chips",),
     "overland.workflows.prepare_coco": ("prepare_coco",),
     "overland.workflows.quantize": ("quantize",),
-    "overland.workflows.rasterize": ("rasterize",),
+    "overland.workflows.rasterize": ("RasterizeResult", "rasterize"),
     "overland.workflows.report": ("report",),
-    "overland.workflows.train": ("train",),
-    "overland.workflows.vectorize": ("vectorize",),
+    "overland.workflows.train": ("TrainResult", "train"),
+    "overland.workflows.vectorize": ("VectorizeResult", "vectorize"),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
@@ -83,29 +84,40 @@ __all__ = [  # noqa: RUF022 - verbs in the order of a project, then types, the v
     "export",
     "quantize",
     "doctor",
+    "app",
     "serve",
     "AccessError",
+    "AppResult",
     "DataError",
     "DoctorResult",
     "Legend",
+    "ListModelsResult",
+    "ListRecipesResult",
     "MissingExtraError",
     "Model",
     "ModelBundle",
     "OverlandError",
+    "PredictOptions",
+    "RasterizeResult",
     "ResourceError",
     "Result",
+    "ServeResult",
+    "ShowRecipeResult",
+    "TrainResult",
     "TrainSettings",
     "UsageError",
+    "VectorizeResult",
     "__version__",
 ]
 
 if TYPE_CHECKING:
     from overland.bundle import ModelBundle
     from overland.errors import AccessError, DataError, MissingExtraError, OverlandError, ResourceError, UsageError
+    from overland.inference.options import PredictOptions
     from overland.legend import Legend
     from overland.result import Result
     from overland.training.settings import TrainSettings
-    from overland.web.rest.server import serve
+    from overland.web.verbs import AppResult, ServeResult, app, serve
     from overland.workflows.apply_threshold import apply_threshold
     from overland.workflows.areas import areas
     from overland.workflows.assess import assess_estimate, assess_plan, assess_sample
@@ -119,8 +131,8 @@ if TYPE_CHECKING:
     from overland.workflows.evaluate_roads import evaluate_roads
     from overland.workflows.export import export
     from overland.workflows.import_keras import import_keras
-    from overland.workflows.list_models import list_models
-    from overland.workflows.list_recipes import list_recipes, show_recipe
+    from overland.workflows.list_models import ListModelsResult, list_models
+    from overland.workflows.list_recipes import ListRecipesResult, ShowRecipeResult, list_recipes, show_recipe
     from overland.workflows.load_model import Model, load_model
     from overland.workflows.postprocess import postprocess
     from overland.workflows.predict import predict
@@ -128,10 +140,10 @@ if TYPE_CHECKING:
     from overland.workflows.prepare_chips import prepare_chips
     from overland.workflows.prepare_coco import prepare_coco
     from overland.workflows.quantize import quantize
-    from overland.workflows.rasterize import rasterize
+    from overland.workflows.rasterize import RasterizeResult, rasterize
     from overland.workflows.report import report
-    from overland.workflows.train import train
-    from overland.workflows.vectorize import vectorize
+    from overland.workflows.train import TrainResult, train
+    from overland.workflows.vectorize import VectorizeResult, vectorize
 
 
 def __getattr__(name: str) -> Any:

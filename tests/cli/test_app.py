@@ -10,9 +10,10 @@ from click.testing import CliRunner
 
 pytest.importorskip("streamlit", reason="needs the extra web")
 
+from models_made import threshold_bundle
 from overland.cli import overland
 from overland.web.app import launch
-from overland.web.app.launch import OSM_TILES
+from overland.web.verbs import OSM_TILES
 
 
 @pytest.fixture
@@ -36,10 +37,18 @@ def test_finds_the_models_of_runs(started: list[Any], tmp_path: Path, monkeypatc
 
 
 def test_options_become_limits(started: list[Any], tmp_path: Path) -> None:
+    threshold_bundle(tmp_path / "bright")
     options = ["--models", str(tmp_path), "--max-bytes", "2M", "--keep-s", "60", "--tiles", "", "--port", "9000"]
     assert CliRunner().invoke(overland, ["app", *options]).exit_code == 0
     ((settings, _, port),) = started
     assert (settings.limits.max_bytes, settings.limits.keep_s, settings.tiles, port) == (2_000_000, 60, "", 9000)
+
+
+def test_a_folder_without_a_model_is_refused(started: list[Any], tmp_path: Path) -> None:
+    result = CliRunner().invoke(overland, ["app", "--json", "--models", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "There is no model in" in json.loads(result.stdout)["error"]
+    assert started == []
 
 
 def test_a_port_that_is_taken_is_a_clear_error() -> None:

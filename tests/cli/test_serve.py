@@ -25,7 +25,7 @@ httpx = pytest.importorskip("httpx")
 
 from overland.cli.serve import command
 
-_WAIT_S = 60
+_WAIT_S = 600
 
 
 @contextmanager

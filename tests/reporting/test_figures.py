@@ -19,7 +19,7 @@ def _texts(figure):
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
-def test_the_confusion_matrix_shows_shares_of_its_rows_and_counts():
+def test_the_confusion_matrix_shows_fractions_of_its_rows_and_counts():
     texts = _texts(confusion_figure(np.array([[75, 25], [0, 2_000_000]]), ["a", "b"]))
 
     assert [text for text in texts if "%" in text] == ["75.0%", "25.0%", "100.0%"]

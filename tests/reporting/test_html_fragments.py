@@ -62,7 +62,7 @@ def test_a_table_has_a_row_for_each_class():
 
     assert "rgb(1,2,3)" in html
     assert "1,234" in html
-    assert "--share:25.0%" in html
+    assert "--filled:25.0%" in html
 
 
 def test_a_transparent_picture_stays_transparent():

@@ -53,7 +53,7 @@ def test_a_mask_is_transparent_where_there_is_no_class_of_interest(tmp_path):
     assert overlay[0, 0].tolist() == [*ROAD_LEGEND.colors[1], 128]
     assert overlay[1, 0, 3] == 0
     assert [area.name for area in areas] == ["background", "road"]
-    assert [area.share for area in areas] == pytest.approx([8 / 12, 4 / 12])
+    assert [area.fraction for area in areas] == pytest.approx([8 / 12, 4 / 12])
     assert [area.hectares for area in areas] == pytest.approx([8, 4])
 
 
@@ -66,12 +66,12 @@ def test_areas_in_degrees_are_measured_on_the_ground(tmp_path):
     assert areas[1].hectares == pytest.approx(1.2308778e6, rel=1e-4)
 
 
-def test_without_a_crs_there_are_shares_but_no_areas(tmp_path):
+def test_without_a_crs_there_are_fractions_but_no_areas(tmp_path):
     write_class_map(tmp_path / "m.png", np.ones((8, 8), np.uint8), Grid(height=8, width=8), ROAD_LEGEND)
     with open_scene(tmp_path / "m.png") as scene:
         _, areas = overview_of_mask(scene, ROAD_LEGEND, 1)
 
-    assert [(area.share, area.hectares) for area in areas] == [(0.0, None), (1.0, None)]
+    assert [(area.fraction, area.hectares) for area in areas] == [(0.0, None), (1.0, None)]
 
 
 def test_lines_land_on_their_pixels():
@@ -94,14 +94,14 @@ def test_lines_without_a_crs_cannot_lie_on_a_map():
         lines_to_overview(np.array([shapely.LineString([(0, 0), (1, 1)])]), None, utm_grid(4, 4), 1)
 
 
-def test_shares_of_classes_are_those_of_the_overview(tmp_path):
+def test_fractions_of_classes_are_those_of_the_overview(tmp_path):
     mask = np.array([[0, 0, 1, 1, 2], [0, 1, 1, 255, 2], [2, 2, 2, 2, 2]], np.uint8)
     legend = legend_from_names(["background", "road", "water"])
     write_class_map(tmp_path / "mask.tif", mask, utm_grid(3, 5), legend)
     with open_scene(tmp_path / "mask.tif") as scene:
-        shares = fractions_of_mask(scene, 2)
-    assert sorted(shares) == [0, 1, 2]
-    assert shares[0].tolist() == [[191, 0, 0], [0, 0, 0]]
-    assert shares[1].tolist() == [[64, 191, 0], [0, 0, 0]]
+        fractions = fractions_of_mask(scene, 2)
+    assert sorted(fractions) == [0, 1, 2]
+    assert fractions[0].tolist() == [[191, 0, 0], [0, 0, 0]]
+    assert fractions[1].tolist() == [[64, 191, 0], [0, 0, 0]]
     # What reaches beyond the map counts as nothing.
-    assert shares[2].tolist() == [[0, 0, 128], [128, 128, 64]]
+    assert fractions[2].tolist() == [[0, 0, 128], [128, 128, 64]]

@@ -25,7 +25,7 @@ def test_roads_over_gaps_are_dashed():
     assert groups[0].color == groups[1].color
 
 
-def test_without_probabilities_seen_and_bridged_are_told_apart():
+def test_without_probabilities_seen_and_gap_filled_are_told_apart():
     groups = road_groups(None, [0.0, 1.0, 0.2])
     assert [(group.label, group.members.tolist()) for group in groups] == [
         ("seen", [0, 2]),

@@ -20,7 +20,7 @@ def _colors(picture):
 
 
 def test_a_row_has_four_panels_and_the_legend_below():
-    item = _item(target=np.ones((40, 60), np.uint8), image=np.full((3, 40, 60), 120, np.uint8))
+    item = _item(truth=np.ones((40, 60), np.uint8), image=np.full((3, 40, 60), 120, np.uint8))
     alone = picture_grid([_item()], ROADS)
     whole = picture_grid([item], ROADS)
 
@@ -35,7 +35,7 @@ def test_images_of_several_sizes_go_together():
 
 
 def test_rows_may_lack_what_others_have():
-    grid = picture_grid([_item(), _item(target=np.zeros((40, 60), np.uint8))], ROADS)
+    grid = picture_grid([_item(), _item(truth=np.zeros((40, 60), np.uint8))], ROADS)
 
     assert grid.width > picture_grid([_item()], ROADS).width
 
@@ -61,12 +61,12 @@ def test_nothing_to_show_is_an_error():
         picture_grid([], ROADS)
 
 
-def test_scores_give_a_heat_map_and_its_bar():
-    scores = np.zeros((40, 60), np.float32)
-    scores[:20] = 1
-    item = _item(target=np.zeros((40, 60), np.uint8), scores=scores)
+def test_probabilities_give_a_heat_map_and_its_bar():
+    probabilities = np.zeros((40, 60), np.float32)
+    probabilities[:20] = 1
+    item = _item(truth=np.zeros((40, 60), np.uint8), probabilities=probabilities)
     grid = picture_grid([item], ROADS)
-    plain = picture_grid([_item(target=np.zeros((40, 60), np.uint8))], ROADS)
+    plain = picture_grid([_item(truth=np.zeros((40, 60), np.uint8))], ROADS)
 
     assert grid.width == plain.width + 370
     assert grid.height == plain.height + 30

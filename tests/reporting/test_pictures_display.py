@@ -53,8 +53,8 @@ def test_a_mask_has_the_colours_of_its_legend():
 
 
 def test_errors_of_two_classes_tell_missed_from_false_alarm():
-    target, mask = np.array([[1, 1, 0, 0, 255]]), np.array([[1, 0, 1, 0, 1]])
-    picture = error_picture(target, mask, ROADS)
+    truth, mask = np.array([[1, 1, 0, 0, 255]]), np.array([[1, 0, 1, 0, 1]])
+    picture = error_picture(truth, mask, ROADS)
 
     assert [tuple(pixel) for pixel in picture[0, :3].tolist()] == [HIT, MISSED, FALSE_ALARM]
     assert tuple(picture[0, 4].tolist()) not in {HIT, MISSED, FALSE_ALARM}

@@ -3,7 +3,7 @@ import numpy as np
 from overland.reporting.pictures import color_bar, heat_picture
 
 
-def test_a_higher_score_is_lighter():
+def test_a_higher_probability_is_lighter():
     picture = heat_picture(np.linspace(0, 1, 11)[None])
     light = picture[0].astype(int) @ [2, 5, 1]
 
@@ -11,7 +11,7 @@ def test_a_higher_score_is_lighter():
     assert (np.diff(light) > 0).all()
 
 
-def test_where_there_is_no_data_there_is_no_score():
+def test_where_there_is_no_data_there_is_no_probability():
     valid = np.array([[True, False]])
     assert heat_picture(np.ones((1, 2)), valid)[0, 1].tolist() == [236, 236, 238]
 

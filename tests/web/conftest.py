@@ -15,9 +15,16 @@ pytest.importorskip("fastapi", reason="needs the extra web")
 
 from overland.web.jobs.limits import Limits
 from overland.web.jobs.queue import JobQueue
+from web.patience import PATIENCE_S
 
 TIGHT = Limits(
-    max_bytes=1_000_000, max_pixels=4_000_000, max_bands=8, memory_mb=700, timeout_s=10, sync_pixels=4_000_000
+    max_bytes=1_000_000,
+    max_pixels=4_000_000,
+    max_bands=8,
+    memory_mb=700,
+    timeout_s=PATIENCE_S,
+    sync_pixels=4_000_000,
+    wait_s=PATIENCE_S,
 )
 
 
@@ -69,9 +76,9 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def desk(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
-    with JobQueue(models, TIGHT, folder=tmp_path_factory.mktemp("desk")) as desk:
-        yield desk
+def queue(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
+    with JobQueue(models, TIGHT, folder=tmp_path_factory.mktemp("queue")) as queue:
+        yield queue
 
 
 @pytest.fixture(scope="session")

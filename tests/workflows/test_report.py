@@ -1,5 +1,4 @@
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from overland.metrics import summary_from_confusions
 from overland.raster import write_class_map
 from overland.vector import Layer, write_features
 from overland.workflows.evaluate import evaluate
-from overland.workflows.report import make_report
+from overland.workflows.report import report
 from scenes import ROAD_LEGEND, utm_grid, write_image, write_road_dataset
 
 SUMMARY = summary_from_confusions([np.array([[90, 2], [3, 5]]), np.array([[80, 4], [6, 10]])], ROAD_LEGEND)
@@ -35,15 +34,15 @@ def _bundle(path, *, synthetic=False, metrics=None):
 
 
 def _page(values):
-    return Path(values["report"]).read_text(encoding="utf-8")
+    return values.report.read_text(encoding="utf-8")
 
 
 def test_a_run_is_shown_with_its_scores_and_curves(run):
-    values = make_report(run)
+    values = report(run)
     page = _page(values)
 
-    assert values["report"] == str(run / "report.html")
-    assert values["sections"] == ["Scores: validation images", "Training", "Data", "Model"]
+    assert values.report == run / "report.html"
+    assert list(values.sections) == ["Metrics: validation images", "Training", "Data", "Model"]
     assert "<h1>first</h1>" in page
     assert "A made that maps road, trained on roads." in page
     assert "0.500" in page
@@ -52,39 +51,39 @@ def test_a_run_is_shown_with_its_scores_and_curves(run):
 
 
 def test_a_bundle_in_a_run_and_one_alone_are_shown_too(run, tmp_path):
-    assert "Training" in make_report(run / "weights" / "best", output=tmp_path / "a.html")["sections"]
+    assert "Training" in report(run / "weights" / "best", output=tmp_path / "a.html").sections
     alone = shutil.copytree(run / "weights" / "best", tmp_path / "alone")
-    assert "Training" not in make_report(alone, output=tmp_path / "b.html")["sections"]
+    assert "Training" not in report(alone, output=tmp_path / "b.html").sections
 
 
 def test_scores_of_made_scenes_are_called_synthetic(tmp_path):
-    page = _page(make_report(_bundle(tmp_path / "m", synthetic=True), output=tmp_path / "r.html"))
+    page = _page(report(_bundle(tmp_path / "m", synthetic=True), output=tmp_path / "r.html"))
 
     assert page.count("synthetic scenes") >= 4
 
 
 def test_a_bundle_without_scores_is_shown_without(tmp_path):
-    values = make_report(_bundle(tmp_path / "m", metrics={}), output=tmp_path / "r.html")
+    values = report(_bundle(tmp_path / "m", metrics={}), output=tmp_path / "r.html")
 
-    assert values["sections"] == ["Data", "Model"]
+    assert list(values.sections) == ["Data", "Model"]
 
 
 def test_bare_scores_are_enough(tmp_path):
-    values = make_report(_bundle(tmp_path / "m", metrics={"val": SUMMARY["pooled"]}), output=tmp_path / "r.html")
+    values = report(_bundle(tmp_path / "m", metrics={"val": SUMMARY["pooled"]}), output=tmp_path / "r.html")
 
-    assert "Scores: validation images" in values["sections"]
+    assert "Metrics: validation images" in list(values.sections)
 
 
 def test_an_evaluation_comes_first_with_its_pictures(run, tmp_path):
     data = write_road_dataset(tmp_path / "set", train=1, val=2, side=48)
     evaluate(run / "weights" / "best", data, output=tmp_path / "ev")
-    values = make_report(run, evaluation=tmp_path / "ev")
+    values = report(run, evaluation=tmp_path / "ev")
 
-    assert values["sections"][0] == "Pictures"
-    assert values["sections"][1].startswith("Scores: ")
-    assert values["sections"][1].endswith(", validation images")
+    assert values.sections[0] == "Pictures"
+    assert values.sections[1].startswith("Metrics: ")
+    assert values.sections[1].endswith(", validation images")
     with pytest.raises(DataError, match=r"metrics\.json"):
-        make_report(run, evaluation=tmp_path, overwrite=True)
+        report(run, evaluation=tmp_path, overwrite=True)
 
 
 def test_a_scene_is_shown_as_a_map(run, tmp_path):
@@ -99,7 +98,7 @@ def test_a_scene_is_shown_as_a_map(run, tmp_path):
     write_features(tmp_path / "areas.gpkg", [Layer("areas", "Polygon", boxes, {}, grid.crs)])
 
     page = _page(
-        make_report(
+        report(
             run,
             scene=scene,
             mask=tmp_path / "mask.tif",
@@ -117,7 +116,7 @@ def test_a_scene_alone_is_mapped_by_the_model(run, tmp_path):
     grid = utm_grid(20, 20)
     scene = write_image(tmp_path / "scene.tif", np.full((3, 20, 20), 90, np.uint8), grid)
 
-    assert "No mask was given" not in _page(make_report(run, scene=scene))
+    assert "No mask was given" not in _page(report(run, scene=scene))
 
 
 def test_a_scene_with_roads_and_no_mask_says_so(run, tmp_path):
@@ -125,7 +124,7 @@ def test_a_scene_with_roads_and_no_mask_says_so(run, tmp_path):
     scene = write_image(tmp_path / "scene.tif", np.full((3, 20, 20), 90, np.uint8), grid)
     write_features(tmp_path / "roads.gpkg", [Layer("roads", "LineString", np.zeros(0, object), {}, grid.crs)])
 
-    page = _page(make_report(run, scene=scene, roads=tmp_path / "roads.gpkg", output=tmp_path / "r.html"))
+    page = _page(report(run, scene=scene, roads=tmp_path / "roads.gpkg", output=tmp_path / "r.html"))
 
     assert "No mask was given" in page
 
@@ -135,25 +134,25 @@ def test_a_mask_of_another_size_or_without_names_is_refused(run, tmp_path):
     write_class_map(tmp_path / "mask.tif", np.zeros((10, 10), np.uint8), utm_grid(10, 10), ROAD_LEGEND)
 
     with pytest.raises(DataError, match="10 x 10"):
-        make_report(run, scene=scene, mask=tmp_path / "mask.tif")
+        report(run, scene=scene, mask=tmp_path / "mask.tif")
     with pytest.raises(DataError, match="no class names"):
-        make_report(run, scene=scene, mask=scene)
+        report(run, scene=scene, mask=scene)
     with pytest.raises(UsageError, match="--scene"):
-        make_report(run, mask=scene)
+        report(run, mask=scene)
     assert not (run / "report.html").exists()
 
 
 def test_an_existing_page_is_not_replaced_unasked(run):
-    make_report(run)
+    report(run)
 
     with pytest.raises(UsageError, match="--overwrite"):
-        make_report(run)
-    make_report(run, overwrite=True)
+        report(run)
+    report(run, overwrite=True)
 
 
 def test_a_folder_that_is_neither_is_named(tmp_path):
     with pytest.raises(DataError, match="not a model bundle"):
-        make_report(tmp_path / "nothing")
+        report(tmp_path / "nothing")
 
 
 def test_roads_are_coloured_by_confidence_and_drawn_as_a_picture(run, tmp_path):
@@ -161,12 +160,12 @@ def test_roads_are_coloured_by_confidence_and_drawn_as_a_picture(run, tmp_path):
     scene = write_image(tmp_path / "scene.tif", np.full((3, 60, 80), 90, np.uint8), grid)
     ends = [((500_000, 5_199_900), (500_800, 5_199_900)), ((500_400, 5_199_900), (500_400, 5_199_450))]
     lines = np.array([shapely.LineString(pair) for pair in ends])
-    fields = {"mean_p": np.array([0.95, 0.3]), "bridged": np.array([0.0, 1.0])}
+    fields = {"mean_p": np.array([0.95, 0.3]), "gap_filled": np.array([0.0, 1.0])}
     write_features(tmp_path / "roads.gpkg", [Layer("edges", "LineString", lines, fields, grid.crs)])
     write_features(tmp_path / "before.gpkg", [Layer("edges", "LineString", lines[:1], {}, grid.crs)])
     pictures = {"picture": tmp_path / "map.png", "roads_before": tmp_path / "before.gpkg"}
 
-    page = _page(make_report(run, scene=scene, roads=tmp_path / "roads.gpkg", **pictures))
+    page = _page(report(run, scene=scene, roads=tmp_path / "roads.gpkg", **pictures))
 
     assert "probability 0.9 and more" in page
     assert "probability under 0.5, mostly over a gap" in page
@@ -182,7 +181,7 @@ def test_polygons_are_drawn_as_a_picture(run, tmp_path):
     fields = {"name": np.array(["water"], dtype=object)}
     write_features(tmp_path / "land.gpkg", [Layer("land", "Polygon", boxes, fields, grid.crs)])
 
-    make_report(run, scene=scene, polygons=tmp_path / "land.gpkg", picture=tmp_path / "map.png")
+    report(run, scene=scene, polygons=tmp_path / "land.gpkg", picture=tmp_path / "map.png")
 
     with Image.open(tmp_path / "map.png") as picture:
         colors = np.asarray(picture.convert("RGB")).reshape(-1, 3)
@@ -194,6 +193,6 @@ def test_a_picture_needs_something_to_show(run, tmp_path):
     scene = write_image(tmp_path / "scene.tif", np.full((3, 20, 20), 90, np.uint8), utm_grid(20, 20))
 
     with pytest.raises(UsageError, match="--roads or --polygons"):
-        make_report(run, scene=scene, mask=scene, picture=tmp_path / "map.png")
+        report(run, scene=scene, mask=scene, picture=tmp_path / "map.png")
     with pytest.raises(UsageError, match="--scene"):
-        make_report(run, picture=tmp_path / "map.png")
+        report(run, picture=tmp_path / "map.png")

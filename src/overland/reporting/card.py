@@ -1,4 +1,4 @@
-"""The model card: what a bundle's README says of it."""
+"""The model card: a bundle's README."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ __all__ = ["model_card"]
 
 
 def model_card(bundle: ModelBundle) -> str:
-    """Write a bundle's README in Markdown: what it was trained on, how it scored, how to use it."""
+    """Return a bundle's README in Markdown: its training data, its metrics, how to use it.
+
+    Args:
+        bundle: The model.
+    """
     resolution = f"{bundle.resolution_m:g} m a pixel" if bundle.resolution_m else "imagery without a known resolution"
-    decision = "largest score" if bundle.threshold is None else f"score of at least {bundle.threshold:.3f}"
+    decision = "largest probability" if bundle.threshold is None else f"probability of at least {bundle.threshold:.3f}"
+    classes = [name for index, name in enumerate(bundle.legend.names) if index != bundle.legend.background]
     lines = [
-        f"# {bundle.model.get('architecture')} for {', '.join(_classes_of_interest(bundle))}",
+        f"# {bundle.model.get('architecture')} for {', '.join(classes)}",
         "",
         f"- Input: {bundle.in_channels} bands of {bundle.dtype}, {resolution}",
-        f"- Classes: {', '.join(bundle.legend.names)}; decided by the {decision}",
+        f"- Classes: {', '.join(bundle.legend.names)}; chosen by the {decision}",
         _origin_line(bundle),
-        *_score_lines(bundle),
+        *_metric_lines(bundle),
         *_int8_lines(bundle),
         "",
-        "The terms of the training data carry over to what is made with this model; look them up before you share it.",
+        "The terms of the training data carry over to maps that are made with this model; look them up before you share them.",
         "",
         "```",
         "overland predict MODEL scene.tif map.tif",
@@ -40,21 +45,15 @@ def _origin_line(bundle: ModelBundle) -> str:
     return f"- Trained on {bundle.data.get('name')}: {images} images"
 
 
-def _classes_of_interest(bundle: ModelBundle) -> list[str]:
-    return [name for index, name in enumerate(bundle.legend.names) if index != bundle.legend.background]
-
-
-def _score_lines(bundle: ModelBundle) -> list[str]:
+def _metric_lines(bundle: ModelBundle) -> list[str]:
     if "val" not in bundle.metrics:
         return []
     headline = bundle.metrics["val"]["headline"]
     mean = "mean IoU without unknown" if headline.get("key") == "miou_without_unknown" else "mean IoU"
-    what = f"IoU of {headline['class']}" if headline.get("class") else mean
-    where = (
-        "made scenes (synthetic: no evidence for real imagery)" if bundle.data.get("synthetic") else "validation images"
-    )
+    metric = f"IoU of {headline['class']}" if headline.get("class") else mean
+    images = "synthetic scenes (no evidence for real imagery)" if bundle.data.get("synthetic") else "validation images"
     return [
-        f"- {what}, pooled over the {where}: {headline['value']:.3f} "
+        f"- {metric}, pooled over the {images}: {headline['value']:.3f} "
         f"({headline['confidence']:.0%} interval {headline['low']:.3f} to {headline['high']:.3f})"
     ]
 
@@ -64,6 +63,6 @@ def _int8_lines(bundle: ModelBundle) -> list[str]:
         return []
     change = bundle.int8["iou_change_points"]
     return [
-        f"- In eight bits {bundle.int8['agreement']:.2%} of the labels are those of fp32; IoU "
-        f"{'unknown' if change is None else f'{change:+.2f} points'}, judged by {bundle.int8['iou_from']}"
+        f"- Quantised to int8, {bundle.int8['agreement']:.2%} of the labels are those of fp32; IoU "
+        f"{'unknown' if change is None else f'{change:+.2f} points'}, evaluated on {bundle.int8['iou_from']}"
     ]

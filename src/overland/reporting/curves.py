@@ -1,4 +1,4 @@
-"""Training curves, from the results.csv of a run."""
+"""Training curves: figures of a run, from its results.csv."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from overland.reporting.figures import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, 
 
 __all__ = ["dice_figure", "read_results", "training_figure", "write_training_figures"]
 
-Values = npt.NDArray[np.float64]
-Results = Mapping[str, Values]
+Results = Mapping[str, npt.NDArray[np.float64]]
+"""The columns of results.csv by their names, each (epochs,); NaN where a cell is empty."""
 Drawer = Callable[[Axes, Results], None]
 
 _CLASS_COLORS = (BLUE, ORANGE, GREEN, PURPLE, "#e69f00", "#56b4e9", "#332288", "#999933", "#882255", "#44aa99", MUTED)
@@ -26,10 +26,17 @@ _CLASS_PREFIX = "val/iou/"
 _DICE_LOSSES = [("train/dice_loss", "Training", ORANGE), ("val/dice_loss", "Validation", BLUE)]
 
 
-def read_results(path: str | Path) -> dict[str, Values]:
-    """Read results.csv into one array for each column; an empty cell is NaN.
+def read_results(path: str | Path) -> dict[str, npt.NDArray[np.float64]]:
+    """Read results.csv.
 
-    Raises `DataError` when it is missing, empty or holds something that is no number.
+    Args:
+        path: The file.
+
+    Returns:
+        One array (epochs,) for each column; an empty cell is NaN.
+
+    Raises:
+        DataError: It is missing, empty, or holds something that is no number.
     """
     path = Path(path)
     if not path.is_file():
@@ -45,12 +52,22 @@ def read_results(path: str | Path) -> dict[str, Values]:
 
 
 def write_training_figures(run_folder: str | Path) -> list[Path]:
-    """Draw `results.png`, `iou_score_plot.png` and `dice_loss_plot.png` of a run from its results.csv."""
+    """Draw `results.png`, `iou_score_plot.png` and `dice_loss_plot.png` of a run from its results.csv.
+
+    Args:
+        run_folder: Folder of the run.
+
+    Returns:
+        The figures that were written.
+
+    Raises:
+        DataError: results.csv cannot be read.
+    """
     run_folder = Path(run_folder)
     results = read_results(run_folder / "results.csv")
     figures = {
         "results.png": training_figure(results),
-        "iou_score_plot.png": _single_figure(results, _draw_scores),
+        "iou_score_plot.png": _single_figure(results, _draw_metrics),
         "dice_loss_plot.png": dice_figure(results),
     }
     for name, figure in figures.items():
@@ -59,8 +76,12 @@ def write_training_figures(run_folder: str | Path) -> list[Path]:
 
 
 def training_figure(results: Results) -> Figure:
-    """Loss, scores, learning rate and, with more than two classes, the IoU of each class, over the epochs."""
-    drawers: list[Drawer] = [_draw_loss, _draw_scores, _draw_learning_rate]
+    """Draw loss, metrics, learning rate and, with more than two classes, the IoU of each class, over the epochs.
+
+    Args:
+        results: The columns of results.csv.
+    """
+    drawers: list[Drawer] = [_draw_loss, _draw_metrics, _draw_learning_rate]
     if sum(name.startswith(_CLASS_PREFIX) for name in results) > 2:
         drawers.append(_draw_classes)
     columns = 2 if len(drawers) == 4 else len(drawers)
@@ -71,9 +92,11 @@ def training_figure(results: Results) -> Figure:
 
 
 def dice_figure(results: Results) -> Figure:
-    """The columns `train/dice_loss` and `val/dice_loss` over the epochs.
+    """Draw the Dice loss of training and validation over the epochs.
 
-    Without them it is the whole loss, and beside it 1 - `val/dice` where that is known.
+    Args:
+        results: The columns of results.csv. Without `train/dice_loss` and `val/dice_loss` the whole loss is drawn, and
+            with it 1 - `val/dice` where that is known.
     """
     return _single_figure(results, _draw_dice_loss)
 
@@ -101,7 +124,7 @@ def _draw_dice_loss(axes: Axes, results: Results) -> None:
     _draw_loss(axes, results)
 
 
-def _draw_scores(axes: Axes, results: Results) -> None:
+def _draw_metrics(axes: Axes, results: Results) -> None:
     lines = [("val/iou", "IoU", BLUE), ("val/miou", "Mean IoU", GREEN), ("val/dice", "Dice", PURPLE)]
     _draw_lines(axes, results, lines)
     key = next((name for name, _, _ in lines if _has_numbers(results, name)), None)
@@ -110,8 +133,8 @@ def _draw_scores(axes: Axes, results: Results) -> None:
         epoch, value = results["epoch"][best], results[key][best]
         label = f"Best: {value:.3f}, epoch {epoch:.0f}"
         axes.plot([epoch], [value], "o", color=INK, markersize=7, markeredgecolor="white", label=label)
-    what = "IoU and Dice" if _has_numbers(results, "val/dice") else "IoU"
-    style_axes(axes, f"Validation {what}, pooled", "Epoch")
+    metrics = "IoU and Dice" if _has_numbers(results, "val/dice") else "IoU"
+    style_axes(axes, f"Validation {metrics}, pooled", "Epoch")
     axes.set_ylim(bottom=0)
     _finish(axes)
 

@@ -1,4 +1,4 @@
-"""The folder that an evaluation leaves: scores, a row for each image, figures and pictures."""
+"""The folder of an evaluation: metrics, a row for each image, figures and pictures."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from overland.reporting.figures import (
     write_figure,
 )
 from overland.reporting.pictures import PictureItem, write_pictures
+from overland.result import plain
 
 __all__ = ["write_evaluation", "write_metrics"]
 
@@ -38,12 +39,21 @@ def write_evaluation(
 ) -> None:
     """Write metrics.json, per_image.csv and the figures of an evaluation into an existing folder.
 
-    `values` is what `metrics.summary_from_confusions` gives, with whatever else is to be kept; a score that does not
-    exist (NaN) becomes null. `rows` have one set of keys. A block `boundary` is drawn beside the scores of the classes,
-    the curves of thresholds and of relaxed precision and recall, and the pictures, when given.
+    Args:
+        folder: The folder.
+        values: The summary of `metrics.summary_from_confusions`, with whatever else is to be kept. A metric that does
+            not exist (NaN) becomes null. The metrics of a block `boundary` are drawn with those of the classes.
+        rows: The metrics of each image, all with one set of keys.
+        legend: The classes.
+        curve: IoU, precision and recall at every threshold; None to leave the figure out.
+        relaxed: Relaxed precision and recall; None to leave the figure out.
+        items: Images that are shown as pictures.
     """
     write_metrics(folder, values)
-    _write_rows(folder / "per_image.csv", rows)
+    with (folder / "per_image.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
     write_confusion_figure(np.array(values["confusion"]), legend, folder / "confusion_matrix.png")
     boundary = values["boundary"]["classes"] if "boundary" in values else None
     write_figure(class_figure(values["pooled"]["classes"], boundary), folder / "per_class.png")
@@ -56,27 +66,14 @@ def write_evaluation(
 
 
 def write_metrics(folder: Path, values: Mapping[str, Any]) -> None:
-    """Write metrics.json into an existing folder; a score that does not exist (NaN) becomes null."""
-    (folder / "metrics.json").write_text(_json(values), encoding="utf-8")
+    """Write metrics.json into an existing folder.
 
-
-def _json(values: Mapping[str, Any]) -> str:
-    return json.dumps(_with_nulls(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _with_nulls(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _with_nulls(item) for key, item in value.items()}
-    return [_with_nulls(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    Args:
+        folder: The folder.
+        values: The metrics; one that does not exist (NaN) becomes null.
+    """
+    text = json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    (folder / "metrics.json").write_text(text, encoding="utf-8")
 
 
 def _cell(value: Any) -> Any:

@@ -1,4 +1,8 @@
-"""Figures of one evaluation: confusion matrix, scores per class, scores per threshold."""
+"""Figures of one evaluation, and the look of every figure: its colours, its axes, how it becomes a file.
+
+Figures are made with matplotlib's objects, never with pyplot, so nothing is shared between them or left open.
+Colours: Okabe and Ito, Color universal design, 2008; all readers can tell them apart.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +46,6 @@ __all__ = [
     "write_figure",
 ]
 
-
-# The look of every figure: colours that all readers can tell apart, and how a figure becomes a file.
-#
-# Figures are made with matplotlib's objects, never with pyplot, so nothing is shared between them or left open.
-# Colours: Okabe and Ito, Color universal design, 2008.
-
 INK, MUTED, FAINT = "#1f2329", "#6b7280", "#e3e6ea"
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#aa4499"
 
@@ -55,18 +53,27 @@ _DPI = 150
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of a size in inches that arranges its parts by itself."""
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout=_layout(), facecolor="white")
+    """Make an empty figure that arranges its parts by itself.
+
+    Args:
+        width: Width in inches.
+        height: Height in inches.
+    """
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.04, hspace=0.05)
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
 
-def _layout() -> ConstrainedLayoutEngine:
-    return ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.04, hspace=0.05)
-
-
 def style_axes(axes: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> None:
-    """Give axes the common look: title on the left, no box, a faint grid behind the data."""
+    """Give axes the common look: title on the left, no box, a faint grid behind the data.
+
+    Args:
+        axes: The axes.
+        title: Title above them.
+        xlabel: Name of the horizontal axis.
+        ylabel: Name of the vertical axis.
+    """
     axes.set_title(title, loc="left", color=INK, fontsize=11, fontweight="bold", pad=10)
     axes.set_xlabel(xlabel, color=MUTED, fontsize=9)
     axes.set_ylabel(ylabel, color=MUTED, fontsize=9)
@@ -80,7 +87,12 @@ def style_axes(axes: Axes, title: str = "", xlabel: str = "", ylabel: str = "") 
 
 
 def write_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, whole or not at all.
+
+    Args:
+        figure: The figure.
+        path: The file.
+    """
     path = Path(path)
     part = path.with_name(path.name + ".part")
     figure.savefig(part, format="png")
@@ -88,7 +100,12 @@ def write_figure(figure: Figure, path: str | Path) -> None:
 
 
 def save_picture(picture: Image.Image, path: str | Path) -> None:
-    """Write a picture as JPEG or, for any other suffix than .jpg, as PNG; whole or not at all."""
+    """Write a picture as JPEG or, for any other suffix than .jpg, as PNG; whole or not at all.
+
+    Args:
+        picture: The picture.
+        path: The file.
+    """
     path = Path(path)
     part = path.with_name(path.name + ".part")
     if path.suffix.lower() in {".jpg", ".jpeg"}:
@@ -99,9 +116,11 @@ def save_picture(picture: Image.Image, path: str | Path) -> None:
 
 
 def svg_from_figure(figure: Figure, name: str) -> str:
-    """A figure as SVG to stand inside a page: no background, lines and text in the page's own colours and font.
+    """Return a figure as SVG to stand inside a page: no background, lines and text in the page's colours and font.
 
-    `name` keeps the ids of several figures in one page apart; the same figure and name give the same text.
+    Args:
+        figure: The figure.
+        name: Keeps the ids of several figures in one page apart; the same figure and name give the same text.
     """
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
@@ -120,19 +139,25 @@ def svg_from_figure(figure: Figure, name: str) -> str:
     return svg
 
 
+# With more classes than these the cells are too small for counts.
 _COUNTS_UP_TO = 9
 
 
 def confusion_figure(confusion: npt.NDArray[np.int64], names: Sequence[str]) -> Figure:
-    """The confusion matrix (rows truth, columns prediction): each row in percent of its true pixels, with counts."""
+    """Draw a confusion matrix: each row in percent of its true pixels, with counts.
+
+    Args:
+        confusion: Counts of pixels (classes, classes), rows truth, columns prediction.
+        names: Names of the classes.
+    """
     count = len(names)
     cell = 1.0 if count <= _COUNTS_UP_TO else 0.5
     figure = new_figure(2.2 + cell * count, 1.5 + cell * count)
     axes = figure.add_subplot()
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1.5)
-    for row, col in np.ndindex(shares.shape):
-        _write_cell(axes, row, col, float(shares[row, col]), int(confusion[row, col]), count <= _COUNTS_UP_TO)
+    fractions = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    axes.pcolormesh(fractions, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1.5)
+    for row, col in np.ndindex(fractions.shape):
+        _write_cell(axes, row, col, float(fractions[row, col]), int(confusion[row, col]), count <= _COUNTS_UP_TO)
     style_axes(axes, "Confusion, % of true pixels", "Predicted", "True")
     axes.grid(False)
     axes.spines["bottom"].set_visible(False)
@@ -150,16 +175,24 @@ def confusion_figure(confusion: npt.NDArray[np.int64], names: Sequence[str]) -> 
 
 
 def write_confusion_figure(confusion: npt.NDArray[np.int64], legend: Legend, path: str | Path) -> None:
-    """Write `confusion_figure` as PNG."""
+    """Write a confusion matrix as PNG.
+
+    Args:
+        confusion: Counts of pixels (classes, classes), rows truth, columns prediction.
+        legend: The classes.
+        path: The file.
+    """
     write_figure(confusion_figure(confusion, legend.names), path)
 
 
 def class_figure(
     classes: Mapping[str, Mapping[str, Any]], boundary: Mapping[str, float | None] | None = None
 ) -> Figure:
-    """IoU of each class as a bar, with its precision and recall as marks; a class without a score says so.
+    """Draw the IoU of each class as a bar, with its precision and recall as marks.
 
-    `boundary` adds the boundary IoU of each class as a mark.
+    Args:
+        classes: `iou`, `precision` and `recall` of each class by its name, 0 to 1; None or NaN for an absent class.
+        boundary: Boundary IoU of each class, drawn as a mark; None for none.
     """
     names = list(classes)
     figure = new_figure(7.2, 1.5 + 0.42 * len(names))
@@ -177,7 +210,7 @@ def class_figure(
         absent = np.isnan(value)
         text, left, color = ("absent", 0.01, MUTED) if absent else (f"{value:.3f}", 1.03, INK)
         axes.text(left, place, text, va="center", color=color, fontsize=9)
-    style_axes(axes, "Scores per class, pooled")
+    style_axes(axes, "Metrics per class, pooled")
     axes.grid(visible=False, axis="y")
     axes.set_yticks(places, names, color=INK)
     axes.set_xlim(0, 1.13)
@@ -188,7 +221,13 @@ def class_figure(
 
 
 def threshold_figure(curve: ThresholdCurve, used: float, name: str) -> Figure:
-    """IoU, precision and recall of class 1 at every threshold, with the one that was used and the best one."""
+    """Draw IoU, precision and recall of class 1 at every threshold.
+
+    Args:
+        curve: The counts at every threshold.
+        used: The threshold that was used, which is marked; the best one is marked, too.
+        name: Name of class 1.
+    """
     figure = new_figure(7.2, 3.6)
     axes = figure.add_subplot()
     precision, recall = curve.precision_recall()
@@ -202,7 +241,7 @@ def threshold_figure(curve: ThresholdCurve, used: float, name: str) -> Figure:
     axes.axvline(used, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label=f"Used: {used:.3f}")
     best_label = f"Best: IoU {best_iou:.3f} at {best:.3f}"
     axes.plot([best], [best_iou], "o", color=BLUE, markersize=8, markeredgecolor="white", label=best_label)
-    style_axes(axes, f"Threshold on the score of {name}", "Threshold")
+    style_axes(axes, f"Threshold on the probability of {name}", "Threshold")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=9, labelcolor=INK)
@@ -210,17 +249,21 @@ def threshold_figure(curve: ThresholdCurve, used: float, name: str) -> Figure:
 
 
 def format_count(count: float) -> str:
-    """A number of pixels as people read it: 812, 45.2 k, 3.1 M."""
+    """Return a number of pixels as people read it: 812, 45.2 k, 3.1 M.
+
+    Args:
+        count: The number.
+    """
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if count >= limit:
             return f"{count / limit:.3g} {unit}"
     return f"{count:.0f}"
 
 
-def _write_cell(axes: Axes, row: int, col: int, share: float, count: int, with_count: bool) -> None:
+def _write_cell(axes: Axes, row: int, col: int, fraction: float, count: int, with_count: bool) -> None:
     # Fixed colours, not the ink of the page: the cell beneath does not change with the page either.
-    color = "white" if share > 0.55 else "#0b2545"
-    percent = "" if count == 0 else f"{share:.1%}" if with_count else f"{share * 100:.0f}"
+    color = "white" if fraction > 0.55 else "#0b2545"
+    percent = "" if count == 0 else f"{fraction:.1%}" if with_count else f"{fraction * 100:.0f}"
     lift = 0.1 if with_count and count else 0
     axes.text(
         col + 0.5, row + 0.5 - lift, percent, ha="center", va="center", color=color, fontsize=10 if with_count else 8
@@ -233,11 +276,13 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-# Figure of relaxed precision against relaxed recall, with the point where both are equal.
-
-
 def relaxed_figure(curve: RelaxedCurve, name: str) -> Figure:
-    """Relaxed precision over relaxed recall of class 1 for all thresholds, and the break-even where there is one."""
+    """Draw relaxed precision over relaxed recall of class 1 for all thresholds.
+
+    Args:
+        curve: The counts at every threshold; where precision and recall are equal the break-even is marked.
+        name: Name of class 1.
+    """
     figure = new_figure(5, 4.6)
     axes = figure.add_subplot()
     precision, recall = curve.precision_recall()

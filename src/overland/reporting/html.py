@@ -1,4 +1,7 @@
-"""Pieces of the page: tables, facts, pictures and figures as HTML, every inserted text escaped."""
+"""The report as one HTML file with everything in it, which opens anywhere and asks no server for anything.
+
+Its pieces, tables, facts, pictures and figures, are functions that return HTML; every inserted text is escaped.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +41,22 @@ _LONGEST_LIST = 12
 
 
 def format_score(value: float | None) -> str:
-    """A score with three decimals, a dash where it does not exist."""
+    """Return a metric with three decimals, a dash where it does not exist.
+
+    Args:
+        value: The metric; None or NaN where it does not exist.
+    """
     return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
 def headline(label: str, values: Mapping[str, Any], note: str = "") -> str:
-    """A score in large type with its interval, as a number and on a scale from 0 to 1."""
+    """Return a metric in large type with its interval, as a number and on a scale from 0 to 1.
+
+    Args:
+        label: Name of the metric.
+        values: `value`, and where known `low`, `high` and `confidence`.
+        note: Badge after the label; "" for none.
+    """
     value, low, high = (values.get(key) for key in ("value", "low", "high"))
     known = [end for end in (low, high) if end is not None and math.isfinite(end)]
     interval = scale = ""
@@ -59,7 +72,13 @@ def headline(label: str, values: Mapping[str, Any], note: str = "") -> str:
 
 
 def class_table(scores: Mapping[str, Any], colors: Mapping[str, Sequence[int]], note: str = "") -> str:
-    """Scores of each class, and the means below, with a bar for the IoU."""
+    """Return a table of the metrics of each class, with a bar for the IoU and the means below.
+
+    Args:
+        scores: `classes`, the metrics of each class by its name, and the means.
+        colors: Colour of each class by its name.
+        note: Badge in the head of the table; "" for none.
+    """
     has_support = any("support" in row for row in scores["classes"].values())
     heads = "".join(f"<th>{title}</th>" for title in _COLUMNS.values()) + ("<th>Pixels</th>" if has_support else "")
     rows = "".join(_class_row(name, row, colors.get(name), has_support) for name, row in scores["classes"].items())
@@ -76,30 +95,54 @@ def class_table(scores: Mapping[str, Any], colors: Mapping[str, Sequence[int]], 
 
 
 def facts(values: Mapping[str, Any]) -> str:
-    """Names and values as a list of definitions; nested ones are written out, empty ones left out."""
+    """Return names and values as a list of definitions.
+
+    Args:
+        values: The values by their names; nested ones are written out, empty ones left out.
+    """
     items = "".join(f"<div><dt>{escape(key)}</dt><dd>{escape(value)}</dd></div>" for key, value in _flat(values))
     return f'<dl class="facts">{items}</dl>' if items else ""
 
 
 def figure(svg: str, caption: str = "") -> str:
-    """A drawn figure with its caption."""
+    """Return a drawn figure with its caption.
+
+    Args:
+        svg: The figure as SVG.
+        caption: Text below it.
+    """
     return f'<figure class="drawn"><div class="scroll">{svg}</div>{_caption(caption)}</figure>'
 
 
 def picture(image: Image.Image, caption: str = "") -> str:
-    """A picture, embedded, with its caption."""
+    """Return an embedded picture with its caption.
+
+    Args:
+        image: The picture.
+        caption: Text below it.
+    """
     return f'<figure><img class="paper" src="{data_uri(image)}" alt="{escape(caption)}">{_caption(caption)}</figure>'
 
 
 def picture_from_bytes(data: bytes, kind: str, caption: str) -> str:
-    """The bytes of a picture file of a kind, "png" or "jpeg", embedded as they are."""
+    """Return the bytes of a picture file, embedded as they are.
+
+    Args:
+        data: The file.
+        kind: "png" or "jpeg".
+        caption: Text below it.
+    """
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
     image = f'<img class="paper wide" src="{source}" alt="{escape(caption)}">'
     return f'<figure><div class="scroll">{image}</div>{_caption(caption)}</figure>'
 
 
 def data_uri(image: Image.Image) -> str:
-    """An image as text to stand in a page: PNG where it is transparent in places, JPEG otherwise."""
+    """Return an image as text to stand in a page: PNG where it is transparent in places, JPEG otherwise.
+
+    Args:
+        image: The image.
+    """
     buffer = io.BytesIO()
     if image.mode == "RGBA":
         image.save(buffer, format="PNG", optimize=True)
@@ -113,8 +156,8 @@ def data_uri(image: Image.Image) -> str:
 def _class_row(name: str, row: Mapping[str, Any], color: Sequence[int] | None, has_support: bool) -> str:
     swatch = "" if color is None else f'<i class="swatch" style="background:rgb({",".join(map(str, color))})"></i>'
     iou = row.get("iou")
-    share = iou if iou is not None and math.isfinite(iou) else 0
-    cells = [f'<td class="bar" style="--share:{share:.1%}">{format_score(iou)}</td>']
+    filled = iou if iou is not None and math.isfinite(iou) else 0
+    cells = [f'<td class="bar" style="--filled:{filled:.1%}">{format_score(iou)}</td>']
     cells += [f"<td>{format_score(row.get(key))}</td>" for key in _COLUMNS if key != "iou"]
     if has_support:
         cells.append(f"<td>{row.get('support', 0):,}</td>")
@@ -149,13 +192,15 @@ def _caption(caption: str) -> str:
     return f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
 
 
-# Scores that were asked for as HTML: lines, outlines and patches.
-
 _TITLES = {"roads": "Lines in masks, pooled", "boundary": "Boundary IoU, pooled", "patches": "Patches, pooled"}
 
 
 def extra_scores_html(values: Mapping[str, Any]) -> str:
-    """The blocks `roads`, `boundary` and `patches` of an evaluation as lists under their titles; those that it has."""
+    """Return the metrics of lines, outlines and patches as lists under their titles.
+
+    Args:
+        values: The values of an evaluation; of the blocks `roads`, `boundary` and `patches` those that it has.
+    """
     found = [(title, values[block]) for block, title in _TITLES.items() if block in values]
     return "".join(f"<h3>{escape(title)}</h3>{facts(_shown(block))}" for title, block in found)
 
@@ -170,12 +215,14 @@ def _rounded(value: Any) -> Any:
     return format_score(value) if isinstance(value, float) or value is None else value
 
 
-# The page: one HTML file with everything in it, which opens anywhere and asks no server for anything.
-
-
 @dataclass(frozen=True)
 class Section:
-    """A part of the page; `html` is finished, the title is not escaped yet."""
+    """A part of the page.
+
+    Args:
+        title: Its title, not escaped yet.
+        html: Its content, finished.
+    """
 
     title: str
     html: str
@@ -183,7 +230,15 @@ class Section:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """What stands on the page: a title, a sentence below it, the scores to quote, sections, and a line at the end."""
+    """The content of the page.
+
+    Args:
+        title: Title, not escaped yet.
+        lead: A sentence below it, not escaped yet.
+        headlines: The metrics to quote, as HTML.
+        sections: The parts.
+        footer: A line at the end, not escaped yet.
+    """
 
     title: str
     lead: str
@@ -193,7 +248,16 @@ class ReportContent:
 
 
 def write_report(path: str | Path, content: ReportContent, *, overwrite: bool = False) -> None:
-    """Write the page, whole or not at all. Raises `UsageError` when the file exists and may not be replaced."""
+    """Write the page, whole or not at all.
+
+    Args:
+        path: The file.
+        content: What stands on the page.
+        overwrite: Whether a file that exists is replaced.
+
+    Raises:
+        UsageError: The file exists and may not be replaced, or is a folder.
+    """
     path = Path(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a file such as {path / 'report.html'}.")
@@ -205,13 +269,11 @@ def write_report(path: str | Path, content: ReportContent, *, overwrite: bool = 
         title=escape(content.title),
         lead=escape(content.lead),
         headlines=content.headlines,
-        sections="\n".join(_section(section) for section in content.sections),
+        sections="\n".join(
+            f"<section>\n<h2>{escape(section.title)}</h2>\n{section.html}\n</section>" for section in content.sections
+        ),
         footer=escape(content.footer),
     )
     part = path.with_name(path.name + ".part")
     part.write_text(page, encoding="utf-8")
     part.replace(path)
-
-
-def _section(section: Section) -> str:
-    return f"<section>\n<h2>{escape(section.title)}</h2>\n{section.html}\n</section>"

@@ -1,4 +1,7 @@
-"""The map of a report: a scene made small, a mask and roads laid over it, and the area of each class."""
+"""The map of a report: a reduced scene with mask and roads over it, in layers that are switched without a script.
+
+Roads are told apart by their probability, and by whether they were seen or fill a gap.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 from PIL import Image
-from pyproj import CRS, Transformer
 
 from overland.errors import DataError
 from overland.geo.grid import iter_windows
+from overland.geo.measures import areas_m2, pixels_to_map, reprojected
 from overland.legend import Legend
 from overland.raster import Grid, Scene, Window
 from overland.reporting.html import data_uri
 from overland.reporting.pictures import Picture, display_rgb
-from overland.vector import areas_m2, pixels_to_map
 
 __all__ = [
-    "BRIDGED_COLOR",
+    "GAP_FILLED_COLOR",
     "SEEN_COLOR",
     "ClassArea",
     "MapView",
@@ -38,11 +40,8 @@ __all__ = [
     "round_length",
 ]
 
-
-# How roads are told apart on a map: by how probable they are, and by whether they were seen or bridge a gap.
-
 SEEN_COLOR = "#fff36b"
-BRIDGED_COLOR = "#ff8c1a"
+GAP_FILLED_COLOR = "#ff8c1a"
 _MOSTLY = 0.5
 # From magenta to pale yellow lightness grows with confidence, and no step depends on telling red from green.
 _STEPS: tuple[tuple[float, str, str], ...] = (
@@ -55,7 +54,14 @@ _STEPS: tuple[tuple[float, str, str], ...] = (
 
 @dataclass(frozen=True)
 class RoadGroup:
-    """Roads that are drawn alike: their places in the list of all, a colour, and whether dashed."""
+    """Roads that are drawn alike.
+
+    Args:
+        label: Text of the legend.
+        color: Colour as CSS writes it.
+        dashed: Whether they are dashed.
+        members: Their places in the list of all roads.
+    """
 
     label: str
     color: str
@@ -63,18 +69,22 @@ class RoadGroup:
     members: npt.NDArray[np.int64]
 
 
-def road_groups(mean_p: Sequence[float] | None = None, bridged: Sequence[float] | None = None) -> list[RoadGroup]:
-    """Group roads by their mean probability, or where that is unknown by seen and bridged; empty without either.
+def road_groups(mean_p: Sequence[float] | None = None, gap_filled: Sequence[float] | None = None) -> list[RoadGroup]:
+    """Group roads by their mean probability, or where that is unknown by seen and gap-filled.
 
-    `bridged` is the share of a road that lies over gaps; from a half on it is dashed. Groups without a road are left
-    out, those of low confidence come last so that they are drawn on top.
+    Args:
+        mean_p: Mean probability of each road, NaN where unknown; None for none.
+        gap_filled: Fraction of each road that lies over gaps; from a half on it is dashed. None for none.
+
+    Returns:
+        The groups that have a road, those of low confidence last so that they are drawn on top; empty without either.
     """
-    if mean_p is None and bridged is None:
+    if mean_p is None and gap_filled is None:
         return []
-    scores = np.asarray(mean_p if mean_p is not None else np.full(len(bridged or ()), np.nan), float)
-    dashed = np.zeros(len(scores), bool) if bridged is None else np.asarray(bridged, float) >= _MOSTLY
-    step = np.searchsorted([low for low, *_ in _STEPS], scores, side="right") - 1
-    known = np.isfinite(scores)
+    probabilities = np.asarray(mean_p if mean_p is not None else np.full(len(gap_filled or ()), np.nan), float)
+    dashed = np.zeros(len(probabilities), bool) if gap_filled is None else np.asarray(gap_filled, float) >= _MOSTLY
+    step = np.searchsorted([low for low, *_ in _STEPS], probabilities, side="right") - 1
+    known = np.isfinite(probabilities)
     groups = [
         _group(f"probability {label}", color, over_gap, known & (step == index) & (dashed == over_gap))
         for index, (_, color, label) in reversed(list(enumerate(_STEPS)))
@@ -82,7 +92,7 @@ def road_groups(mean_p: Sequence[float] | None = None, bridged: Sequence[float] 
     ]
     groups += [
         _group("seen", SEEN_COLOR, False, ~known & ~dashed),
-        _group("", BRIDGED_COLOR, True, ~known & dashed),
+        _group("", GAP_FILLED_COLOR, True, ~known & dashed),
     ]
     return [group for group in groups if len(group.members)]
 
@@ -96,44 +106,74 @@ _WINDOW = 2048
 _SIMPLIFY_PX = 0.25
 
 Lines = npt.NDArray[np.object_]
+"""Lines of shapely, (lines,)."""
+Points = npt.NDArray[np.float64]
+"""The points of one line, across and down in pixels of the overview, (points, 2)."""
 
 
 @dataclass(frozen=True)
 class ClassArea:
-    """What one class covers: its share of the pixels with a class, and hectares where the map is georeferenced."""
+    """The area of one class.
+
+    Args:
+        name: Name of the class.
+        color: Its colour.
+        fraction: Its fraction of the pixels with a class, 0 to 1.
+        hectares: Its area; None where the map is not georeferenced.
+    """
 
     name: str
     color: tuple[int, int, int]
-    share: float
+    fraction: float
     hectares: float | None
 
 
 def overview_step(grid: Grid, max_side: int = 1600) -> int:
-    """How many pixels along each axis become one, so that no side is longer than `max_side`."""
+    """Return the number of pixels along each axis that become one in an overview.
+
+    Args:
+        grid: The grid of the scene.
+        max_side: Longest side of the overview, in pixels.
+    """
     return max(1, math.ceil(max(grid.height, grid.width) / max_side))
 
 
 def overview_of_scene(scene: Scene, step: int) -> Picture:
-    """A scene reduced by averaging `step` x `step` pixels that hold data; uint8 (height, width, 3), for the eye."""
+    """Reduce a scene for the eye.
+
+    Args:
+        scene: The scene.
+        step: The mean of `step` x `step` pixels that hold data becomes one pixel.
+
+    Returns:
+        RGB, uint8 (height, width, 3).
+    """
     bands = scene.data_bands[:3] if len(scene.data_bands) >= 3 else scene.data_bands[:1]
     shape = _reduced_shape(scene.grid, step)
-    pixels, share = np.zeros((len(bands), *shape), np.float32), np.zeros(shape, np.float32)
+    pixels, filled = np.zeros((len(bands), *shape), np.float32), np.zeros(shape, np.float32)
     for window in iter_windows(scene.height, scene.width, _WINDOW // step * step or step):
         values, valid = scene.read(window, bands)
         counts = _block_means(valid[None].astype(np.float32), step)
         sums = _block_means(np.where(valid, values, 0).astype(np.float32), step)
         rows, cols = window.row_off // step, window.col_off // step
         where = (slice(rows, rows + counts.shape[1]), slice(cols, cols + counts.shape[2]))
-        share[where] = counts[0]
+        filled[where] = counts[0]
         pixels[(slice(None), *where)] = sums / np.maximum(counts, 1e-6)
     # 8-bit scenes keep their own brightness; display_rgb stretches every other type.
-    return display_rgb(pixels.astype(np.uint8) if scene.dtype == "uint8" else pixels, share > 0)
+    return display_rgb(pixels.astype(np.uint8) if scene.dtype == "uint8" else pixels, filled > 0)
 
 
 def overview_of_mask(mask: Scene, legend: Legend, step: int) -> tuple[npt.NDArray[np.uint8], list[ClassArea]]:
-    """A class map reduced by averaging its colours, RGBA (height, width, 4), and the area of each class.
+    """Reduce a class map by averaging its colours, and measure the area of each class.
 
-    Background and pixels without a class are transparent. Areas count every pixel, by the rules of `vector.areas_m2`.
+    Args:
+        mask: The class map.
+        legend: Its classes.
+        step: `step` x `step` pixels become one.
+
+    Returns:
+        RGBA, uint8 (height, width, 4), background and pixels without a class transparent; and the area of each class
+        over every pixel, by the rules of `geo.measures.areas_m2`.
     """
     table = _premultiplied_colors(legend)
     overlay = np.zeros((4, *_reduced_shape(mask.grid, step)), np.float32)
@@ -154,31 +194,47 @@ def overview_of_mask(mask: Scene, legend: Legend, step: int) -> tuple[npt.NDArra
 
 
 def fractions_of_mask(mask: Scene, step: int) -> dict[int, npt.NDArray[np.uint8]]:
-    """For each class of a map how much of `step` x `step` pixels it fills, from 0 to 255: arrays (height, width)."""
+    """Return the fraction of each reduced pixel that each class of a map fills.
+
+    Args:
+        mask: The class map.
+        step: `step` x `step` pixels become one.
+
+    Returns:
+        By class id, uint8 (height, width), 255 where the class fills the pixel. Absent classes are left out.
+    """
     shape = _reduced_shape(mask.grid, step)
-    shares: dict[int, npt.NDArray[np.uint8]] = {}
+    fractions: dict[int, npt.NDArray[np.uint8]] = {}
     for window in iter_windows(mask.height, mask.width, _WINDOW // step * step or step):
         ids, valid = mask.read(window)
         rows, cols = window.row_off // step, window.col_off // step
         for index in np.unique(ids[0][valid]).tolist():
             means = _block_means((valid & (ids[0] == index))[None].astype(np.float32), step)[0]
-            share = shares.setdefault(int(index), np.zeros(shape, np.uint8))
-            share[rows : rows + means.shape[0], cols : cols + means.shape[1]] = np.rint(means * 255)
-    return shares
+            part = fractions.setdefault(int(index), np.zeros(shape, np.uint8))
+            part[rows : rows + means.shape[0], cols : cols + means.shape[1]] = np.rint(means * 255)
+    return fractions
 
 
-def lines_to_overview(lines: Lines, crs: str | None, grid: Grid, step: int) -> list[npt.NDArray[np.float64]]:
-    """Coordinates (points, 2) of each line, across and down, in pixels of the overview.
+def lines_to_overview(lines: Lines, crs: str | None, grid: Grid, step: int) -> list[Points]:
+    """Bring lines to the pixels of an overview.
 
-    Lines in another CRS are transformed. Raises `DataError` when only one of both has a CRS.
+    Args:
+        lines: The lines.
+        crs: Their CRS; None for none.
+        grid: The grid of the scene.
+        step: Pixels of the scene along each axis that became one.
+
+    Returns:
+        The points of each line.
+
+    Raises:
+        DataError: Only one of both has a CRS.
     """
     if (crs is None) != (grid.crs is None):
         raise DataError(
             f"The lines have the CRS {crs} and the scene {grid.crs}; both or none need one to be drawn together."
         )
-    if crs is not None and grid.crs is not None and CRS.from_user_input(crs) != CRS.from_user_input(grid.crs):
-        move = Transformer.from_crs(crs, grid.crs, always_xy=True)
-        lines = shapely.transform(lines, move.transform, interleaved=False)
+    lines = reprojected(lines, crs, grid.crs)
     a, b, c, d, e, f = tuple(~grid.transform)[:6]
 
     def to_pixels(xs: Any, ys: Any) -> tuple[Any, Any]:
@@ -198,8 +254,8 @@ def _area_m2(grid: Grid, window: Window) -> float:
 def _class_areas(legend: Legend, counts: npt.NDArray[Any], areas: npt.NDArray[Any] | None) -> list[ClassArea]:
     total = max(counts.sum(), 1)
     hectares: Sequence[float | None] = [None] * legend.num_classes if areas is None else (areas / 1e4).tolist()
-    shares = (counts / total).tolist()
-    return [ClassArea(*row) for row in zip(legend.names, legend.colors, shares, hectares, strict=True)]
+    fractions = (counts / total).tolist()
+    return [ClassArea(*row) for row in zip(legend.names, legend.colors, fractions, hectares, strict=True)]
 
 
 def _reduced_shape(grid: Grid, step: int) -> tuple[int, int]:
@@ -224,32 +280,43 @@ def _premultiplied_colors(legend: Legend) -> npt.NDArray[np.float32]:
     return table
 
 
-# The map as HTML: scene, mask and roads in layers that can be switched on and off without a script.
-
-_BAR_SHARE = 0.22
+# The scale bar is about so much of the picture's width.
+_BAR_FRACTION = 0.22
 
 
 @dataclass(frozen=True)
 class MapView:
-    """What is shown of a scene: its overview, and over it a mask (RGBA), roads and outlines in the overview's pixels.
+    """A scene with what lies over it.
 
-    `groups` say how roads are coloured, all alike when there are none. `pixel_m` is the size of a pixel of the overview
-    in metres, None without a CRS.
+    Args:
+        image: Overview of the scene, uint8 (height, width, 3).
+        overlay: Class map, RGBA of the same size; None for none.
+        areas: Area of each class.
+        roads: Road lines, in pixels of the overview.
+        groups: Colours of the roads; all are drawn alike when there are none.
+        outlines: Outlines of polygons, in pixels of the overview.
+        pixel_m: Size of a pixel of the overview in metres; None without a CRS.
+        caption: Text below the map.
+        facts: Names and values that are listed with the areas.
     """
 
     image: Picture
     overlay: npt.NDArray[np.uint8] | None = None
     areas: Sequence[ClassArea] = ()
-    roads: Sequence[npt.NDArray[np.float64]] = ()
+    roads: Sequence[Points] = ()
     groups: Sequence[RoadGroup] = ()
-    outlines: Sequence[npt.NDArray[np.float64]] = ()
+    outlines: Sequence[Points] = ()
     pixel_m: float | None = None
     caption: str = ""
     facts: Sequence[tuple[str, str]] = field(default_factory=tuple)
 
 
 def map_figure(view: MapView) -> str:
-    """The map with its layers, a scale bar, and the area of each class beside it."""
+    """Return the map as HTML: its layers, a scale bar, and the area of each class.
+
+    Args:
+        view: The scene with what lies over it.
+    """
     height, width = view.image.shape[:2]
     layers = [("mask", "Mask", view.overlay is not None), ("outlines", "Polygons", bool(view.outlines))]
     layers.append(("roads", "Roads", bool(view.roads)))
@@ -268,7 +335,7 @@ def map_figure(view: MapView) -> str:
     )
 
 
-def _paths(lines: Sequence[npt.NDArray[np.float64]], layer: str, *, closed: bool = False) -> str:
+def _paths(lines: Sequence[Points], layer: str, *, closed: bool = False) -> str:
     if not lines:
         return ""
     path = "".join(_path(line) + ("Z" if closed else "") for line in lines)
@@ -300,7 +367,7 @@ def _road_key(groups: Sequence[RoadGroup]) -> str:
     return f'<p class="road-key">{"".join(items)}</p>'
 
 
-def _path(line: npt.NDArray[np.float64]) -> str:
+def _path(line: Points) -> str:
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in line.tolist())
 
 
@@ -308,7 +375,7 @@ def _scale_bar(view: MapView) -> str:
     if not view.pixel_m:
         return ""
     height, width = view.image.shape[:2]
-    metres = round_length(width * view.pixel_m * _BAR_SHARE)
+    metres = round_length(width * view.pixel_m * _BAR_FRACTION)
     length, size = metres / view.pixel_m, width / 44
     text = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
     left, bottom = width * 0.025, height - width * 0.03
@@ -320,7 +387,11 @@ def _scale_bar(view: MapView) -> str:
 
 
 def round_length(metres: float) -> float:
-    """The largest of 1, 2, 5, 10, 20, ... metres that is no longer, for a scale bar."""
+    """Return the largest of 1, 2, 5, 10, 20, ... metres that is no longer, for a scale bar.
+
+    Args:
+        metres: Longest length.
+    """
     power = 10 ** np.floor(np.log10(metres))
     return float(max(step * power for step in (1, 2, 5) if step * power <= metres))
 
@@ -334,7 +405,7 @@ def _area_table(view: MapView) -> str:
 def _area_row(area: ClassArea) -> str:
     swatch = f'<i class="swatch" style="background:rgb{_rgb(area.color)}"></i>'
     hectares = "" if area.hectares is None else f"{_hectares(area.hectares)} ha"
-    return f"<tr><th>{swatch}{escape(area.name)}</th><td>{hectares}</td><td>{area.share:.1%}</td></tr>"
+    return f"<tr><th>{swatch}{escape(area.name)}</th><td>{hectares}</td><td>{area.fraction:.1%}</td></tr>"
 
 
 def _hectares(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Pictures in rows: image, truth, prediction, heat map, errors, with a legend below."""
+"""Pictures for the eye: images, masks, probabilities and errors as colours, and rows of them with a legend below."""
 
 from __future__ import annotations
 
@@ -32,9 +32,8 @@ __all__ = [
 ]
 
 
-# Arrays as colours: images of any type and masks of any legend, for the eye.
-
 Picture = npt.NDArray[np.uint8]
+"""Colours, (height, width, 3 or 4)."""
 
 # Told apart by every reader, also in print: light, blue and orange.
 HIT: Color = (250, 250, 250)
@@ -47,10 +46,16 @@ _STRIPES: tuple[Color, Color] = ((150, 150, 156), (176, 176, 182))
 
 
 def display_rgb(pixels: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None) -> Picture:
-    """Pixels (bands, height, width) of any type as uint8 (height, width, 3), for the eye.
+    """Return pixels of any type as a picture.
 
-    The first three bands are red, green and blue; fewer bands become grey. 8-bit pixels stay as they are; others are
-    stretched per band from the 2nd to the 98th percentile of the pixels that hold data.
+    Args:
+        pixels: (bands, height, width). The first three bands are red, green and blue; fewer bands become grey. 8-bit
+            pixels stay as they are; others are stretched per band from the 2nd to the 98th percentile of the pixels
+            that hold data.
+        valid: Pixels that hold data (height, width); the others are light grey. None for all.
+
+    Returns:
+        uint8 (height, width, 3).
     """
     valid = np.ones(pixels.shape[1:], bool) if valid is None else valid
     bands = pixels[:3] if len(pixels) >= 3 else pixels[:1]
@@ -62,7 +67,15 @@ def display_rgb(pixels: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = 
 
 
 def colorize_mask(mask: npt.NDArray[Any], legend: Legend) -> Picture:
-    """A mask of class ids (height, width) in the legend's colours; pixels without a class are striped grey."""
+    """Return a mask in the legend's colours.
+
+    Args:
+        mask: Class ids (height, width); pixels without a class are striped grey.
+        legend: The classes.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
     table = np.zeros((256, 3), np.uint8)
     table[: legend.num_classes] = legend.colors
     picture: Picture = table[np.minimum(mask, 255).astype(np.uint8)]
@@ -72,22 +85,29 @@ def colorize_mask(mask: npt.NDArray[Any], legend: Legend) -> Picture:
 
 
 def error_picture(
-    target: npt.NDArray[Any], mask: npt.NDArray[Any], legend: Legend, image: Picture | None = None
+    truth: npt.NDArray[Any], mask: npt.NDArray[Any], legend: Legend, image: Picture | None = None
 ) -> Picture:
-    """Where a mask is wrong, on a dimmed grey image (height, width, 3).
+    """Return the errors of a mask as colours on a dimmed grey image.
 
-    With a binary legend what was found is white, what was missed blue, what was found in vain orange; with any other
-    legend every wrong pixel is orange. Pixels without a label are striped grey.
+    Args:
+        truth: True class ids (height, width); ignored pixels are striped grey.
+        mask: Predicted class ids (height, width).
+        legend: The classes. With a binary legend pixels of class 1 that were found are white, missed ones blue, false
+            alarms orange; with any other legend every wrong pixel is orange.
+        image: The image (height, width, 3); None for plain grey.
+
+    Returns:
+        uint8 (height, width, 3).
     """
-    picture = _dimmed(image) if image is not None else np.full((*target.shape, 3), 58, np.uint8)
-    labelled = target != legend.ignore_index
+    picture = _dimmed(image) if image is not None else np.full((*truth.shape, 3), 58, np.uint8)
+    labelled = truth != legend.ignore_index
     if legend.is_binary:
-        picture[labelled & (target == 1) & (mask == 1)] = HIT
-        picture[labelled & (target == 1) & (mask != 1)] = MISSED
-        picture[labelled & (target == 0) & (mask == 1)] = FALSE_ALARM
+        picture[labelled & (truth == 1) & (mask == 1)] = HIT
+        picture[labelled & (truth == 1) & (mask != 1)] = MISSED
+        picture[labelled & (truth == 0) & (mask == 1)] = FALSE_ALARM
     else:
-        picture[labelled & (target != mask)] = WRONG
-    picture[~labelled] = _stripes(target.shape)[~labelled] // 2
+        picture[labelled & (truth != mask)] = WRONG
+    picture[~labelled] = _stripes(truth.shape)[~labelled] // 2
     return picture
 
 
@@ -114,25 +134,36 @@ def _stripes(shape: tuple[int, ...]) -> Picture:
     return stripes
 
 
-# Scores as colours: heat maps and the bar that says what their colours mean.
-
-# Lightness grows with the score, so that the map can be read in grey as well.
+# Lightness grows with the probability, so that the map can be read in grey as well.
 _COLORS = "inferno"
 
 
-def heat_picture(scores: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None) -> Picture:
-    """Scores (height, width) of 0..1 as colours (height, width, 3), black at 0 to pale yellow at 1.
+def heat_picture(probabilities: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None) -> Picture:
+    """Return probabilities as colours, black at 0 to pale yellow at 1.
 
-    Pixels that are not `valid` are light grey.
+    Args:
+        probabilities: 0 to 1 (height, width).
+        valid: Pixels that hold data (height, width); the others are light grey. None for all.
+
+    Returns:
+        uint8 (height, width, 3).
     """
-    picture: Picture = matplotlib.colormaps[_COLORS](scores, bytes=True)[..., :3].copy()
+    picture: Picture = matplotlib.colormaps[_COLORS](probabilities, bytes=True)[..., :3].copy()
     if valid is not None:
-        picture[~valid] = (236, 236, 238)
+        picture[~valid] = _NO_DATA
     return picture
 
 
 def color_bar(width: int, height: int) -> Picture:
-    """The colours of `heat_picture` from 0 on the left to 1 on the right, (height, width, 3)."""
+    """Return the colours of `heat_picture` from 0 on the left to 1 on the right.
+
+    Args:
+        width: Width in pixels.
+        height: Height in pixels.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
     return heat_picture(np.broadcast_to(np.linspace(0, 1, width), (height, width)))
 
 
@@ -144,24 +175,35 @@ _PAPER, _INK, _MUTED = (255, 255, 255), (31, 35, 41), (107, 114, 128)
 
 @dataclass(frozen=True)
 class PictureItem:
-    """One row of a picture: ids (height, width) in `mask` and `target`, pixels (bands, height, width) in `image`.
+    """One row of a picture.
 
-    Without a target there is no truth and no errors to show, without an image no image. `scores` (height, width) are
-    those of the class of interest, or with many classes of the one that was chosen; without them there is no heat map.
+    Args:
+        title: Title of the row.
+        mask: Predicted class ids (height, width).
+        truth: True class ids (height, width); without them neither truth nor errors are shown.
+        image: Pixels (bands, height, width); without them no image is shown.
+        valid: Pixels that hold data (height, width); None for all.
+        probabilities: Of class 1, or with many classes of the predicted one (height, width); without them there is no
+            heat map.
     """
 
     title: str
     mask: npt.NDArray[Any]
-    target: npt.NDArray[Any] | None = None
+    truth: npt.NDArray[Any] | None = None
     image: npt.NDArray[Any] | None = None
     valid: npt.NDArray[np.bool_] | None = None
-    scores: npt.NDArray[np.floating] | None = None
+    probabilities: npt.NDArray[np.floating] | None = None
 
 
 def picture_grid(items: Sequence[PictureItem], legend: Legend) -> Image.Image:
-    """Rows of image | truth | prediction | heat map | errors under their titles, and the legend below.
+    """Draw rows of image, truth, prediction, heat map and errors under their titles, and the legend below.
 
-    Raises `UsageError` when there is nothing to show.
+    Args:
+        items: The rows.
+        legend: The classes.
+
+    Raises:
+        UsageError: There is nothing to show.
     """
     if not items:
         raise UsageError("There is no picture to show: the list of images is empty.")
@@ -196,7 +238,16 @@ def picture_grid(items: Sequence[PictureItem], legend: Legend) -> Image.Image:
 
 
 def write_pictures(path: str | Path, items: Sequence[PictureItem], legend: Legend) -> None:
-    """Write `picture_grid` to a .jpg or .png."""
+    """Write rows of pictures, see `picture_grid`.
+
+    Args:
+        path: A .jpg or .png file.
+        items: The rows.
+        legend: The classes.
+
+    Raises:
+        UsageError: There is nothing to show.
+    """
     save_picture(picture_grid(items, legend), path)
 
 
@@ -204,13 +255,13 @@ def _panels(item: PictureItem, legend: Legend) -> dict[str, Picture]:
     panels: dict[str, Picture] = {}
     if item.image is not None:
         panels["image"] = display_rgb(item.image, item.valid)
-    if item.target is not None:
-        panels["truth"] = colorize_mask(item.target, legend)
+    if item.truth is not None:
+        panels["truth"] = colorize_mask(item.truth, legend)
     panels["prediction"] = colorize_mask(item.mask, legend)
-    if item.scores is not None:
-        panels["heat map"] = heat_picture(item.scores, item.valid)
-    if item.target is not None:
-        panels["errors"] = error_picture(item.target, item.mask, legend, panels.get("image"))
+    if item.probabilities is not None:
+        panels["heat map"] = heat_picture(item.probabilities, item.valid)
+    if item.truth is not None:
+        panels["errors"] = error_picture(item.truth, item.mask, legend, panels.get("image"))
     return panels
 
 
@@ -263,9 +314,9 @@ def _draw_legend(draw: ImageDraw.ImageDraw, lines: Sequence[Sequence[tuple[int, 
 
 
 def _draw_color_bar(grid: Image.Image, draw: ImageDraw.ImageDraw, legend: Legend, top: int) -> None:
-    what = f"heat map: score of {legend.names[1] if legend.is_binary else 'the predicted class'}   0"
-    left = _MARGIN + round(_font(15).getlength(what)) + 8
-    draw.text((_MARGIN, top), what, _INK, _font(15))
+    text = f"heat map: probability of {legend.names[1] if legend.is_binary else 'the predicted class'}   0"
+    left = _MARGIN + round(_font(15).getlength(text)) + 8
+    draw.text((_MARGIN, top), text, _INK, _font(15))
     grid.paste(Image.fromarray(color_bar(_BAR, 14)), (left, top + 3))
     draw.text((left + _BAR + 8, top), "1", _INK, _font(15))
 

@@ -43,9 +43,9 @@ from overland.vector import Layer, read_layer, read_lines
 __all__ = [
     "check_map_picture",
     "map_view",
-    "write_road_picture",
     "write_map_picture",
     "write_polygon_picture",
+    "write_road_picture",
 ]
 
 Lines = Sequence[Points]
@@ -296,9 +296,7 @@ def _mask_layer(path: str | Path, grid: Grid, step: int) -> tuple[npt.NDArray[np
         return overview_of_mask(mask, mask.legend, step)
 
 
-def _road_layer(
-    path: str | Path, grid: Grid, step: int
-) -> tuple[list[Points], list[RoadGroup], list[tuple[str, str]]]:
+def _road_layer(path: str | Path, grid: Grid, step: int) -> tuple[list[Points], list[RoadGroup], list[tuple[str, str]]]:
     layer = read_layer(path)
     lines, crs = read_lines(path)
     drawn = lines_to_overview(lines, crs, grid, step)

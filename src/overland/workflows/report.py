@@ -1,4 +1,4 @@
-"""Report: one page on a model, from what its run, its bundle and its map have left on disk."""
+"""Report: one page on a model, from the files of its run, its bundle and its map."""
 
 from __future__ import annotations
 
@@ -30,16 +30,34 @@ from overland.reporting.html import (
 )
 from overland.reporting.map_figure import map_figure
 from overland.reporting.scene_map import check_map_picture, map_view, write_map_picture
+from overland.result import Result
 from overland.version import __version__
 from overland.workflows.predict import predict
 
-__all__ = ["make_report"]
+__all__ = ["ReportResult", "report"]
 
 _SYNTHETIC = "synthetic scenes"
+_NO_LICENCE = '<p class="note">No licence of the training data was recorded; look it up before the model is shared.</p>'
+_SUFFIXES = (".html", ".htm")
 _SPLITS = {"val": "validation images", "test": "test images", "train": "training images"}
 
 
-def make_report(
+@dataclass(frozen=True)
+class ReportResult(Result):
+    """A report that was written.
+
+    Attributes:
+        report: The page.
+        picture: The picture of the map; None where none was asked for.
+        sections: Titles of the sections.
+    """
+
+    report: Path
+    picture: Path | None
+    sections: tuple[str, ...]
+
+
+def report(
     run_or_model: str | Path,
     *,
     output: str | Path | None = None,
@@ -51,44 +69,65 @@ def make_report(
     picture: str | Path | None = None,
     roads_before: str | Path | None = None,
     overwrite: bool = False,
-) -> dict[str, Any]:
-    """Write one self-contained HTML page on a run folder or a model bundle.
+) -> ReportResult:
+    """Write one self-contained HTML page on a run or a model.
 
-    `evaluation` is a folder that `evaluate` wrote, whose scores and pictures come first. `scene` is shown as a map
-    with `mask`, `roads` and `polygons` over it; with none of them the model maps it here. What is not there is not
-    shown. `picture` takes the map alone as PNG, see `workflows.report_map.write_map_picture`. Without `output` the
-    page is `report.html` in the run folder, or in the current one for a bundle. Returns the paths and the sections.
-    Raises `DataError` when something named cannot be read, `UsageError` when the output exists.
+    It shows the training data, metrics, curves, pictures and, with a scene, the map. Parts that do not exist are left
+    out.
+
+    Args:
+        run_or_model: Run folder, model bundle, or name of a pretrained model.
+        output: The page, a .html file  [default: report.html in the run folder, or here for a bundle].
+        evaluation: Folder of an evaluation, whose metrics and pictures come first.
+        scene: A scene to show as a map; the model maps it here when nothing is given to lie over it.
+        mask: Class map of the scene, laid over it.
+        roads: Road lines, drawn over the scene.
+        polygons: Polygons, drawn over the scene.
+        picture: PNG of the map alone: the roads by confidence, or the polygons by class.
+        roads_before: Roads before gaps were filled, which stand next to the others in the picture.
+        overwrite: Replace the output if it exists.
+
+    Returns:
+        The files that were written, and the titles of the sections.
+
+    Raises:
+        DataError: A file cannot be read, or does not lie on the scene.
+        UsageError: The output exists, is no .html file, or a map is asked for without a scene.
     """
     if scene is None and (mask or roads or polygons or picture):
         raise UsageError("A mask, roads or polygons are drawn over a scene; name it with --scene.")
     if picture is not None:
         check_map_picture(picture, roads or polygons, overwrite=overwrite)
     source = _source(Path(run_or_model))
+    bundle = source.bundle
     path = Path(output) if output is not None else (source.run or Path()) / "report.html"
+    if path.suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"{path}: a report is a page; give it a name that ends in .html.")
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists already. Add --overwrite to replace it, or choose another name.")
-    scored = _evaluations(source.bundle, evaluation)
-    with _laid_over(source.bundle, scene, mask, [roads, polygons]) as mask:
-        sections = [*_map_section(scene, mask, roads, polygons), *_picture_sections(source, evaluation)]
-    sections += [_score_section(label, values, source.bundle) for label, values in scored.items()]
-    sections += [*_curve_sections(source), *_model_sections(source.bundle)]
-    note = _note(source.bundle)
+    evaluations = _evaluations(bundle, evaluation)
+    with _laid_over(bundle, scene, mask, [roads, polygons]) as shown:
+        sections = _map_section(scene, shown, roads, polygons)
+    sections += _picture_sections(source, evaluation)
+    sections += [_metrics_section(label, values, bundle) for label, values in evaluations.items()]
+    sections += [*_curve_sections(source), *_model_sections(bundle)]
     content = ReportContent(
         title=source.name,
-        lead=_lead(source.bundle),
-        headlines="".join(headline(_label(label, values), _headline(values), note) for label, values in scored.items()),
+        lead=_lead(bundle),
+        headlines="".join(
+            headline(_label(label, values), _headline(values), _note(bundle)) for label, values in evaluations.items()
+        ),
         sections=sections,
         footer=f"Made by Overland {__version__}.",
     )
     write_report(path, content, overwrite=overwrite)
     if picture is not None and scene is not None:
         write_map_picture(picture, scene, roads=roads, roads_before=roads_before, polygons=polygons)
-    return {
-        "report": str(path),
-        "picture": None if picture is None else str(picture),
-        "sections": [section.title for section in sections],
-    }
+    return ReportResult(
+        report=path,
+        picture=None if picture is None else Path(picture),
+        sections=tuple(section.title for section in sections),
+    )
 
 
 @contextmanager
@@ -172,25 +211,28 @@ def _headline(values: Mapping[str, Any]) -> Mapping[str, Any]:
 def _label(label: str, values: Mapping[str, Any]) -> str:
     score = _headline(values)
     means = {"miou": "Mean IoU", "miou_without_unknown": "Mean IoU without unknown"}
-    what = means.get(score["key"]) or (f"IoU of {score['class']}" if score["class"] else "IoU")
+    metric = means.get(score["key"]) or (f"IoU of {score['class']}" if score["class"] else "IoU")
     count = f", {values['images']} {values.get('unit', 'image')}s" if "images" in values else ""
-    return f"{what}, pooled: {label}{count}"
+    return f"{metric}, pooled: {label}{count}"
 
 
-def _score_section(label: str, values: Mapping[str, Any], bundle: ModelBundle) -> Section:
+def _metrics_section(label: str, values: Mapping[str, Any], bundle: ModelBundle) -> Section:
     note = _note(bundle)
     colors = dict(zip(bundle.legend.names, bundle.legend.colors, strict=True))
     html = "<h3>Pooled over all pixels</h3>" + class_table(values.get("pooled", values), colors, note)
     if "per_image" in values:
         unit = escape(str(values.get("unit", "image")))
-        html += f"<h3>Mean over {unit}s in which the score exists</h3>" + class_table(values["per_image"], colors, note)
+        html += f"<h3>Mean over {unit}s in which the metric exists</h3>" + class_table(
+            values["per_image"], colors, note
+        )
     html += extra_scores_html(values)
     if "confusion" in values:
         names = values.get("class_names", bundle.legend.names)
-        drawn = svg_from_figure(confusion_figure(np.array(values["confusion"]), names), _identifier(label))
+        identifier = "".join(character if character.isalnum() else "-" for character in label)
+        drawn = svg_from_figure(confusion_figure(np.array(values["confusion"]), names), identifier)
         caption = "Each row is one true class: where its pixels went."
         html += figure(drawn, f"{caption} Counted on {note}." if note else caption)
-    return Section(f"Scores: {label}", html)
+    return Section(f"Metrics: {label}", html)
 
 
 def _picture_sections(source: _Source, evaluation: str | Path | None) -> list[Section]:
@@ -200,8 +242,8 @@ def _picture_sections(source: _Source, evaluation: str | Path | None) -> list[Se
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         return []
-    what = "Synthetic scenes: image" if _note(source.bundle) else "Image"
-    caption = f"{what}, truth, prediction, scores where shown, and where truth and prediction differ."
+    images = "Synthetic scenes: image" if _note(source.bundle) else "Image"
+    caption = f"{images}, truth, prediction, probabilities where shown, and where truth and prediction differ."
     return [Section("Pictures", picture_from_bytes(path.read_bytes(), "jpeg", caption))]
 
 
@@ -209,8 +251,8 @@ def _curve_sections(source: _Source) -> list[Section]:
     if source.run is None or not (source.run / "results.csv").is_file():
         return []
     drawn = svg_from_figure(training_figure(read_results(source.run / "results.csv")), "curves")
-    note = f" Scores on {_SYNTHETIC}." if _note(source.bundle) else ""
-    return [Section("Training", figure(drawn, f"Loss, scores and learning rate after each epoch.{note}"))]
+    note = f" Metrics on {_SYNTHETIC}." if _note(source.bundle) else ""
+    return [Section("Training", figure(drawn, f"Loss, metrics and learning rate after each epoch.{note}"))]
 
 
 def _model_sections(bundle: ModelBundle) -> list[Section]:
@@ -225,7 +267,7 @@ def _model_sections(bundle: ModelBundle) -> list[Section]:
         "mean": bundle.mean,
         "std": bundle.std,
     }
-    licence = "" if {"license", "licence"} & set(bundle.data) else _no_licence()
+    licence = "" if {"license", "licence"} & set(bundle.data) else _NO_LICENCE
     settings = (
         f"<details><summary>All training settings</summary>{facts(bundle.training)}</details>"
         if bundle.training
@@ -239,10 +281,6 @@ def _model_sections(bundle: ModelBundle) -> list[Section]:
     return [Section(title, html) for title, html in parts if html]
 
 
-def _no_licence() -> str:
-    return '<p class="note">No licence of the training data was recorded; look it up before the model is shared.</p>'
-
-
 def _map_section(
     scene: str | Path | None, mask: str | Path | None, roads: str | Path | None, polygons: str | Path | None
 ) -> list[Section]:
@@ -250,7 +288,3 @@ def _map_section(
         return []
     missing = "" if mask else '<p class="note">No mask was given, so the scene is shown alone: add --mask.</p>'
     return [Section("Map", missing + map_figure(map_view(scene, mask, roads, polygons)))]
-
-
-def _identifier(label: str) -> str:
-    return "".join(character if character.isalnum() else "-" for character in label)

@@ -10,7 +10,7 @@ pytest.importorskip("streamlit", reason="needs the extra web")
 from streamlit import config
 
 from overland.errors import UsageError
-from overland.web.app.launch import AppSettings, find_models, launch, streamlit_arguments
+from overland.web.app.launch import AppSettings, launch, models_of_runs, streamlit_arguments
 from overland.web.jobs.limits import Limits
 
 
@@ -40,5 +40,5 @@ def test_models_of_runs_are_found(tmp_path: Path) -> None:
         folder = tmp_path / "runs/segment" / name / "weights/best"
         folder.mkdir(parents=True)
         (folder / "overland.json").write_text("{}")
-    found = [path.relative_to(tmp_path).parts[2] for path in find_models(tmp_path)]
+    found = [path.relative_to(tmp_path).parts[2] for path in models_of_runs(tmp_path)]
     assert found == ["fields", "roads"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
-from web.bad_uploads import BadUpload, bad_uploads, good_png
 
 from models_made import threshold_bundle
 from overland.web.app.host import open_host
 from overland.web.app.launch import AppSettings
 from overland.web.jobs.job import ENDED
 from overland.web.jobs.limits import Limits
+from web.bad_uploads import BadUpload, bad_uploads, good_png
+from web.patience import PATIENCE_S, wait_until
 
 _UPLOADS = bad_uploads("http://127.0.0.1:9", Path("secret.tif"))
-_DEADLINE_S = 60.0
 
 
 def page(settings) -> None:
@@ -33,32 +32,37 @@ def page(settings) -> None:
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppSettings]:
     folder = tmp_path_factory.mktemp("models")
     threshold_bundle(folder / "bright", bands=3)
-    limits = Limits(max_bytes=1_000_000, max_pixels=4_000_000, max_bands=8, memory_mb=700, timeout_s=10, queue=99)
+    limits = Limits(
+        max_bytes=1_000_000,
+        max_pixels=4_000_000,
+        max_bands=8,
+        memory_mb=700,
+        timeout_s=PATIENCE_S,
+        queue=99,
+        per_client=99,
+    )
     yield AppSettings((folder,), limits, "")
     open_host.clear()
 
 
 @pytest.fixture
 def app(settings: AppSettings) -> AppTest:
-    return AppTest.from_function(page, args=(settings,), default_timeout=60).run()
+    return AppTest.from_function(page, args=(settings,), default_timeout=PATIENCE_S).run()
 
 
 def upload(app: AppTest, uploads: list[BadUpload]) -> AppTest:
-    """Hand files in for the model of roads, and wait until the desk is done with all of them."""
+    """Hand files in for the model of roads, and wait until the queue is done with all of them."""
     app.selectbox(key="model").set_value("bright").run()
     app.file_uploader(key="files").set_value([(item.filename, item.data, "image/tiff") for item in uploads]).run()
     jobs = [item.job for item in app.session_state["session"].uploads.values()]
-    deadline = time.monotonic() + _DEADLINE_S
-    while not all(job.state in ENDED for job in jobs):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: all(job.state in ENDED for job in jobs))
     return app.run()
 
 
 def test_opens_with_the_example_mapped(app: AppTest) -> None:
     assert not app.exception
     assert not app.error
-    assert any("made imagery" in item.proto.body for item in app.get("html"))
+    assert any("synthetic imagery" in item.proto.body for item in app.get("html"))
     assert any("forest" in item.proto.body for item in app.get("html"))
 
 

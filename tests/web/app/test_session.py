@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from overland.web.app.results import Result
+from overland.web.app.results import MappedImage
 from overland.web.app.session import Session, Upload
 
 
@@ -13,9 +14,10 @@ def made_upload(deleted: list[str], name: str) -> Upload:
     return Upload(name, "model", None, job)  # type: ignore[arg-type]
 
 
-def test_everything_of_a_visit_goes_with_it() -> None:
+def test_everything_of_a_session_goes_with_it(tmp_path: Path) -> None:
     deleted: list[str] = []
-    session = Session()
+    session = Session(tmp_path / "session")
+    session.folder.mkdir()
     folder = session.folder
     session.uploads["a", "m"] = made_upload(deleted, "a")
     session.uploads["b", "m"] = made_upload(deleted, "b")
@@ -28,8 +30,8 @@ def test_everything_of_a_visit_goes_with_it() -> None:
     assert not folder.exists()
 
 
-def test_the_example_is_shared_but_not_what_is_made_of_it(result: Result) -> None:
-    one, two = Session(), Session()
+def test_the_example_is_shared_but_not_what_is_made_of_it(result: MappedImage, tmp_path: Path) -> None:
+    one, two = Session(tmp_path / "one"), Session(tmp_path / "two")
     mine = one.example(result)
     assert one.example(result) is mine
     assert mine.mask == result.mask

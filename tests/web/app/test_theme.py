@@ -11,10 +11,10 @@ from overland.web.app.theme import plain_text
 def page(kind: str) -> None:
     from overland.errors import DataError
     from overland.web.app.theme import shown_errors
-    from overland.web.jobs.limits import RefusedError
+    from overland.web.refusals import TooLargeError
 
     errors = {
-        "refused": RefusedError(413, "Too large", "It has [many](http://x) pixels."),
+        "refused": TooLargeError("It has [many](http://x) pixels.", title="Too large"),
         "known": DataError("/tmp/overland-session-x/abc.tif holds no pixel."),
         "fault": ZeroDivisionError("secret of the server"),
     }

@@ -10,10 +10,11 @@ from PIL import Image
 
 from overland.errors import DataError
 from overland.raster import read_image, write_class_map
-from overland.web.app.results import MapState, Result
+from overland.web.app.results import MappedImage, MapState
 from overland.web.app.truth import compare_with_truth, take_truth
 from overland.web.app.truth_reader import read_truth
-from overland.web.jobs.limits import Limits, RefusedError
+from overland.web.jobs.limits import Limits
+from overland.web.refusals import RefusedError
 from scenes import utm_grid, write_image
 
 
@@ -24,7 +25,7 @@ def road_mask() -> np.ndarray:
     return mask
 
 
-def asked(result: Result, tmp_path: Path, upload: Path, driver: str = "GTiff") -> tuple[np.ndarray, list[str]]:
+def asked(result: MappedImage, tmp_path: Path, upload: Path, driver: str = "GTiff") -> tuple[np.ndarray, list[str]]:
     notes = read_truth(str(upload), driver, str(result.bundle.path), str(result.mask), str(tmp_path / "truth.tif"))
     return read_image(tmp_path / "truth.tif", expand_palette=False)[0][0], notes
 
@@ -34,7 +35,7 @@ def write_png(path: Path, pixels: np.ndarray, **options: Any) -> Path:
     return path
 
 
-def test_ids_black_and_white_colours_and_palettes_are_one(result: Result, tmp_path: Path) -> None:
+def test_ids_black_and_white_colours_and_palettes_are_one(result: MappedImage, tmp_path: Path) -> None:
     mask = road_mask()
     colors = np.array(result.legend.colors, np.uint8)
     write_class_map(tmp_path / "palette.tif", mask, utm_grid(96, 128), result.legend)
@@ -50,7 +51,7 @@ def test_ids_black_and_white_colours_and_palettes_are_one(result: Result, tmp_pa
         assert bool(notes) == (path.name == "white.png")
 
 
-def test_labels_of_another_size_or_place_are_refused(result: Result, tmp_path: Path) -> None:
+def test_labels_of_another_size_or_place_are_refused(result: MappedImage, tmp_path: Path) -> None:
     small = write_png(tmp_path / "small.png", road_mask()[:50])
     with pytest.raises(DataError, match="128 x 50 pixels and the image 128 x 96"):
         asked(result, tmp_path, small, "PNG")
@@ -60,7 +61,7 @@ def test_labels_of_another_size_or_place_are_refused(result: Result, tmp_path: P
         asked(result, tmp_path, elsewhere)
 
 
-def test_scores_are_those_of_the_map_as_it_is_shown(result: Result, tmp_path: Path) -> None:
+def test_metrics_are_those_of_the_map_as_it_is_shown(result: MappedImage, tmp_path: Path) -> None:
     labels = io.BytesIO(
         write_png(tmp_path / "ids.png", read_image(result.mask, expand_palette=False)[0][0]).read_bytes()
     )
@@ -71,7 +72,7 @@ def test_scores_are_those_of_the_map_as_it_is_shown(result: Result, tmp_path: Pa
 
 
 @pytest.mark.parametrize("data", [b"", b"<VRTDataset/>", b"\x89PNG\r\n\x1a\n" + b"0" * 90])
-def test_what_is_no_image_is_refused_in_words(result: Result, data: bytes) -> None:
+def test_what_is_no_image_is_refused_in_words(result: MappedImage, data: bytes) -> None:
     with pytest.raises((RefusedError, DataError)) as caught:
         take_truth(result, io.BytesIO(data), "bad", Limits(memory_mb=1000))
     assert str(result.folder) not in str(caught.value)

@@ -10,11 +10,11 @@ def page(state: str) -> None:
 
     from overland.web.app.session import Session, Upload
     from overland.web.app.uploads import result_of
-    from overland.web.jobs.limits import RefusedError
+    from overland.web.refusals import TooLargeError
 
     if "session" not in st.session_state:
         job = SimpleNamespace(id="1", state=state, progress=0.4, deleted=state == "deleted", delete=lambda: None)
-        job.error = RefusedError(413, "Image too large", "Send a part of the scene.")
+        job.error = TooLargeError("Send a part of the scene.")
         job.cancel = lambda: setattr(job, "state", "cancelled")
         session = st.session_state["session"] = Session()
         session.uploads["id", "model"] = Upload("my *town*.tif", "model", None, job)

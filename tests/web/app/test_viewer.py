@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from overland.web.app.results import MapState, Result
+from overland.web.app.results import MappedImage, MapState
 from overland.web.app.viewer import data_uri, image_picture, map_picture, mercator_of, overlay_png, read_drawing
 
 
@@ -16,7 +16,7 @@ def decoded(uri: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(body)))
 
 
-def test_classes_that_are_not_shown_are_transparent(result: Result) -> None:
+def test_classes_that_are_not_shown_are_transparent(result: MappedImage) -> None:
     state = MapState(result)
     road = map_picture(state, (1,))
     assert road[32, 5].tolist() == [*result.legend.colors[1], 255]
@@ -25,7 +25,7 @@ def test_classes_that_are_not_shown_are_transparent(result: Result) -> None:
     assert map_picture(state, (0, 1))[5, 5, 3] == 255
 
 
-def test_overlay_shows_the_image_through(result: Result) -> None:
+def test_overlay_shows_the_image_through(result: MappedImage) -> None:
     state = MapState(result)
     picture = np.asarray(Image.open(io.BytesIO(overlay_png(state, (1,), 0.5))))
     expected = (np.array(result.legend.colors[1]) + 220) / 2
@@ -35,7 +35,7 @@ def test_overlay_shows_the_image_through(result: Result) -> None:
     assert map_picture(state, (1,))[32, 5, 3] == 255
 
 
-def test_pictures_travel_in_the_page(result: Result) -> None:
+def test_pictures_travel_in_the_page(result: MappedImage) -> None:
     assert decoded(data_uri(image_picture(result))).size == (128, 96)
     web = mercator_of(result)
     on_map = decoded(data_uri(image_picture(result), web))
@@ -43,7 +43,7 @@ def test_pictures_travel_in_the_page(result: Result) -> None:
     assert on_map.size == web.shape[::-1]
 
 
-def test_roads_are_drawn_where_they_are(result: Result) -> None:
+def test_roads_are_drawn_where_they_are(result: MappedImage) -> None:
     drawing = read_drawing(MapState(result), "roads", on_map=False)
     assert drawing.is_whole
     ys = np.concatenate([line["points"][1::2] for line in drawing.lines])

@@ -28,9 +28,16 @@ def test_no_model_is_an_error(tmp_path: Path) -> None:
         find_models(tmp_path)
 
 
-def test_a_model_in_the_box_is_offered_by_its_name(tmp_path, monkeypatch):
+def test_a_pretrained_model_is_offered_by_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert list(find_models([Path("roads")])) == ["roads"]
     (tmp_path / "roads").mkdir()
     with pytest.raises(UsageError, match="no model in roads"):
         find_models(Path("roads"))
+
+
+def test_each_folder_must_hold_a_model(tmp_path: Path) -> None:
+    threshold_bundle(tmp_path / "roads")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no model in .*empty"):
+        find_models([tmp_path / "roads", tmp_path / "empty"])

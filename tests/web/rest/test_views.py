@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from overland.web.jobs.limits import RefusedError
-from overland.web.rest.views import preferred_type
+from overland.web.refusals import RefusedError
+from overland.web.rest.requests import preferred_type
 
 OFFERED = ("application/json", "image/png", "image/tiff")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from overland.web.jobs.limits import RefusedError
+from overland.web.refusals import RefusedError
 from overland.web.sandbox.upload_check import driver_from_magic, receive
 
 

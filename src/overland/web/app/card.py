@@ -1,14 +1,13 @@
-"""A model's card, for people who choose one."""
+"""Cards of the models, for people who choose one, and the example that the app opens with."""
 
 from __future__ import annotations
 
-import tempfile
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from overland.bundle import ModelBundle, load_bundle
-from overland.web.app.results import Result
+from overland.bundle import ModelBundle
+from overland.web.app.results import MappedImage
 from overland.workflows.predict import predict
 
 __all__ = [
@@ -22,7 +21,11 @@ __all__ = [
 
 
 def card_html(bundle: ModelBundle) -> str:
-    """Classes, input, score and licence of a model, as HTML."""
+    """Return classes, input, score and licence of a model, as HTML.
+
+    Args:
+        bundle: The model.
+    """
     rows = [
         ("Classes", legend_html(bundle)),
         ("Input", escape(_input(bundle))),
@@ -35,14 +38,23 @@ def card_html(bundle: ModelBundle) -> str:
     return f"<table class='areas'>{cells}</table>"
 
 
-def facts_html(*facts: str, made: bool = False) -> str:
-    """Short facts side by side; `made` says that the imagery is no real one."""
+def facts_html(*facts: str, synthetic: bool = False) -> str:
+    """Return short facts side by side, as HTML.
+
+    Args:
+        *facts: The facts; empty ones are left out.
+        synthetic: Whether a badge says that the imagery is no real one.
+    """
     spans = [f"<span>{escape(fact)}</span>" for fact in facts if fact]
-    return f"<div class='facts'>{'<span class=made>made imagery</span>' if made else ''}{''.join(spans)}</div>"
+    return f"<div class='facts'>{'<span class=synthetic>synthetic imagery</span>' if synthetic else ''}{''.join(spans)}</div>"
 
 
 def legend_html(bundle: ModelBundle) -> str:
-    """The classes with their colours."""
+    """Return the classes with their colours, as HTML.
+
+    Args:
+        bundle: The model.
+    """
     pairs = zip(bundle.legend.names, bundle.legend.colors, strict=True)
     items = (
         f"<span><i style='background:rgb({red} {green} {blue})'></i>{escape(name)}</span>"
@@ -58,18 +70,21 @@ def _input(bundle: ModelBundle) -> str:
 
 
 def _decision(bundle: ModelBundle) -> str:
-    return "the largest score" if bundle.num_scores > 1 else f"a probability of {bundle.threshold or 0.5:.2f} or more"
+    return (
+        "the largest probability"
+        if bundle.num_outputs > 1
+        else f"a probability of {bundle.threshold or 0.5:.2f} or more"
+    )
 
 
 def _score(bundle: ModelBundle) -> str:
     headline: dict[str, Any] = bundle.metrics.get("val", {}).get("headline", {})
     if not headline:
         return "none known"
-    what = f"IoU of {headline['class']}" if headline.get("class") else "mean IoU"
-    made = (
-        " on made scenes: no evidence for real imagery" if bundle.data.get("synthetic") else " on its validation images"
-    )
-    return f"{what} {headline['value']:.3f}{made}"
+    metric = f"IoU of {headline['class']}" if headline.get("class") else "mean IoU"
+    if bundle.data.get("synthetic"):
+        return f"{metric} {headline['value']:.3f} on synthetic scenes: no evidence for real imagery"
+    return f"{metric} {headline['value']:.3f} on its validation images"
 
 
 def _data(bundle: ModelBundle) -> str:
@@ -77,17 +92,24 @@ def _data(bundle: ModelBundle) -> str:
     return f"{bundle.data.get('name', 'not known')}{f' ({images} images)' if images else ''}"
 
 
-# The example that the app opens with: a made scene and two very small models, mapped by a real run at start-up.
-
 EXAMPLE_NAME = "Example"
+"""Name of the example: a synthetic scene and two very small models, mapped by a real run at start-up."""
 _FOLDER = Path(__file__).parent.parent / "example"
 EXAMPLE_MODELS = {"example: land cover": _FOLDER / "landcover", "example: roads": _FOLDER / "roads"}
+"""Folders of the example's models, by the names that users read."""
 
 
-def map_example(model: str, bundle: ModelBundle | None = None) -> tuple[Path, Result]:
-    """Map the example's scene with one of `EXAMPLE_MODELS`; gives the folder of the files and the result."""
-    bundle = bundle or load_bundle(EXAMPLE_MODELS[model])
-    folder = Path(tempfile.mkdtemp(prefix="overland-example-"))
-    mask, scores = folder / "mask.tif", folder / "scores.tif"
-    values = predict(bundle, _FOLDER / "scene.tif", mask, scores=scores)
-    return folder, Result(EXAMPLE_NAME, model, bundle, _FOLDER / "scene.tif", mask, scores, folder, values)
+def map_example(model: str, bundle: ModelBundle, folder: Path) -> MappedImage:
+    """Map the example's scene.
+
+    Args:
+        model: One of `EXAMPLE_MODELS`.
+        bundle: That model.
+        folder: Where the map and what is made of it go.
+
+    Returns:
+        The scene and its map.
+    """
+    image, mask, probabilities = _FOLDER / "scene.tif", folder / "mask.tif", folder / "probabilities.tif"
+    values = predict(bundle, image, mask, probabilities=probabilities).to_dict()
+    return MappedImage(EXAMPLE_NAME, model, bundle, image, mask, probabilities, folder, values.to_dict())

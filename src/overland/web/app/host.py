@@ -1,9 +1,9 @@
-"""What all visits share: the desk with its models, and the maps of the example; nothing of any visitor."""
+"""The host: what all sessions share, the job queue with its models and the maps of the example."""
 
 from __future__ import annotations
 
 import atexit
-import shutil
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,60 +14,72 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from overland.bundle import ModelBundle
 from overland.web.app.card import EXAMPLE_MODELS, map_example
 from overland.web.app.launch import AppSettings
-from overland.web.app.results import Result
-from overland.web.app.session import Session, Watch
+from overland.web.app.results import MappedImage
+from overland.web.app.session import Session, SessionWatch
 from overland.web.jobs.queue import JobQueue
 
 __all__ = ["Host", "open_host"]
 
 
 class Host:
-    """The desk, the models by the names that visitors read, and the example's maps, each made when first asked for."""
+    """The job queue, the models by the names that users read, and the example's maps, each made when first asked for.
+
+    Args:
+        settings: Settings that the app was started with.
+    """
 
     def __init__(self, settings: AppSettings) -> None:
-        self.desk = JobQueue([*settings.models, *EXAMPLE_MODELS.values()], settings.limits)
+        self.queue = JobQueue([*settings.models, *EXAMPLE_MODELS.values()], settings.limits)
         examples = {path.resolve(): name for name, path in EXAMPLE_MODELS.items()}
         labels = {
-            name: examples.get(_path_of(bundle), _readable(name, bundle)) for name, bundle in self.desk.models.items()
+            name: examples.get(_path_of(bundle), _readable(name, bundle)) for name, bundle in self.queue.models.items()
         }
         # The page opens with the first one, and so with something to see.
         self.models = dict(sorted(labels.items(), key=lambda item: item[1] not in EXAMPLE_MODELS))
-        self._examples: dict[str, Result] = {}
-        self._folders: list[Path] = []
+        self._examples: dict[str, MappedImage] = {}
         self._lock = threading.Lock()
-        self._watch = Watch(_is_open)
+        self._watch = SessionWatch(_is_open)
         atexit.register(self.close)
 
     def label(self, model: str) -> str:
-        """The name of a model as visitors read it."""
+        """Return the name of a model as users read it.
+
+        Args:
+            model: Its name in the job queue.
+        """
         return self.models[model]
 
-    def example(self, model: str) -> Result | None:
-        """The map of the example's scene by a model that came with it; None for any other model."""
+    def example(self, model: str) -> MappedImage | None:
+        """Return the map of the example's scene by a model that came with it.
+
+        Args:
+            model: The model's name in the job queue.
+
+        Returns:
+            The scene and its map; None for any other model.
+        """
         label = self.label(model)
         if label not in EXAMPLE_MODELS:
             return None
         with self._lock:
             if label not in self._examples:
-                folder, self._examples[label] = map_example(label, self.desk.models[model])
-                self._folders.append(folder)
+                folder = Path(tempfile.mkdtemp(prefix="example-", dir=self.queue.folder))
+                self._examples[label] = map_example(label, self.queue.models[model], folder)
             return self._examples[label]
 
     def open_session(self) -> Session:
-        """A session for the visit that asks, watched over until its page is closed."""
-        session = Session()
+        """Open the session of the page that asks, watched over until the page is closed."""
+        session = Session(Path(tempfile.mkdtemp(prefix="session-", dir=self.queue.folder)))
         context = get_script_run_ctx()
         if context is not None:
             self._watch.add(context.session_id, session)
         return session
 
     def close(self) -> None:
-        """End every visit, stop the workers and remove the example's maps."""
+        """End every session, stop the workers and remove their files."""
         atexit.unregister(self.close)
         self._watch.stop()
-        self.desk.close()
-        for folder in self._folders:
-            shutil.rmtree(folder, ignore_errors=True)
+        self.queue.close()
 
 
 def _is_open(session: str) -> bool:

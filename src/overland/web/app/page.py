@@ -1,11 +1,11 @@
-"""The page: what stands where. It parses, submits and shows; the parts are in the modules beside it."""
+"""The page, from its head to its sections. It parses, submits and shows; its parts are in the modules next to it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from html import escape
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -14,7 +14,7 @@ from overland.web.app.controls import CLEAN_UPS, ViewOptions, choose_cleanup, ch
 from overland.web.app.downloads import show_downloads
 from overland.web.app.host import Host, open_host
 from overland.web.app.launch import AppSettings
-from overland.web.app.results import MapState, Result
+from overland.web.app.results import MappedImage, MapState
 from overland.web.app.session import Session
 from overland.web.app.theme import ICON, PAGE_CSS, shown_errors
 from overland.web.app.truth import show_truth
@@ -29,24 +29,25 @@ __all__ = [
 ]
 
 
-# The parts below the viewer: areas, clean-ups side by side, roads and polygons, a check against truth, downloads.
-
-
 def show_areas(state: MapState) -> None:
-    """The table of areas: hectares where there is a CRS, pixels otherwise, shares always."""
-    values = state.areas
-    in_metres = values["units"] == "metres"
+    """Show the table of areas: hectares where there is a CRS, pixels otherwise, fractions always.
+
+    Args:
+        state: The result as the controls show it.
+    """
+    measured = state.areas
+    in_metres = measured.units == "metres"
     unit = "ha" if in_metres else "pixels"
     rows = []
-    for row, color in zip(values["classes"], state.result.legend.colors, strict=False):
-        share = row["share"] if np.isfinite(row["share"]) else 0.0
+    for row, color in zip(measured.classes, state.result.legend.colors, strict=False):
+        fraction = row.fraction if math.isfinite(row.fraction) else 0.0
         rgb = "rgb({} {} {})".format(*color)
-        amount = f"{row['area_ha']:,.2f}" if in_metres else f"{row['pixels']:,}"
+        amount = f"{row.area_ha:,.2f}" if in_metres else f"{row.pixels:,}"
         rows.append(
-            f"<tr><td><i style='background:{rgb}'></i>{escape(row['name'])}</td><td>{amount}</td><td>{share:.1%}</td>"
-            f"<td class='bar'><div style='width:{share:.2%};color:{rgb}'></div></td></tr>"
+            f"<tr><td><i style='background:{rgb}'></i>{escape(row.name)}</td><td>{amount}</td><td>{fraction:.1%}</td>"
+            f"<td class='bar'><div style='width:{fraction:.2%};color:{rgb}'></div></td></tr>"
         )
-    head = f"<tr><th>Class</th><th>{unit}</th><th>Share</th><th></th></tr>"
+    head = f"<tr><th>Class</th><th>{unit}</th><th>Fraction</th><th></th></tr>"
     st.html(f"<div class='scroll'><table class='areas'>{head}{''.join(rows)}</table></div>")
     st.html(
         "<p class='caption'>Counted pixels are a biased estimate of area where the map has errors; "
@@ -55,43 +56,56 @@ def show_areas(state: MapState) -> None:
 
 
 def show_clean_ups(state: MapState, shown: tuple[int, ...]) -> None:
-    """Raw, morphological and median side by side, with the share of pixels that each changes."""
+    """Show raw, morphological and median side by side, with the fraction of pixels that each changes.
+
+    Args:
+        state: The result as the controls show it; its own clean-up does not matter.
+        shown: Ids of the classes that are shown.
+    """
     columns = st.columns(len(CLEAN_UPS))
     for column, (name, options) in zip(columns, CLEAN_UPS.items(), strict=True):
         with column, shown_errors():
             other = MapState(state.result, state.threshold, options)
-            changed = other.changed_share
+            changed = other.changed_fraction
             picture = map_picture(other, shown, preview=True)
             st.image(picture, width="stretch")
             st.html(f"<b>{name}</b><p class='caption'>{_changed(changed, name)}</p>")
 
 
 def show_vectors(state: MapState) -> None:
-    """What the roads and the polygons of the map are, in figures."""
+    """Show the roads and the polygons of the map in figures.
+
+    Args:
+        state: The result as the controls show it.
+    """
     left, right = st.columns(2)
     unit = "m" if state.result.grid.is_georeferenced else "px"
     with left, shown_errors():
         _, roads = state.vectors("roads")
-        length = roads["length_m"]
+        length = roads.length_m or 0.0
         st.metric("Roads", f"{length / 1000:,.2f} km" if unit == "m" else f"{length:,.0f} px")
-        st.html(f"<p class='caption'>{roads['edges']:,} edges between {roads['nodes']:,} nodes</p>")
+        st.html(f"<p class='caption'>{roads.edges:,} edges between {roads.nodes:,} nodes</p>")
     with right, shown_errors():
         _, polygons = state.vectors("polygons")
-        st.metric("Polygons", f"{polygons['polygons']:,}")
+        st.metric("Polygons", f"{polygons.polygons:,}")
         st.html("<p class='caption'>No gaps, no overlaps: they share their borders. Under 64 pixels are left out.</p>")
 
 
-def _changed(share: float | None, name: str) -> str:
-    what = {
+def _changed(fraction: float | None, name: str) -> str:
+    effect = {
         "Raw": "as the model decided",
         "Morphological": "objects and holes under 64 pixels go",
         "Median": "each pixel takes the class of most of its 3 x 3",
     }[name]
-    return what if share is None else f"{what}; {share:.2%} of the pixels changed"
+    return effect if fraction is None else f"{effect}; {fraction:.2%} of the pixels changed"
 
 
 def show_page(settings: AppSettings) -> None:
-    """Show the page for one visit."""
+    """Show the page of one session.
+
+    Args:
+        settings: Settings that the app was started with.
+    """
     st.set_page_config("Overland", page_icon=ICON, layout="wide")
     st.html(PAGE_CSS)
     st.html("<div class='brand'><b>Overland</b><span>Satellite imagery in, maps out.</span></div>")
@@ -111,7 +125,7 @@ def show_page(settings: AppSettings) -> None:
 
 def _session(host: Host) -> Session:
     session: Session | None = st.session_state.get("session")
-    # A page that comes back after a long sleep finds its visit closed; what is in its uploader is handed in again.
+    # A page that comes back after a long sleep finds its session ended; the images in its uploader are submitted again.
     if session is None or not session.is_open:
         session = st.session_state["session"] = host.open_session()
     return session
@@ -120,11 +134,11 @@ def _session(host: Host) -> Session:
 def _choose_model(host: Host, session: Session) -> tuple[str, list[tuple[str, str]]]:
     model = st.selectbox("Model", list(host.models), format_func=host.label, key="model")
     with st.popover("About this model", icon=":material/info:", type="tertiary"):
-        st.html(card_html(host.desk.models[model]))
+        st.html(card_html(host.queue.models[model]))
     return model, accept_uploads(host, session, model)
 
 
-def _result(session: Session, chosen: tuple[str, str] | None, example: Result | None) -> Result | None:
+def _result(session: Session, chosen: tuple[str, str] | None, example: MappedImage | None) -> MappedImage | None:
     if chosen is not None:
         return result_of(session, chosen)
     if example is not None:
@@ -133,7 +147,7 @@ def _result(session: Session, chosen: tuple[str, str] | None, example: Result | 
     return None
 
 
-def _show_result(result: Result, settings: AppSettings, left: DeltaGenerator, right: DeltaGenerator) -> None:
+def _show_result(result: MappedImage, settings: AppSettings, left: DeltaGenerator, right: DeltaGenerator) -> None:
     with left:
         choose_mode(result)
         viewer = st.container()
@@ -168,9 +182,11 @@ def _show_facts(state: MapState) -> None:
     size = f"{grid.width:,} × {grid.height:,} px"
     resolution = f"{grid.resolution_m:.3g} m a pixel" if grid.resolution_m else ""
     place = str(grid.crs) if grid.is_georeferenced and len(str(grid.crs)) < 20 else ""
-    changed = f"clean-up changed {state.changed_share:.2%} of the pixels" if state.changed_share is not None else ""
-    made = bool(result.bundle.data.get("synthetic")) and result.image.name == "scene.tif"
-    st.html(facts_html(result.name, size, resolution, place, changed, made=made))
+    changed = (
+        f"clean-up changed {state.changed_fraction:.2%} of the pixels" if state.changed_fraction is not None else ""
+    )
+    synthetic = bool(result.bundle.data.get("synthetic")) and result.image.name == "scene.tif"
+    st.html(facts_html(result.name, size, resolution, place, changed, synthetic=synthetic))
 
 
 def _show_sections(state: MapState, view: ViewOptions, settings: AppSettings) -> None:

@@ -15,9 +15,8 @@ from typing import Any, Literal, TypeVar
 from overland.bundle import ModelBundle
 from overland.legend import Legend
 from overland.raster import Grid, open_scene
-from overland.result import plain
 from overland.workflows.apply_threshold import apply_threshold
-from overland.workflows.areas import areas
+from overland.workflows.areas import AreasResult, areas
 from overland.workflows.postprocess import postprocess
 from overland.workflows.vectorize import VectorizeResult, vectorize
 
@@ -147,9 +146,9 @@ class MapState:
         return self.cleaned(self.cleanup)[1]
 
     @property
-    def areas(self) -> dict[str, Any]:
-        """Areas of the classes, as `areas` measures them."""
-        return self.result.made.once(f"areas {self.key}", lambda: dict(plain(areas(self.mask))))
+    def areas(self) -> AreasResult:
+        """Areas of the classes."""
+        return self.result.made.once(f"areas {self.key}", lambda: areas(self.mask))
 
     def cleaned(self, cleanup: CleanUpOptions) -> tuple[Path, float | None]:
         """Return the class map after another clean-up.
@@ -166,8 +165,7 @@ class MapState:
         output = self.result.file(".tif", "clean", self.threshold, dict(cleanup))
 
         def make() -> tuple[Path, float | None]:
-            values = plain(postprocess(source, output, overwrite=True, **cleanup))
-            return output, values["changed_fraction"]
+            return output, postprocess(source, output, overwrite=True, **cleanup).changed_fraction
 
         return self.result.made.once(f"clean {self.threshold} {dict(cleanup)}", make)
 

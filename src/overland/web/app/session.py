@@ -1,52 +1,65 @@
-"""What belongs to one visit: its private folder, its uploads and their jobs; all of it goes when the visit ends."""
+"""Sessions: the private folder, the uploads and the jobs of one page, all of which go when its session ends."""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
 import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from overland.bundle import ModelBundle
-from overland.web.app.results import Result
+from overland.web.app.results import Cache, MappedImage
+from overland.web.jobs.job import Job
 
 __all__ = [
     "Session",
+    "SessionWatch",
     "Upload",
-    "Watch",
 ]
 
 
-_PREFIX = "overland-session-"
+# Longer than Streamlit lets a page that was cut off come back.
+_GRACE_S = 150.0
+_LOOK_EVERY_S = 5.0
 
 
 @dataclass
 class Upload:
-    """An image that was sent: its name, its model, its job (of the JobQueue), and the result once there is one."""
+    """An image that was sent.
+
+    Args:
+        name: Name that the user gave it.
+        model: Name of the model.
+        bundle: The model.
+        job: The job of the queue.
+        result: The result, once there is one.
+    """
 
     name: str
     model: str
     bundle: ModelBundle
-    job: Any
-    result: Result | None = None
+    job: Job
+    result: MappedImage | None = None
 
-    def finish(self, folder: Path) -> Result | None:
-        """The result when the job is done."""
+    def finish(self, folder: Path) -> MappedImage | None:
+        """Return the result when the job is done; None before.
+
+        Args:
+            folder: Private folder of what is made of it.
+        """
         if self.result is None and self.job.state == "done":
             place = Path(self.job.folder)
-            scores = place / "scores.tif"
-            self.result = Result(
+            probabilities = place / "probabilities.tif"
+            self.result = MappedImage(
                 self.name,
                 self.model,
                 self.bundle,
                 place / "image.tif",
                 place / "mask.tif",
-                scores if scores.exists() else None,
+                probabilities if probabilities.exists() else None,
                 folder,
                 self.job.values,
             )
@@ -55,46 +68,61 @@ class Upload:
 
 @dataclass(eq=False)
 class Session:
-    """One visit.
+    """One open page.
 
-    `uploads` are by the id of the file and the model; `refused` has the name of each file not taken, and why.
+    Args:
+        folder: Its private folder, which is removed when it ends.
+        uploads: Uploads by the id of the file and the model.
+        refused: The name of each file not taken, and why, by the same.
+        examples: Examples by the model.
     """
 
-    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix=_PREFIX)))
+    folder: Path
     uploads: dict[tuple[str, str], Upload] = field(default_factory=dict)
     refused: dict[tuple[str, str], tuple[str, Exception]] = field(default_factory=dict)
-    examples: dict[str, Result] = field(default_factory=dict)
+    examples: dict[str, MappedImage] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Whatever forgets a visit first, the watch or Streamlit or the end of the server, its files go.
+        # Whatever forgets a session first, the watch or Streamlit or the end of the server, its files go.
         self._end = weakref.finalize(self, _clear, self.folder, self.uploads)
 
     @property
     def is_open(self) -> bool:
-        """Whether the visit has not been closed."""
+        """Whether the session has not ended."""
         return self._end.alive
 
     def close(self) -> None:
-        """End the visit and remove its files."""
+        """End the session and remove its files."""
         self._end()
 
-    def example(self, shared: Result) -> Result:
-        """The example for this visit: the shared map, with what the visitor makes of it in the visit's own folder."""
+    def example(self, shared: MappedImage) -> MappedImage:
+        """Return the example for this session: the shared map, with what is made of it in the session's own folder.
+
+        Args:
+            shared: The example that all sessions share.
+        """
         if shared.model not in self.examples:
-            self.examples[shared.model] = Result(
-                shared.name, shared.model, shared.bundle, shared.image, shared.mask, shared.scores, self.folder,
-                shared.values,
-            )  # fmt: skip
+            self.examples[shared.model] = replace(
+                shared, folder=self.folder, made=Cache(shared.made.size), pictures=Cache(shared.pictures.size)
+            )
         return self.examples[shared.model]
 
     def name_of(self, key: tuple[str, str] | None) -> str:
-        """What a visitor called an image; None is the example."""
+        """Return the name that the user gave an image.
+
+        Args:
+            key: Id of the file and model; None for the example.
+        """
         if key is None:
             return "Example"
         return self.refused[key][0] if key in self.refused else self.uploads[key].name
 
     def drop(self, key: tuple[str, str]) -> None:
-        """Forget an upload and remove its files."""
+        """Forget an upload and remove its files.
+
+        Args:
+            key: Id of the file and model.
+        """
         upload = self.uploads.pop(key, None)
         if upload is not None:
             upload.job.delete()
@@ -106,18 +134,15 @@ def _clear(folder: Path, uploads: Mapping[tuple[str, str], Upload]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-# The watch over visits: some time after a page was closed, everything of its visit goes.
-#
-# Streamlit drops the state of a session that is over when the next one comes, which may be tomorrow.
+class SessionWatch:
+    """A thread that ends the sessions whose page has been closed for some time.
 
-_GRACE_S = 150.0
-_LOOK_EVERY_S = 5.0
+    Streamlit drops the state of a session that is over when the next one comes, which may be tomorrow.
 
-
-class Watch:
-    """A thread that closes the sessions whose page has been closed for longer than Streamlit lets one come back.
-
-    `is_open` says of a session's id whether its page is open.
+    Args:
+        is_open: Returns whether the page of a session is open, by Streamlit's id of it.
+        grace_s: How long a page must be closed before its session ends, in seconds.
+        look_every_s: Seconds between two looks.
     """
 
     def __init__(
@@ -130,12 +155,17 @@ class Watch:
         threading.Thread(target=self._look, daemon=True).start()
 
     def add(self, id: str, session: Session) -> None:
-        """Watch over a session."""
+        """Watch over a session.
+
+        Args:
+            id: Streamlit's id of its page.
+            session: The session.
+        """
         self._seen_s[id] = time.monotonic()
         self._sessions[id] = weakref.ref(session)
 
     def stop(self) -> None:
-        """Close every session and look no more."""
+        """End every session and look no more."""
         self._stopping.set()
         for id in list(self._sessions):
             self._close(id)

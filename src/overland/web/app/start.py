@@ -1,4 +1,4 @@
-"""The script that Streamlit runs, once for each visit and each touch of a control; the page itself is in `page`."""
+"""The script that Streamlit runs, once for each session and each touch of a control; the page itself is in `page`."""
 
 from __future__ import annotations
 

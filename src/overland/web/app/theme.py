@@ -1,4 +1,4 @@
-"""The look of the app: colours and type for light and dark, as Streamlit's options."""
+"""The look of the app: colours and type for light and dark, and how an error is shown: one message, no traceback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from overland.errors import OverlandError
-from overland.web.jobs.limits import RefusedError
+from overland.web.refusals import RefusedError
 
 __all__ = [
     "ICON",
@@ -22,6 +22,8 @@ __all__ = [
     "theme_options",
 ]
 
+
+logger = logging.getLogger(__name__)
 
 _COMMON = {"font": "sans-serif", "headingFont": "sans-serif", "baseRadius": "10px", "buttonRadius": "10px"}
 _LIGHT = {
@@ -60,7 +62,7 @@ header[data-testid="stHeader"] { background: transparent; }
 .facts { display: flex; flex-wrap: wrap; gap: .35rem .5rem; margin: .1rem 0 .2rem; }
 .facts span { font-size: .8rem; padding: .12rem .6rem; border-radius: 99px;
   border: 1px solid color-mix(in srgb, currentColor 18%, transparent); }
-.facts span.made { background: color-mix(in srgb, #d98f1f 22%, transparent); border-color: transparent; }
+.facts span.synthetic { background: color-mix(in srgb, #d98f1f 22%, transparent); border-color: transparent; }
 .areas { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .93rem; }
 .areas th { text-align: right; font-weight: 500; opacity: .6; padding: .3rem .6rem; border: 0; }
 .areas td { text-align: right; padding: .42rem .6rem; border: 0;
@@ -85,18 +87,14 @@ h4 { letter-spacing: -.01em; }
 
 
 def theme_options() -> dict[str, str]:
-    """Streamlit's options for the look, by their names."""
+    """Return Streamlit's options for the look, by their names."""
     options = {f"theme.{name}": value for name, value in _COMMON.items()}
     for part, colors in (("light", _LIGHT), ("dark", _DARK)):
         options |= {f"theme.{part}.{name}": value for name, value in colors.items()}
     return options
 
 
-# What a visitor reads when something goes wrong: one clear message, never a traceback.
-
-logger = logging.getLogger("overland")
-
-# The folders of our own files are nothing to a visitor.
+# The folders of our own files are nothing to a user.
 _FOLDERS = re.compile(r"(?<![\w/])/(?:[\w.+-]+/)+")
 _SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_{}[]()<>#+!|~$:"})
 
@@ -106,12 +104,16 @@ def shown_errors() -> Iterator[None]:
     """Turn an error into a message on the page; work after the `with` block goes on."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - the last resort before a visitor would see a traceback
+    except Exception as error:  # noqa: BLE001 - the last resort before a user would see a traceback
         show_error(error)
 
 
 def show_error(error: Exception) -> None:
-    """Show an error as a message. What nobody foresaw gets an id, under which its traceback is in the server's log."""
+    """Show an error as a message. What nobody foresaw gets an id, under which its traceback is in the server's log.
+
+    Args:
+        error: Any exception.
+    """
     if isinstance(error, RefusedError):
         text = f"**{plain_text(error.title)}.** {plain_text(error.detail)}"
     elif isinstance(error, OverlandError):
@@ -127,5 +129,9 @@ def show_error(error: Exception) -> None:
 
 
 def plain_text(text: str) -> str:
-    """Text of a stranger as Markdown that shows it as it is."""
+    """Return text that others wrote as Markdown that shows it as it is.
+
+    Args:
+        text: Any text.
+    """
     return text.translate(_SPECIAL)

@@ -1,4 +1,4 @@
-"""Labels that a visitor sends, and how well the map agrees with them."""
+"""Labels that a user sends, and how well the map agrees with them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from typing import Any, BinaryIO
 import streamlit as st
 
 from overland.errors import DataError
-from overland.web.app.results import MapState, Result
+from overland.result import plain
+from overland.web.app.results import MappedImage, MapState
 from overland.web.app.theme import plain_text, shown_errors
-from overland.web.jobs.limits import Limits, RefusedError
+from overland.web.jobs.limits import Limits
+from overland.web.refusals import TooSlowError, UnusableError
 from overland.web.sandbox.hardening import worker_environment
 from overland.web.sandbox.upload_check import receive
 from overland.workflows.evaluate_map import evaluate_map
@@ -25,12 +27,17 @@ __all__ = ["compare_with_truth", "show_truth", "take_truth"]
 
 
 def show_truth(state: MapState, limits: Limits) -> None:
-    """Let the visitor send labels, and show the IoU of each class and what was taken for what."""
+    """Let the user send labels, and show the IoU of each class and the confusion of the classes.
+
+    Args:
+        state: The result as the controls show it.
+        limits: Bounds of an upload and of the work on it.
+    """
     file = st.file_uploader(
         "Labels of the same pixels",
         key=f"truth {state.result.name} {state.result.model}",
         max_upload_size=max(1, round(limits.max_bytes / 1e6)),
-        help="Class ids, 0 and 255, or the colours of the legend; 255 and nodata mean no label.",
+        help="Class ids, 0 and 255, or the colours of the legend; 255 and nodata are ignored.",
     )
     if file is None:
         st.html("<p class='caption'>PNG or GeoTIFF of the same size: ids, black and white, colours or a palette.</p>")
@@ -39,16 +46,27 @@ def show_truth(state: MapState, limits: Limits) -> None:
         path, notes = state.result.made.once(
             f"truth {file.file_id}", lambda: take_truth(state.result, file, file.file_id, limits)
         )
-        values = state.result.made.once(f"scores {file.file_id} {state.key}", lambda: compare_with_truth(state, path))
+        values = state.result.made.once(f"metrics {file.file_id} {state.key}", lambda: compare_with_truth(state, path))
         for note in notes:
             st.info(plain_text(note), icon=":material/info:")
-        _show_scores(values, state)
+        _show_metrics(values, state)
 
 
-def take_truth(result: Result, file: BinaryIO, name: str, limits: Limits) -> tuple[Path, list[str]]:
-    """Receive labels, have them read by a process of its own, and give the class map and what was decided by rule.
+def take_truth(result: MappedImage, file: BinaryIO, name: str, limits: Limits) -> tuple[Path, list[str]]:
+    """Receive labels and have them read by a process of its own.
 
-    Raises `RefusedError` for what is no image, is too large or takes too long, `DataError` for what are no labels.
+    Args:
+        result: The result that they are for.
+        file: The upload.
+        name: A name that no other upload of the session has.
+        limits: Bounds of an upload and of the work on it.
+
+    Returns:
+        The labels as a class map, and notes on what was decided by rule.
+
+    Raises:
+        RefusedError: The upload is no image, is too large, or takes too long.
+        DataError: It holds no labels of these classes, or lies elsewhere.
     """
     upload, output = result.file(".upload", "labels", name), result.file(".tif", "labels", name)
     try:
@@ -68,9 +86,17 @@ def take_truth(result: Result, file: BinaryIO, name: str, limits: Limits) -> tup
 
 
 def compare_with_truth(state: MapState, truth: Path) -> dict[str, Any]:
-    """What `evaluate_map` says of a class map and labels on its grid."""
-    folder = state.result.file("", "scores", str(truth.name), state.key)
-    return evaluate_map(state.mask, truth, names=state.result.legend.names, output=folder, overwrite=True)
+    """Evaluate a class map.
+
+    Args:
+        state: The result as the controls show it.
+        truth: Labels on its grid, as a class map.
+
+    Returns:
+        The result of `evaluate_map`, as plain values.
+    """
+    folder = state.result.file("", "metrics", str(truth.name), state.key)
+    return dict(plain(evaluate_map(state.mask, truth, names=state.result.legend.names, output=folder, overwrite=True)))
 
 
 def _asked(request: Mapping[str, Any], timeout_s: float) -> list[str]:
@@ -86,21 +112,21 @@ def _asked(request: Mapping[str, Any], timeout_s: float) -> list[str]:
         )
         answer = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
-        raise RefusedError(504, "Too slow", "Reading the labels took longer than is allowed here.") from None
+        raise TooSlowError("Reading the labels took longer than is allowed here.") from None
     except ValueError:
-        raise RefusedError(422, "Labels cannot be read", "The file is damaged or needs too much memory.") from None
+        raise UnusableError("The file is damaged or needs too much memory.", title="Labels cannot be read") from None
     if "error" in answer:
         raise DataError(str(answer["error"]))
     return [str(note) for note in answer["notes"]]
 
 
-def _show_scores(values: Mapping[str, Any], state: MapState) -> None:
+def _show_metrics(values: Mapping[str, Any], state: MapState) -> None:
     pooled = values["pooled"]
     left, right = st.columns([2, 3], gap="large")
     headline = values["headline"]
     with left:
-        what = f"IoU of {headline['class']}" if headline.get("class") else "Mean IoU"
-        st.metric(plain_text(what), _percent(headline["value"]))
+        metric = f"IoU of {headline['class']}" if headline.get("class") else "Mean IoU"
+        st.metric(plain_text(metric), _percent(headline["value"]))
         rows = "".join(
             f"<tr><td>{escape(name)}</td><td>{_percent(found['iou'])}</td><td>{_percent(found['precision'])}</td>"
             f"<td>{_percent(found['recall'])}</td></tr>"
@@ -120,16 +146,16 @@ def _confusion_html(confusion: list[list[int]], state: MapState) -> str:
         total = sum(counts)
         cells = "".join(_cell(count / total if total else math.nan) for count in counts)
         rows.append(f"<tr><td>{escape(name)}</td>{cells}</tr>")
-    title = "<p class='caption'>What became of each class of the labels (rows) on the map (columns)</p>"
+    title = "<p class='caption'>Pixels of each class of the labels (rows) by their class on the map (columns)</p>"
     table = f"<table class='areas'><tr><th></th>{head}</tr>{''.join(rows)}</table>"
     return f"{title}<div class='scroll'>{table}</div>"
 
 
-def _cell(share: float) -> str:
-    if math.isnan(share):
+def _cell(fraction: float) -> str:
+    if math.isnan(fraction):
         return "<td class='cell'>–</td>"
-    shade = f"color-mix(in srgb, #4fb8a8 {share:.0%}, transparent)"
-    return f"<td class='cell' style='background:{shade}'>{share:.1%}</td>"
+    shade = f"color-mix(in srgb, #4fb8a8 {fraction:.0%}, transparent)"
+    return f"<td class='cell' style='background:{shade}'>{fraction:.1%}</td>"
 
 
 def _percent(value: float | None) -> str:

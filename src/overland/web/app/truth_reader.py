@@ -1,6 +1,6 @@
-"""A process of its own that reads a visitor's labels: `python -m overland.web.app.truth_reader`, JSON in and out.
+"""Reader of a user's labels, a process of its own: `python -m overland.web.app.truth_reader`, JSON in and out.
 
-What a stranger sends is decoded here, with GDAL hardened and memory limited as in the worker, never in the server.
+Uploads are decoded here, with GDAL hardened and memory limited as in the worker, never in the server.
 """
 
 from __future__ import annotations
@@ -44,8 +44,18 @@ def _answer(request: dict[str, str]) -> dict[str, Any]:
 def read_truth(upload: str, driver: str, model: str, mask: str, output: str) -> list[str]:
     """Read labels (ids, 0 and 255, colours, palettes) and write them as a class map on the mask's grid.
 
-    Gives what was decided by rule on the way. Raises `DataError` for labels of another size or place, and for values
-    and colours that are no classes of the model.
+    Args:
+        upload: The file that the user sent.
+        driver: GDAL's name of its format.
+        model: The bundle that made the map.
+        mask: The map.
+        output: The class map to write.
+
+    Returns:
+        Notes on what was decided by rule.
+
+    Raises:
+        DataError: The labels have another size or place, or values and colours that are no classes of the model.
     """
     legend = load_bundle(model).legend
     with open_scene(mask) as scene:

@@ -1,4 +1,4 @@
-"""Images come in: uploads become jobs of the desk, and running jobs show how far they are."""
+"""Uploads: images become jobs of the queue, and running jobs show their progress."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 
 from overland.errors import OverlandError
 from overland.web.app.host import Host
-from overland.web.app.results import Result
+from overland.web.app.results import MappedImage
 from overland.web.app.session import Session, Upload
 from overland.web.app.theme import plain_text, show_error
 from overland.web.jobs.job import ENDED
@@ -23,9 +23,18 @@ Key = tuple[str, str]
 
 
 def accept_uploads(host: Host, session: Session, model: str) -> list[Key]:
-    """Show the uploader, hand in what is new for this model, and give the keys of what the visitor has there."""
-    limits = host.desk.limits
-    # Any name is let in: the desk looks at the first bytes, and says in words what a file is instead.
+    """Show the uploader, and submit the images that are new for this model.
+
+    Args:
+        host: The host.
+        session: The session.
+        model: Name of the model.
+
+    Returns:
+        The keys of the images that are there, by the order in which they came.
+    """
+    limits = host.queue.limits
+    # Any name is let in: the upload check looks at the first bytes, and says in words which kind of file it is instead.
     files = st.file_uploader(
         "Your images: PNG, JPEG, GeoTIFF",
         accept_multiple_files=True,
@@ -37,25 +46,34 @@ def accept_uploads(host: Host, session: Session, model: str) -> list[Key]:
     keys = [(file.file_id, model) for file in files]
     for key, file in zip(keys, files, strict=True):
         if key not in session.uploads and key not in session.refused:
-            _hand_in(host, session, key, file)
+            _submit(host, session, key, file)
     gone = [key for key in session.uploads if key[0] not in {file.file_id for file in files}]
     for key in gone:
         session.drop(key)
     return keys
 
 
-def _hand_in(host: Host, session: Session, key: Key, file: Any) -> None:
+def _submit(host: Host, session: Session, key: Key, file: Any) -> None:
     model = key[1]
     try:
-        job = host.desk.submit(model, file, filename=file.name, options=JobOptions(scores=True))
+        job = host.queue.submit(model, file, filename=file.name, options=JobOptions(), client=session.folder.name)
     except OverlandError as error:
         session.refused[key] = (file.name, error)
     else:
-        session.uploads[key] = Upload(file.name, host.label(model), host.desk.models[model], job)
+        session.uploads[key] = Upload(file.name, host.label(model), host.queue.models[model], job)
 
 
 def choose_image(session: Session, keys: list[Key], *, has_example: bool) -> Key | None:
-    """Let the visitor choose among the images, the newest first, and the example, which is None."""
+    """Let the user choose among the images, the newest first, and the example.
+
+    Args:
+        session: The session.
+        keys: Keys of the images.
+        has_example: Whether there is an example.
+
+    Returns:
+        The key of the image; None for the example, and where there is nothing to choose.
+    """
     choices: list[Key | None] = [*reversed(keys), *([None] if has_example else [])]
     if len(choices) < 2:
         return choices[0] if choices else None
@@ -73,8 +91,16 @@ def _labels(session: Session, choices: Sequence[Key | None]) -> list[str]:
     ]
 
 
-def result_of(session: Session, key: Key) -> Result | None:
-    """The result of an image; until there is one, its progress or what went wrong is shown and None given."""
+def result_of(session: Session, key: Key) -> MappedImage | None:
+    """Return the result of an image; until there is one, its progress or its error is shown.
+
+    Args:
+        session: The session.
+        key: Key of the image.
+
+    Returns:
+        The result; None where there is none yet.
+    """
     if key in session.refused:
         show_error(session.refused[key][1])
         return None
@@ -85,6 +111,7 @@ def result_of(session: Session, key: Key) -> Result | None:
     elif job.state not in ENDED:
         _progress(upload)
     elif job.state == "failed":
+        assert job.error is not None, "it failed"
         show_error(job.error)
     elif job.state == "cancelled":
         st.info("Cancelled. To start again, remove the image and upload it once more.", icon=":material/cancel:")

@@ -1,4 +1,4 @@
-"""Pictures of a result for the eye: the image and the class map, reduced, as the page's viewer takes them."""
+"""The viewer of the page: pictures and lines of a result, reduced, on one canvas of our own HTML, CSS and script."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import shapely
 import streamlit as st
 from PIL import Image
 
-from overland.geo.projection import MercatorGrid, lines_to_picture, mercator_grid, warped
 from overland.raster import open_scene
+from overland.raster.tiles import MercatorGrid, lines_to_picture, mercator_grid, warped
 from overland.reporting.map_figure import fractions_of_mask, lines_to_overview, overview_of_scene, overview_step
 from overland.vector import read_layer
-from overland.web.app.results import MapState, Result
+from overland.web.app.results import MappedImage, MapState, VectorKind
 
 __all__ = [
     "Drawing",
@@ -42,24 +42,38 @@ _JPEG_QUALITY = 86
 Picture = npt.NDArray[np.uint8]
 
 
-def picture_step(result: Result, side: int = _SIDE) -> int:
-    """How many pixels of the image along each axis become one in a picture."""
+def picture_step(result: MappedImage, side: int = _SIDE) -> int:
+    """Return the number of pixels of the image along each axis that become one in a picture.
+
+    Args:
+        result: The result.
+        side: Longest side of the picture, in pixels.
+    """
     return overview_step(result.grid, side)
 
 
-def image_picture(result: Result) -> Picture:
-    """The image as RGB (height, width, 3)."""
+def image_picture(result: MappedImage) -> Picture:
+    """Return the image as RGB, uint8 (height, width, 3).
+
+    Args:
+        result: The result.
+    """
 
     def make() -> Picture:
         with open_scene(result.image, expand_palette=True) as scene:
             return overview_of_scene(scene, picture_step(result))
 
-    picture: Picture = result.pictures.once("image", make)
-    return picture
+    return result.pictures.once("image", make)
 
 
 def map_picture(state: MapState, shown: Collection[int], *, preview: bool = False) -> Picture:
-    """The class map as RGBA (height, width, 4) with the classes `shown` alone."""
+    """Return the class map as RGBA, uint8 (height, width, 4).
+
+    Args:
+        state: The result as the controls show it.
+        shown: Ids of the classes that are shown.
+        preview: Whether a small picture is enough.
+    """
     result = state.result
 
     def make() -> dict[int, Picture]:
@@ -67,30 +81,38 @@ def map_picture(state: MapState, shown: Collection[int], *, preview: bool = Fals
             return fractions_of_mask(scene, picture_step(result, _PREVIEW_SIDE if preview else _SIDE))
 
     # The map is gone through once; which classes are shown is then decided on the picture.
-    shares: dict[int, Picture] = result.pictures.once(f"shares {state.key} {preview}", make)
-    return _blended({index: share for index, share in shares.items() if index in shown}, result)
+    fractions = result.pictures.once(f"fractions {state.key} {preview}", make)
+    return _blended({index: part for index, part in fractions.items() if index in shown}, result)
 
 
-def _blended(shares: Mapping[int, Picture], result: Result) -> Picture:
-    shape = next((share.shape for share in shares.values()), image_picture(result).shape[:2])
+def _blended(fractions: Mapping[int, Picture], result: MappedImage) -> Picture:
+    shape = next((part.shape for part in fractions.values()), image_picture(result).shape[:2])
     total = np.zeros(shape, np.float32)
     colors = np.zeros((*shape, 3), np.float32)
-    for index, share in shares.items():
-        total += share
-        colors += share[..., None] * np.array(result.legend.colors[index], np.float32)
+    for index, part in fractions.items():
+        total += part
+        colors += part[..., None] * np.array(result.legend.colors[index], np.float32)
     colors /= np.maximum(total, 1)[..., None]
     picture: Picture = np.rint(np.concatenate([colors, np.minimum(total, 255)[..., None]], axis=2)).astype(np.uint8)
     return picture
 
 
-def mercator_of(result: Result) -> MercatorGrid:
-    """The Web Mercator grid on which the pictures of a georeferenced result are shown."""
-    grid: MercatorGrid = result.pictures.once("mercator", lambda: mercator_grid(result.grid, picture_step(result)))
-    return grid
+def mercator_of(result: MappedImage) -> MercatorGrid:
+    """Return the Web Mercator grid on which the pictures of a georeferenced result are shown.
+
+    Args:
+        result: The result.
+    """
+    return result.pictures.once("mercator", lambda: mercator_grid(result.grid, picture_step(result)))
 
 
 def data_uri(picture: Picture, mercator: MercatorGrid | None = None) -> str:
-    """A picture to stand in the page, JPEG for RGB and PNG for RGBA; warped where a grid is given."""
+    """Return a picture as text to stand in the page: JPEG for RGB, PNG for RGBA.
+
+    Args:
+        picture: uint8 (height, width, 3 or 4).
+        mercator: The grid that it is warped to; None to leave it as it is.
+    """
     if mercator is not None:
         picture = warped(picture, mercator)
     is_opaque = picture.shape[2] == 3
@@ -100,7 +122,13 @@ def data_uri(picture: Picture, mercator: MercatorGrid | None = None) -> str:
 
 
 def overlay_png(state: MapState, shown: Collection[int], opacity: float) -> bytes:
-    """The image with the map over it, as the page shows it, as PNG."""
+    """Return the image with the map over it, as the page shows it, as PNG.
+
+    Args:
+        state: The result as the controls show it.
+        shown: Ids of the classes that are shown.
+        opacity: Opacity of the map, 0 to 1.
+    """
     image = Image.fromarray(image_picture(state.result)).convert("RGBA")
     overlay = map_picture(state, shown).copy()
     overlay[..., 3] = np.rint(overlay[..., 3] * opacity).astype(np.uint8)
@@ -114,21 +142,33 @@ def _encoded(picture: Picture, kind: str, options: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-# Roads and polygons drawn on a result: lines in the pixels of its picture.
-
 _MOST_POINTS = 120_000
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """Lines as the viewer takes them: colour, points (x, y, x, y, ...), whether it is an outline; are they all?"""
+    """Roads or polygons as the viewer draws them.
+
+    Args:
+        lines: Each with `color`, `points` (x, y, x, y, ... in pixels of the picture) and `isOutline`.
+        is_whole: Whether these are all lines of the file.
+    """
 
     lines: list[dict[str, Any]]
     is_whole: bool
 
 
-def read_drawing(state: MapState, kind: str, *, on_map: bool) -> Drawing:
-    """The roads, or the outlines of the polygons, of a result as lines on its picture, or `on_map` in Web Mercator."""
+def read_drawing(state: MapState, kind: VectorKind, *, on_map: bool) -> Drawing:
+    """Read the roads, or the outlines of the polygons, of a result.
+
+    Args:
+        state: The result as the controls show it.
+        kind: "roads" or "polygons".
+        on_map: Whether they lie on the picture in Web Mercator.
+
+    Returns:
+        The lines in pixels of the picture.
+    """
     path, _ = state.vectors(kind)
 
     def make() -> Drawing:
@@ -146,8 +186,7 @@ def read_drawing(state: MapState, kind: str, *, on_map: bool) -> Drawing:
         ]
         return Drawing(items, is_whole)
 
-    drawing: Drawing = state.result.pictures.once(f"drawing {kind} {on_map} {state.key}", make)
-    return drawing
+    return state.result.pictures.once(f"drawing {kind} {on_map} {state.key}", make)
 
 
 def _bounded(lines: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], bool]:
@@ -173,8 +212,6 @@ def _color(state: MapState, name: str) -> str:
     return "rgb({} {} {})".format(*legend.colors[legend.names.index(name)]) if name in legend.names else "#0f766e"
 
 
-# The viewer of the page: scene and class map on one canvas, made of our own HTML, CSS and script.
-
 _FOLDER = Path(__file__).parent / "viewer"
 _CREDIT = "© OpenStreetMap contributors"
 
@@ -188,22 +225,22 @@ def show_viewer(
     drawing: Drawing | None = None,
     tiles: str = "",
 ) -> None:
-    """Show a result. `mode` is "swipe", "side", "overlay" or "map" (Web Mercator, with `tiles` beneath if given).
+    """Show a result in the viewer.
 
-    `drawing` is what `read_drawing` gave for this mode.
+    Args:
+        state: The result as the controls show it.
+        shown: Ids of the classes that are shown.
+        mode: "swipe", "side", "overlay" or "map" (Web Mercator).
+        opacity: Opacity of the map, 0 to 1.
+        drawing: Lines that `read_drawing` returned for this mode; None for none.
+        tiles: Address of the base map's tiles, for the mode "map"; "" for none.
     """
-    _component()(key="viewer", data=_viewer_data(state, shown, mode, opacity, drawing, tiles))
-
-
-def _viewer_data(
-    state: MapState, shown: Collection[int], mode: str, opacity: float, drawing: Drawing | None, tiles: str
-) -> dict[str, Any]:
     result = state.result
     place = mercator_of(result) if mode == "map" else None
     picture = image_picture(result)
     height, width = place.shape if place else picture.shape[:2]
     resolution_m = result.grid.resolution_m
-    return {
+    data = {
         "plane": f"{id(result)} {mode == 'map'}",
         "label": f"{result.name}: image and class map",
         "image": result.pictures.once(f"image uri {place is not None}", lambda: data_uri(picture, place)),
@@ -222,6 +259,7 @@ def _viewer_data(
         "tiles": tiles if place else "",
         "credit": _CREDIT,
     }
+    _component()(key="viewer", data=data)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A job: one image, one model, and what has become of it; its state is on disk and survives the server."""
+"""Jobs: one image, one model, and the state of the work on it, which is on disk and survives the server."""
 
 from __future__ import annotations
 
@@ -15,36 +15,58 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from overland.web.jobs.limits import RefusedError, refusal_from_dict
+from overland.web.refusals import RefusedError, refusal_from_dict
 
-__all__ = ["ENDED", "Job", "JobOptions", "JobRecord", "read_job", "write_record"]
+__all__ = ["ENDED", "Job", "JobOptions", "JobRecord", "State", "read_job", "write_record"]
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 
 _RECORD = "job.json"
 
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class JobOptions:
-    """How an image is to be mapped: words as `predict` has them; `max_pixels` may lower the server's limit.
+    """Options of how an image is mapped, in the words of `predict`.
 
-    `products` are files to be made with the map, see `overland.web.sandbox.worker`.
+    Args:
+        threshold: Smallest probability of class 1, for a two-class model; None for the tuned one.
+        probabilities: Whether the probabilities are kept beside the map.
+        bands: Bands to read, counted from 1, in the model's order; None for the model's own.
+        tta: Test-time augmentation, "flips" or "d4"; None for none.
+        max_pixels: Largest image, width times height, where it is less than the server's limit.
+        downloads: Files to be made together with the map, see `overland.web.sandbox.worker.DOWNLOADS`.
     """
 
     threshold: float | None = None
-    scores: bool = True
+    probabilities: bool = True
     bands: tuple[int, ...] | None = None
     tta: str | None = None
     max_pixels: int | None = None
-    products: tuple[str, ...] = ()
+    downloads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class JobRecord:
-    """All that is known of a job, as it is kept on disk; times are seconds since 1970."""
+    """All that is known of a job, as it is kept on disk.
+
+    Args:
+        id: The job's name, which cannot be guessed.
+        model: Name of the model.
+        filename: The name that the client gave the image; only ever shown.
+        driver: GDAL's name of the image's format, by its first bytes.
+        options: How the image is mapped.
+        created_s: When it was submitted, in seconds since 1970.
+        client: Whose job it is, for the bound of each client; "" for nobody's.
+        is_large: Whether a worker has found the image to be a large one.
+        state: "queued", "running", "done", "failed" or "cancelled".
+        ended_s: When it ended, in seconds since 1970.
+        starts: How often the work on it was begun.
+        error: The refusal that it failed with, as plain values.
+        values: The result: size and place of the image, areas of the classes, speed.
+    """
 
     id: str
     model: str
@@ -52,6 +74,8 @@ class JobRecord:
     driver: str
     options: JobOptions
     created_s: float
+    client: str = ""
+    is_large: bool = False
     state: State = "queued"
     ended_s: float | None = None
     starts: int = 0
@@ -60,10 +84,13 @@ class JobRecord:
 
 
 class Job:
-    """One image that is mapped; made by `JobQueue.submit`.
+    """One image that is mapped; made by `JobQueue.submit`. Every method may be called from any thread.
 
-    `folder` is private to the job and holds `image.tif` (what the model saw), `mask.tif` and `scores.tif` once it is
-    done. Every method may be called from any thread.
+    Args:
+        record: What is known of it.
+        folder: Its private folder, with `image.tif` (what the model saw), `mask.tif` and `probabilities.tif` once it
+            is done.
+        forget: Called with the id when the job is deleted.
     """
 
     def __init__(self, record: JobRecord, folder: Path, forget: Callable[[str], None]) -> None:
@@ -82,12 +109,12 @@ class Job:
 
     @property
     def record(self) -> JobRecord:
-        """What is kept on disk."""
+        """The record that is kept on disk."""
         return self._record
 
     @property
     def id(self) -> str:
-        """A name that cannot be guessed."""
+        """The job's name, which cannot be guessed."""
         return self._record.id
 
     @property
@@ -97,12 +124,12 @@ class Job:
 
     @property
     def error(self) -> RefusedError | None:
-        """Why the job failed; None where it did not."""
+        """The refusal that the job failed with; None where it did not fail."""
         return None if self._record.error is None else refusal_from_dict(self._record.error)
 
     @property
     def values(self) -> dict[str, Any]:
-        """What the workflow found: shares and areas of the classes, size, speed."""
+        """The result: fractions and areas of the classes, size, speed."""
         return self._record.values
 
     @property
@@ -111,7 +138,14 @@ class Job:
         return self._deleted
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until the job has ended; gives whether it has."""
+        """Wait until the job has ended.
+
+        Args:
+            timeout_s: Longest wait in seconds; None for no bound.
+
+        Returns:
+            Whether it has ended.
+        """
         return not wait_for([self.ended], timeout_s).not_done
 
     def cancel(self) -> None:
@@ -135,21 +169,41 @@ class Job:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> bool:
-        """Mark the job as running; gives False where it was cancelled while it waited."""
+        """Mark the job as running.
+
+        Returns:
+            False where it was cancelled while it waited, so that there is nothing to do.
+        """
         with self._lock:
             if self.state != "queued":
                 return False
             self._update(state="running", starts=self._record.starts + 1)
             return True
 
-    def requeue(self) -> None:
-        """Put a job that was interrupted back to where it waited."""
+    def requeue(self, *, is_large: bool | None = None, counts: bool = True) -> None:
+        """Mark a job whose work was interrupted as waiting again.
+
+        Args:
+            is_large: Whether the image is a large one, where that has been found out.
+            counts: Whether the interrupted work counts among the starts, of which there is a bound.
+        """
         with self._lock:
-            if self.state not in ENDED:
-                self._update(state="queued")
+            if self.state in ENDED:
+                return
+            self._update(
+                state="queued",
+                starts=self._record.starts if counts else max(0, self._record.starts - 1),
+                is_large=self._record.is_large if is_large is None else is_large,
+            )
 
     def end(self, state: State, *, values: dict[str, Any] | None = None, error: RefusedError | None = None) -> None:
-        """Mark the job as ended."""
+        """Mark the job as ended; one that has ended already stays as it is.
+
+        Args:
+            state: "done", "failed" or "cancelled".
+            values: The result of a job that is done.
+            error: The refusal of a job that failed.
+        """
         with self._lock:
             if self.state in ENDED:
                 return
@@ -167,12 +221,17 @@ class Job:
         try:
             write_record(self.folder, self._record)
         except OSError as error:
-            # The job goes on; after a restart it would be taken up as it was last written.
+            # The job goes on; after a restart it would be resumed as it was last written.
             logger.warning("The state of job %s cannot be written (%s).", self.id, error.strerror)
 
 
 def write_record(folder: Path, record: JobRecord) -> None:
-    """Keep a job's record in its folder, the old one or the new one whole."""
+    """Write a job's record into its folder, the old one or the new one whole.
+
+    Args:
+        folder: The job's folder.
+        record: What is to be kept.
+    """
     part = folder / f"{_RECORD}.part"
     with part.open("w", encoding="utf-8") as file:
         json.dump(asdict(record), file)
@@ -182,13 +241,21 @@ def write_record(folder: Path, record: JobRecord) -> None:
 
 
 def read_job(folder: Path, forget: Callable[[str], None]) -> Job | None:
-    """Read a job from its folder; None where there is none or it cannot be read."""
+    """Read a job from its folder.
+
+    Args:
+        folder: The job's folder.
+        forget: Called with the id when the job is deleted.
+
+    Returns:
+        The job; None where there is none, or it cannot be read.
+    """
     try:
         values = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
         options = values.pop("options")
-        for name in ("bands", "products"):
+        for name in ("bands", "downloads"):
             options[name] = None if options[name] is None else tuple(options[name])
         return Job(JobRecord(options=JobOptions(**options), **values), folder, forget)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         logger.warning("%s holds no job that can be read (%r).", folder, error)
         return None

@@ -1,54 +1,103 @@
-"""Numbers for Prometheus, written by hand: requests, durations, queue, jobs, memory."""
+"""Routes for those who look after the server: is it alive, can it take images, its numbers for Prometheus."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import time
-from collections import Counter
+from collections import Counter as Tally
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from overland.web.jobs.limits import RefusedError
 from overland.web.jobs.queue import JobQueue
+from overland.web.refusals import UnavailableError
 from overland.web.rest.problems import documented
 
-__all__ = [
-    "Metrics",
-    "MetricsMiddleware",
-    "health_router",
-    "home_page",
-    "metrics_text",
-]
+__all__ = ["Metrics", "MetricsMiddleware", "check_ready", "health_router", "home_page"]
 
-
-_BOUNDS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0)
+_BUCKETS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0)
 _STATES = ("queued", "running", "done", "failed", "cancelled")
+_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
 
 
 class Metrics:
-    """Counts of the requests that were answered; used in the event loop alone."""
+    """Numbers of one app for Prometheus: requests and their durations, the queue, jobs, memory.
 
-    def __init__(self) -> None:
-        self.requests: Counter[tuple[str, str, int]] = Counter()
-        self.within: Counter[float] = Counter()
-        self.seconds = 0.0
+    Args:
+        queue: The job queue that is looked at when the numbers are asked for.
+    """
+
+    def __init__(self, queue: JobQueue) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "overland_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "overland_request_seconds", "Time to answer.", buckets=_BUCKETS_S, registry=self.registry
+        )
+        self.registry.register(_QueueCollector(queue))
 
     def add(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count an answer."""
-        self.requests[method, route, status] += 1
-        self.seconds += seconds
-        for bound in _BOUNDS_S:
-            self.within[bound] += seconds <= bound
+        """Count an answer.
+
+        Args:
+            method: HTTP method; one that HTTP does not have is counted as "other".
+            route: Pattern of the route, never the path, which a client chooses.
+            status: HTTP status of the answer.
+            seconds: Time from the request to the end of the answer.
+        """
+        self._requests.labels(method if method in _METHODS else "other", route, str(status)).inc()
+        self._seconds.observe(seconds)
+
+    def text(self) -> bytes:
+        """Return the numbers in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class _QueueCollector(Collector):
+    def __init__(self, queue: JobQueue) -> None:
+        self._queue = queue
+
+    def collect(self) -> Iterator[Metric]:
+        """Look at the queue and at the processes."""
+        states = Tally(job.state for job in self._queue.jobs)
+        jobs = GaugeMetricFamily("overland_jobs", "Jobs that are kept, by state.", labels=("state",))
+        for state in _STATES:
+            jobs.add_metric((state,), states[state])
+        memory = GaugeMetricFamily(
+            "overland_resident_memory_bytes", "Memory in use, of the server and of its workers.", labels=("process",)
+        )
+        for name, pids in (("server", [os.getpid()]), ("workers", self._queue.worker_pids)):
+            memory.add_metric((name,), sum(map(_resident_bytes, pids)))
+        yield jobs
+        yield GaugeMetricFamily("overland_queue_length", "Tasks that wait for a worker.", value=self._queue.waiting)
+        yield memory
+
+
+def _resident_bytes(pid: int) -> int:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError):
+        # Another system, or the process has just ended.
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class MetricsMiddleware:
-    """Counts every answer by the route's pattern, never by the path, which a stranger chooses."""
+    """Counts every answer by its route.
+
+    Args:
+        app: The application behind it.
+        metrics: Where they are counted.
+    """
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self.app = app
@@ -70,64 +119,51 @@ class MetricsMiddleware:
             return await self.app(scope, receive, send_and_note)
         finally:
             route = getattr(scope.get("route"), "path", "none")
-            self._metrics.add(_method(scope["method"]), route, status, time.perf_counter() - started)
+            self._metrics.add(scope["method"], route, status, time.perf_counter() - started)
 
 
-def metrics_text(metrics: Metrics, desk: JobQueue) -> str:
-    """The numbers in Prometheus' text format, version 0.0.4."""
-    return "\n".join([*_requests(metrics), *_durations(metrics), *_work(desk), *_memory(desk), ""])
+def check_ready(queue: JobQueue, stop: asyncio.Event) -> None:
+    """Check that the server can take images.
+
+    Args:
+        queue: The job queue.
+        stop: Set when the server begins to stop.
+
+    Raises:
+        UnavailableError: The workers are not up, or the server is stopping.
+    """
+    if stop.is_set() or not queue.is_ready:
+        raise UnavailableError("The workers are not up, or the server is stopping.", title="Not ready", retry_after_s=2)
 
 
-def _requests(metrics: Metrics) -> Iterator[str]:
-    yield "# HELP overland_requests_total Requests answered."
-    yield "# TYPE overland_requests_total counter"
-    for (method, route, status), count in sorted(metrics.requests.items()):
-        yield f'overland_requests_total{{method="{method}",route="{route}",status="{status}"}} {count}'
+def health_router(queue: JobQueue, metrics: Metrics, stop: asyncio.Event) -> APIRouter:
+    """Return the routes `/healthz`, `/readyz` and `/metrics`.
 
+    Args:
+        queue: The job queue.
+        metrics: The numbers.
+        stop: Set when the server begins to stop.
+    """
+    router = APIRouter()
 
-def _durations(metrics: Metrics) -> Iterator[str]:
-    total = metrics.requests.total()
-    yield "# HELP overland_request_seconds Time to answer."
-    yield "# TYPE overland_request_seconds histogram"
-    for bound in _BOUNDS_S:
-        yield f'overland_request_seconds_bucket{{le="{bound:g}"}} {metrics.within[bound]}'
-    yield f'overland_request_seconds_bucket{{le="+Inf"}} {total}'
-    yield f"overland_request_seconds_sum {metrics.seconds:.6f}"
-    yield f"overland_request_seconds_count {total}"
+    @router.get("/healthz", summary="Is the server alive?")
+    async def healthz() -> JSONResponse:
+        """Answers as long as the process does."""
+        return JSONResponse({"status": "ok"})
 
+    @router.get("/readyz", summary="Can it take images?", responses=documented(503))
+    async def readyz() -> Response:
+        """200 when the workers are up and the server does not stop, else 503."""
+        check_ready(queue, stop)
+        return JSONResponse({"status": "ready", "waiting": queue.waiting})
 
-def _work(desk: JobQueue) -> Iterator[str]:
-    states: Counter[str] = Counter(job.state for job in desk.jobs)
-    yield "# HELP overland_jobs Jobs that are kept, by state."
-    yield "# TYPE overland_jobs gauge"
-    for state in _STATES:
-        yield f'overland_jobs{{state="{state}"}} {states[state]}'
-    yield "# HELP overland_queue_length Tasks that wait for a worker."
-    yield "# TYPE overland_queue_length gauge"
-    yield f"overland_queue_length {desk.waiting}"
+    @router.get("/metrics", summary="Numbers for Prometheus", responses=documented(401))
+    async def numbers() -> Response:
+        """Requests, durations, queue, jobs, memory."""
+        return Response(await asyncio.to_thread(metrics.text), media_type=CONTENT_TYPE_LATEST)
 
+    return router
 
-def _memory(desk: JobQueue) -> Iterator[str]:
-    yield "# HELP overland_resident_memory_bytes Memory in use, of the server and of its workers."
-    yield "# TYPE overland_resident_memory_bytes gauge"
-    for name, pids in (("server", [os.getpid()]), ("workers", desk.worker_pids)):
-        yield f'overland_resident_memory_bytes{{process="{name}"}} {sum(map(_resident_bytes, pids))}'
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError):
-        # Another system, or the process has just ended.
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _method(method: str) -> str:
-    return method if method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH") else "other"
-
-
-# The routes for machines that look after the server, and the plain page for people who open it.
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Overland</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -139,33 +175,12 @@ code{{font-size:.95em;overflow-wrap:anywhere}}td{{padding:.2rem 1rem .2rem 0;ver
 """
 
 
-def health_router(desk: JobQueue, metrics: Metrics, stop: asyncio.Event) -> APIRouter:
-    """The routes, on a desk; `stop` is set when the server stops."""
-    router = APIRouter()
-
-    @router.get("/healthz", summary="Is the server alive?")
-    async def healthz() -> JSONResponse:
-        """Answers as long as the process does."""
-        return JSONResponse({"status": "ok"})
-
-    @router.get("/readyz", summary="Can it take images?", responses=documented(503))
-    async def readyz() -> Response:
-        """200 when the workers are up and the server does not stop, else 503."""
-        if stop.is_set() or not desk.is_ready:
-            raise RefusedError(503, "Not ready", "The workers are not up, or the server is stopping.", retry_after_s=2)
-        return JSONResponse({"status": "ready", "waiting": desk.waiting})
-
-    @router.get("/metrics", summary="Numbers for Prometheus", responses=documented(401))
-    async def numbers() -> PlainTextResponse:
-        """Requests, durations, queue, jobs, memory."""
-        text = await asyncio.to_thread(metrics_text, metrics, desk)
-        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
-
-    return router
-
-
 def home_page(app: FastAPI) -> HTMLResponse:
-    """A page that lists the routes; it loads nothing from elsewhere."""
+    """Return a page that lists the routes; it loads nothing from elsewhere.
+
+    Args:
+        app: The app whose routes are listed.
+    """
     rows = [
         f"<tr><td><code>{escape(method.upper())}</code></td><td><code>{escape(path)}</code></td>"
         f"<td>{escape(operation.get('summary', ''))}</td></tr>"

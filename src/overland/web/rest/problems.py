@@ -1,4 +1,4 @@
-"""Every error as a problem document (RFC 9457), whatever raised it."""
+"""Problem documents (RFC 9457): every error is one, whatever raised it."""
 
 from __future__ import annotations
 
@@ -10,63 +10,57 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
-from overland.web.jobs.limits import RefusedError
+from overland.web.refusals import BusyError, NoAccessError, RefusedError, SlowSenderError, refusal_of
 
-__all__ = ["PROBLEM", "add_problem_handlers", "documented", "problem", "refusal"]
+__all__ = ["PROBLEM", "add_problem_handlers", "documented", "refusal_response"]
 
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
+# What nginx writes to its log for a client that closed the connection; nobody reads it.
+_CLIENT_WENT_AWAY = 499
+_HEADERS: Mapping[type[RefusedError], Mapping[str, str]] = {
+    NoAccessError: {"WWW-Authenticate": "Bearer"},
+    # The rest of the body is not waited for.
+    SlowSenderError: {"Connection": "close"},
+}
 
 
-def problem(status: int, title: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """A response that says what went wrong."""
-    content = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return JSONResponse(content, status, headers=dict(headers or {}), media_type=PROBLEM)
+def refusal_response(error: RefusedError) -> JSONResponse:
+    """Return the problem document of a refusal.
 
-
-def refusal(error: RefusedError) -> JSONResponse:
-    """The problem document of a refusal."""
-    headers = {"Retry-After": str(math.ceil(error.retry_after_s))} if error.retry_after_s else {}
-    return problem(error.status, error.title, error.detail, headers)
+    Args:
+        error: The refusal.
+    """
+    headers = dict(_HEADERS.get(type(error), {}))
+    if error.retry_after_s:
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    return _problem(error.status, error.title, error.detail, headers)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Let an app answer every error with a problem document."""
+    """Let an app answer every error with a problem document.
+
+    Args:
+        app: The app.
+    """
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ClientDisconnect, _went_away)
     app.add_exception_handler(Exception, _fault)
 
 
-async def _refused(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RefusedError)
-    return refusal(error)
-
-
-async def _http_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    title = HTTPStatus(error.status_code).phrase
-    detail = error.detail if error.detail != title else f"{request.method} {request.url.path}: {title.lower()}."
-    return problem(error.status_code, title, detail, error.headers)
-
-
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    parts = [f"{item['loc'][-1]}: {item['msg']}" for item in error.errors()]
-    return problem(422, "Parameters not valid", "; ".join(parts) + ".")
-
-
-async def _fault(request: Request, error: Exception) -> JSONResponse:
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem(500, "Fault", "A fault of the server; its log says more.")
-
-
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problem responses of a route, for its documentation."""
+    """Return the problem responses of a route, for its description.
+
+    Args:
+        *statuses: HTTP statuses that the route may answer with.
+    """
     schema = {
         "type": "object",
         "properties": {
@@ -80,3 +74,41 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {"description": HTTPStatus(status).phrase, "content": {PROBLEM: {"schema": schema}}}
         for status in statuses
     }
+
+
+def _problem(status: int, title: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    content = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JSONResponse(content, status, headers=dict(headers or {}), media_type=PROBLEM)
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RefusedError)
+    if isinstance(error, SlowSenderError | BusyError):
+        logger.info("%s %s: %s", request.method, request.url.path, error.detail)
+    return refusal_response(error)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    title = HTTPStatus(error.status_code).phrase
+    detail = error.detail if error.detail != title else f"{request.method} {request.url.path}: {title.lower()}."
+    return _problem(error.status_code, title, detail, error.headers)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    parts = [
+        f"{item['loc'][-1]}: {'no such parameter' if item['type'] == 'extra_forbidden' else item['msg']}"
+        for item in error.errors()
+    ]
+    return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Parameters not valid", "; ".join(parts) + ".")
+
+
+async def _went_away(request: Request, error: Exception) -> Response:
+    logger.info("%s %s: the client went away.", request.method, request.url.path)
+    return Response(status_code=_CLIENT_WENT_AWAY)
+
+
+async def _fault(request: Request, error: Exception) -> JSONResponse:
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return refusal_response(refusal_of(error))

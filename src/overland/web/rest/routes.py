@@ -117,9 +117,7 @@ def segment_router(queue: JobQueue, stop: asyncio.Event) -> APIRouter:
         )
         file, filename = await read_upload(request, queue.folder, queue.limits.max_bytes)
         with file:
-            job = await asyncio.to_thread(
-                queue.submit, model, file, filename=filename, options=options, client=client
-            )
+            job = await asyncio.to_thread(queue.submit, model, file, filename=filename, options=options, client=client)
         try:
             await wait_for_map(job, request, stop, wait_s=queue.limits.wait_s)
             if media_type == "application/json":
@@ -225,9 +223,7 @@ def jobs_router(queue: JobQueue) -> APIRouter:
         file, sent_name = await read_upload(request, queue.folder, queue.limits.max_bytes)
         filename = parameters.filename or sent_name
         with file:
-            job = await asyncio.to_thread(
-                queue.submit, model, file, filename=filename, options=options, client=client
-            )
+            job = await asyncio.to_thread(queue.submit, model, file, filename=filename, options=options, client=client)
         return JSONResponse(job_view(job, queue.limits.keep_s), 202, headers={"Location": f"/v1/jobs/{job.id}"})
 
     @looking.get(
@@ -239,9 +235,7 @@ def jobs_router(queue: JobQueue) -> APIRouter:
         """State, progress from 0 to 1, and links to what can be fetched once it is done."""
         return JSONResponse(job_view(queue.job(id), queue.limits.keep_s))
 
-    @looking.delete(
-        "/v1/jobs/{id}", status_code=204, summary="Cancel and remove a job", responses=documented(401, 404)
-    )
+    @looking.delete("/v1/jobs/{id}", status_code=204, summary="Cancel and remove a job", responses=documented(401, 404))
     async def remove(id: str) -> Response:
         """Stop the work and remove every file of it."""
         await asyncio.to_thread(queue.job(id).delete)

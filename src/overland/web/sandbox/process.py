@@ -9,15 +9,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from overland.web.jobs.limits import RefusedError, refusal_from_dict
+from overland.web.refusals import TooSlowError, UnavailableError, refusal_from_dict
 from overland.web.sandbox.hardening import worker_environment
 
-__all__ = ["InterruptedJobError", "WorkerProcess"]
+__all__ = ["InterruptedJobError", "WorkerDiedError", "WorkerProcess"]
 
-logger = logging.getLogger("overland")
+logger = logging.getLogger(__name__)
 
 _START_S = 120.0
 _LOOK_EVERY_S = 0.05
@@ -29,11 +30,20 @@ class InterruptedJobError(Exception):
     """The work was stopped on purpose: cancelled, or the server stops."""
 
 
-class WorkerProcess:
-    """One child process that answers one request at a time. Use it from one thread."""
+class WorkerDiedError(Exception):
+    """The worker process ended while it worked."""
 
-    def __init__(self, memory_mb: int) -> None:
-        self._memory_mb = memory_mb
+
+class WorkerProcess:
+    """One child process that answers one request at a time. Use it from one thread.
+
+    Args:
+        memory_mb: What it may take beyond its libraries, in megabytes.
+        is_background: Whether the other processes of the machine go first.
+    """
+
+    def __init__(self, memory_mb: int, *, is_background: bool = False) -> None:
+        self._arguments = [str(memory_mb), *(["--background"] if is_background else [])]
         self._child: subprocess.Popen[str] | None = None
         self._messages: SimpleQueue[Message | None] = SimpleQueue()
         self.is_ready = False
@@ -44,12 +54,20 @@ class WorkerProcess:
         return None if self._child is None else self._child.pid
 
     def start(self, is_stopped: Callable[[], bool]) -> None:
-        """Start the process where it does not run. Raises `RefusedError` 503 when it does not come up."""
+        """Start the process where it does not run, and wait until it is ready.
+
+        Args:
+            is_stopped: Returns True when nobody waits for it any more.
+
+        Raises:
+            UnavailableError: It does not start.
+            InterruptedJobError: `is_stopped` returned True.
+        """
         if self._child is not None and self._child.poll() is None:
             return
         self.stop()
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "overland.web.sandbox.worker", str(self._memory_mb)],
+            [sys.executable, "-m", "overland.web.sandbox.worker", *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -59,9 +77,15 @@ class WorkerProcess:
         )
         self._messages = SimpleQueue()
         threading.Thread(target=_read_messages, args=(self._child, self._messages), daemon=True).start()
-        if "ready" not in self._next(time.monotonic() + _START_S, is_stopped):
+        try:
+            message = self._next(time.monotonic() + _START_S, is_stopped)
+        except (WorkerDiedError, TooSlowError):
+            message = {}
+        if "ready" not in message:
             self.stop()
-            raise RefusedError(503, "No worker", "The worker process does not start; see the server's log.")
+            raise UnavailableError(
+                "The worker process does not start; see the server's log.", title="No worker", retry_after_s=10
+            )
         self.is_ready = True
 
     def run(
@@ -72,10 +96,22 @@ class WorkerProcess:
         is_stopped: Callable[[], bool],
         on_progress: Callable[[float], None],
     ) -> Message:
-        """Have a request worked on and give the values that come of it.
+        """Have a request worked on.
 
-        Raises `RefusedError` with what the worker refused, 504 after `timeout_s`, 422 when the process died on it, and
-        `InterruptedJobError` when `is_stopped` says so. The process is killed in the last three.
+        Args:
+            request: Plain values, see `overland.web.sandbox.tasks`.
+            timeout_s: Longest time that it may take, in seconds.
+            is_stopped: Returns True when the work is to be stopped.
+            on_progress: Called with the fraction that is done.
+
+        Returns:
+            The values that the worker answered.
+
+        Raises:
+            RefusedError: The worker refused the request.
+            TooSlowError: It took longer than `timeout_s`; the process is killed.
+            WorkerDiedError: The process ended.
+            InterruptedJobError: `is_stopped` returned True; the process is killed.
         """
         deadline = time.monotonic() + timeout_s
         self._send(request)
@@ -99,8 +135,10 @@ class WorkerProcess:
         child.kill()
         child.wait()
         for pipe in (child.stdin, child.stdout):
-            if pipe is not None:
-                _close(pipe)
+            # What was still to be flushed has no reader.
+            with suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
 
     def _send(self, request: Mapping[str, Any]) -> None:
         assert self._child is not None, "started"
@@ -116,30 +154,22 @@ class WorkerProcess:
             try:
                 message = self._messages.get(timeout=_LOOK_EVERY_S)
             except Empty:
-                self._check_time(deadline, is_stopped)
+                if is_stopped():
+                    self.stop()
+                    raise InterruptedJobError from None
+                if time.monotonic() > deadline:
+                    self.stop()
+                    raise TooSlowError("The work took longer than is allowed here; send a smaller image.") from None
                 continue
             if message is None:
                 raise self._died()
             return message
 
-    def _check_time(self, deadline: float, is_stopped: Callable[[], bool]) -> None:
-        if is_stopped():
-            self.stop()
-            raise InterruptedJobError
-        if time.monotonic() > deadline:
-            self.stop()
-            raise RefusedError(504, "Too slow", "The work took longer than is allowed here; send a smaller image.")
-
-    def _died(self) -> RefusedError:
+    def _died(self) -> WorkerDiedError:
         code = None if self._child is None else self._child.wait()
         logger.warning("A worker process ended with code %s and is replaced.", code)
         self.stop()
-        return RefusedError(
-            422,
-            "Image cannot be mapped",
-            "The process that worked on the image ended before it was done: the image is damaged, or needs more memory "
-            "than is allowed here.",
-        )
+        return WorkerDiedError(f"The worker process ended with code {code}.")
 
 
 def _read_messages(child: subprocess.Popen[str], messages: SimpleQueue[Message | None]) -> None:
@@ -151,11 +181,3 @@ def _read_messages(child: subprocess.Popen[str], messages: SimpleQueue[Message |
         # No JSON, or the pipe was closed: nothing that this process says is believed any more.
         child.kill()
     messages.put(None)
-
-
-def _close(pipe: Any) -> None:
-    try:
-        pipe.close()
-    except OSError:
-        # What was still to be flushed had no reader.
-        return

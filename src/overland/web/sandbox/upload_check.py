@@ -1,4 +1,4 @@
-"""The door: an upload copied to a file of our own, its size counted as it comes and its first bytes looked at.
+"""Upload check: an upload is copied to a file of our own, its bytes counted and the first of them looked at.
 
 Nothing here decodes anything: the server's process never opens an upload as an image.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-from overland.web.jobs.limits import RefusedError
+from overland.web.refusals import NotAnImageError, RefusedError, TooLargeError, UnusableError
 
 __all__ = ["driver_from_magic", "receive", "too_large"]
 
@@ -36,10 +36,20 @@ _OTHERS = {
 
 
 def receive(image: BinaryIO, path: Path, max_bytes: int) -> str:
-    """Copy an upload to a file and give the name of GDAL's driver for it.
+    """Copy an upload to a file.
 
-    Raises `RefusedError`: 413 when it is larger than `max_bytes`, 415 when its first bytes are not those of PNG, JPEG
-    or TIFF, 422 when it is empty. The copy is not removed then.
+    Args:
+        image: The upload, read to its end.
+        path: A new file; it is not removed when the upload is refused.
+        max_bytes: Largest upload in bytes.
+
+    Returns:
+        GDAL's name of the only format that it may be opened as.
+
+    Raises:
+        TooLargeError: It has more bytes.
+        NotAnImageError: Its first bytes are not those of PNG, JPEG or TIFF.
+        UnusableError: It is empty.
     """
     total, driver = 0, None
     with path.open("xb") as file:
@@ -50,25 +60,35 @@ def receive(image: BinaryIO, path: Path, max_bytes: int) -> str:
                 raise too_large(max_bytes)
             file.write(chunk)
     if driver is None:
-        raise RefusedError(422, "Empty upload", "The upload has 0 bytes; send a PNG, JPEG or GeoTIFF.")
+        raise UnusableError("The upload has 0 bytes; send a PNG, JPEG or GeoTIFF.", title="Empty upload")
     return driver
 
 
 def too_large(max_bytes: int) -> RefusedError:
-    """The refusal of an upload that has too many bytes."""
-    return RefusedError(
-        413,
-        "Upload too large",
+    """Return the refusal of an upload that has too many bytes.
+
+    Args:
+        max_bytes: Largest upload in bytes.
+    """
+    return TooLargeError(
         f"The upload is larger than the {max_bytes / 1e6:.4g} MB that are allowed here; send a part of the scene.",
+        title="Upload too large",
     )
 
 
 def driver_from_magic(head: bytes) -> str:
-    """GDAL's driver for a file that begins so. Raises `RefusedError` 415 for what is no PNG, JPEG or TIFF."""
+    """Return GDAL's name of the format of a file.
+
+    Args:
+        head: Its first bytes, 16 are enough.
+
+    Raises:
+        NotAnImageError: It is neither PNG, JPEG nor TIFF.
+    """
     for magic, driver in _DRIVERS.items():
         if head.startswith(magic):
             return driver
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    found = next((what for magic, what in _OTHERS.items() if head.startswith(magic) or text.startswith(magic)), None)
+    found = next((kind for magic, kind in _OTHERS.items() if head.startswith(magic) or text.startswith(magic)), None)
     detail = "The upload is neither PNG, JPEG nor TIFF, whatever its name is"
-    raise RefusedError(415, "Not an image", f"{detail}: it looks like {found}." if found else f"{detail}.")
+    raise NotAnImageError(f"{detail}: it looks like {found}." if found else f"{detail}.")

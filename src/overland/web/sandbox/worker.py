@@ -27,7 +27,7 @@ from overland.raster import open_scene, write_class_map
 from overland.raster.plain_copy import ImageFacts, read_facts, write_plain_copy
 from overland.web.refusals import TooLargeError, UnusableError, refusal_of
 from overland.web.sandbox.hardening import harden_process, limit_memory, run_in_background
-from overland.workflows.areas import areas as measure_areas
+from overland.workflows.areas import areas
 from overland.workflows.predict import predict
 from overland.workflows.vectorize import vectorize
 
@@ -238,12 +238,13 @@ def _predict(
         "resolution_m": grid.resolution_m,
     }
     try:
-        measured = measure_areas(mask).to_dict()
-        areas = {"units": measured["units"], "classes": measured["classes"]}
+        measured = areas(mask).to_dict()
+        of_classes = {"units": measured["units"], "classes": measured["classes"]}
     except DataError:
         # The image holds no data, so the map holds no class.
-        areas = None
-    return {key: value for key, value in found.to_dict().items() if key not in _PRIVATE} | {"image": place, "areas": areas}
+        of_classes = None
+    values = {key: value for key, value in found.to_dict().items() if key not in _PRIVATE}
+    return values | {"image": place, "areas": of_classes}
 
 
 @lru_cache
@@ -272,7 +273,7 @@ def _picture(folder: Path, path: Path) -> None:
 
 
 def _areas(folder: Path, path: Path) -> None:
-    values = measure_areas(folder / "mask.tif").to_dict()
+    values = areas(folder / "mask.tif").to_dict()
     path.write_text(json.dumps({key: values[key] for key in ("crs", "units", "classes")}), encoding="utf-8")
 
 
