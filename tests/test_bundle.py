@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import json
 import shutil
 
@@ -6,16 +7,9 @@ import numpy as np
 import pytest
 
 from models_made import made_bundle, ranking_bundle, threshold_bundle
-from overland.bundle import (
-    load_bundle,
-    load_weights,
-    mask_from_probabilities,
-    probabilities_from_logits,
-    save_bundle,
-    save_quantized,
-    scale_pixels,
-)
+from overland.bundle import load_bundle, load_weights, manifest_seal, save_bundle, save_quantized
 from overland.errors import DataError, UsageError
+from overland.inference.probabilities import mask_from_probabilities, probabilities_from_logits, scale_pixels
 from overland.legend import legend_from_names
 
 
@@ -40,7 +34,7 @@ def bundle(tmp_path):
 def test_what_was_saved_is_what_is_loaded(bundle):
     assert load_bundle(bundle.path) == bundle
     assert bundle.bands == (4, 3, 2)
-    assert (bundle.in_channels, bundle.num_scores) == (3, 1)
+    assert (bundle.in_channels, bundle.num_outputs) == (3, 1)
     assert bundle.metrics == {"iou": {"road": 0.6}}
     assert load_weights(bundle)["weight"].shape == (1, 3, 3, 3)
 
@@ -60,9 +54,9 @@ def test_the_folder_holds_plain_files_only(bundle):
 
 def test_the_class_of_each_pixel_is_that_of_argmax(tmp_path):
     bundle = ranking_bundle(tmp_path / "m")
-    # Few values, so that many scores are equal.
-    scores = np.random.default_rng(0).integers(0, 3, (3, 50, 40)).astype(np.float32)
-    np.testing.assert_array_equal(mask_from_probabilities(bundle, scores), scores.argmax(axis=0))
+    # Few values, so that many probabilities are equal.
+    probabilities = np.random.default_rng(0).integers(0, 3, (3, 50, 40)).astype(np.float32)
+    np.testing.assert_array_equal(mask_from_probabilities(bundle, probabilities), probabilities.argmax(axis=0))
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "model.onnx", "config.json"])
@@ -82,14 +76,16 @@ def test_a_missing_file_is_named(bundle, name):
 
 
 def changed(bundle, **settings):
+    """Change values of the manifest, and seal it again, as a forger would."""
     path = bundle.path / "overland.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+    manifest = json.loads(path.read_text()) | settings
+    path.write_text(json.dumps(manifest | {"seal": manifest_seal(manifest)}))
     return bundle.path
 
 
 def test_a_newer_format_is_refused_with_both_numbers(bundle):
-    with pytest.raises(DataError, match="bundle format 2; .* reads format 1"):
-        load_bundle(changed(bundle, format=2))
+    with pytest.raises(DataError, match="bundle format 3; .* reads format 2"):
+        load_bundle(changed(bundle, format=3))
 
 
 @pytest.mark.parametrize("settings", [{"legend": None}, {"sha256": []}, {"mean": None}, {"legend": {"names": ["a"]}}])
@@ -99,8 +95,95 @@ def test_incomplete_settings_are_one_error(bundle, settings):
 
 
 def test_a_checksum_cannot_point_outside_the_folder(bundle):
-    with pytest.raises(DataError, match="is missing"):
-        load_bundle(changed(bundle, sha256={"../../secret": "0"}))
+    sums = json.loads((bundle.path / "overland.json").read_text())["sha256"]
+    with pytest.raises(DataError, match="which is no file of a bundle"):
+        load_bundle(changed(bundle, sha256=sums | {"../../secret": "0"}))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.onnx", "config.json"])
+def test_every_file_that_is_needed_has_a_checksum(bundle, name):
+    sums = json.loads((bundle.path / "overland.json").read_text())["sha256"]
+    del sums[name]
+    with pytest.raises(DataError, match=f"no checksum of {name}"):
+        load_bundle(changed(bundle, sha256=sums))
+
+
+def test_a_changed_manifest_is_found_out(bundle):
+    path = bundle.path / "overland.json"
+    path.write_text(path.read_text().replace('"halo": 4', '"halo": 0'))
+    with pytest.raises(DataError, match=r"overland\.json is not the file that was saved"):
+        load_bundle(bundle.path)
+
+
+def test_the_card_may_be_edited(bundle):
+    (bundle.path / "README.md").write_text("# Mine\n")
+    assert load_bundle(bundle.path) == bundle
+
+
+LEGEND = {"names": ["background", "road"], "colors": [[0, 0, 0], [1, 1, 1]], "background": 0, "ignore_index": 255}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("chip_size", value) for value in (0, -1, 2.5, "64", None, True, 10**9)),
+        *(("size_divisor", value) for value in (0, "8", 10**6)),
+        *(("halo", value) for value in (-5, 10**9, "x", None)),
+        *(("window", value) for value in (0, "x", 10**9)),
+        *(("bands", value) for value in ([], ["a", "b", "c"], [0, 1, 2], [1, 2], 5)),
+        *(("mean", value) for value in ([1.0], "abc", [float("nan")] * 3, None)),
+        *(("std", value) for value in ([0, 1, 1], [-1, -1, -1], [float("nan")] * 3, [float("inf")] * 3)),
+        *(("dtype", value) for value in ("object", "uint7", 5)),
+        *(("activation", value) for value in ("relu", "softmax", None)),
+        *(("threshold", value) for value in ("x", float("nan"), 1.5, -0.1)),
+        *(("resolution_m", value) for value in (0, -1.0, float("inf"), "1")),
+        *(("bytes_per_pixel", value) for value in (-1e9, "x", 1e12)),
+        *(("metrics", value) for value in ([1], "good")),
+        ("data", {"resolution_range_m": [2.0, 1.0]}),
+        ("data", {"resolution_range_m": "all"}),
+        ("training", None),
+        ("legend", LEGEND | {"background": 7}),
+        ("legend", LEGEND | {"ignore_index": 99999}),
+        ("legend", LEGEND | {"ignore_index": 1}),
+        ("legend", LEGEND | {"names": ["a", "b", "c"], "colors": [[0, 0, 0]] * 3}),
+        ("legend", LEGEND | {"names": ["a"], "colors": [[0, 0, 0]]}),
+    ],
+)
+def test_a_value_without_sense_is_refused(bundle, key, value):
+    with pytest.raises(DataError, match=key if key != "activation" else "activation|config|sigmoid"):
+        load_bundle(changed(bundle, **{key: value}))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("[1]", "JSON object"),
+        ("{", "cannot be read"),
+        ('{"squash": "big"}', "fixed_size"),
+        ('{"fixed_size": "big"}', "fixed_size"),
+        ('{"in_channels": 7}', "in_channels"),
+        ('{"classes": 5}', "classes"),
+    ],
+)
+def test_a_network_that_does_not_fit_the_manifest_is_refused(bundle, config, message):
+    (bundle.path / "config.json").write_text(config)
+    manifest = json.loads((bundle.path / "overland.json").read_text())
+    sums = manifest["sha256"] | {"config.json": hashlib.sha256(config.encode()).hexdigest()}
+    with pytest.raises(DataError, match=message):
+        load_bundle(changed(bundle, sha256=sums))
+
+
+def test_a_value_without_sense_is_not_saved(bundle, tmp_path):
+    files = {"weights": {}, "graph": b"", "card": ""}
+    with pytest.raises(UsageError, match="std"):
+        save_bundle(dataclasses.replace(bundle, std=(0.0, 1.0, 1.0)), tmp_path / "a", **files)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_manifest_of_a_hundred_thousand_lists_is_one_error(bundle):
+    (bundle.path / "overland.json").write_text("[" * 200_000)
+    with pytest.raises(DataError, match="cannot be read"):
+        load_bundle(bundle.path)
 
 
 @pytest.mark.parametrize("content", ["not json", "[]", None])
@@ -141,11 +224,12 @@ def test_an_eight_bit_graph_and_its_report_go_together(bundle, tmp_path):
         load_bundle(changed(bundle, int8={"agreement": 1.0}))
 
 
-def test_a_bundle_of_an_earlier_version_has_measured_nothing(bundle):
+def test_what_was_not_measured_may_be_left_out(bundle):
     path = bundle.path / "overland.json"
     settings = json.loads(path.read_text())
-    del settings["bytes_per_pixel"], settings["int8"]
-    path.write_text(json.dumps(settings | {"of_a_later_version": 1}))
+    del settings["bytes_per_pixel"], settings["int8"], settings["window"]
+    settings["of_a_later_version"] = 1
+    path.write_text(json.dumps(settings | {"seal": manifest_seal(settings)}))
     assert load_bundle(bundle.path) == bundle
     assert (bundle.bytes_per_pixel, bundle.int8) == (None, None)
 
@@ -187,17 +271,17 @@ def test_a_softmax_gives_a_score_for_each_class_without_overflow(tmp_path):
 
 
 def test_the_tuned_threshold_decides_unless_another_is_given(bundle):
-    scores = np.array([[[0.3, 0.37, 0.45, 0.9]]], np.float32)
-    assert mask_from_probabilities(bundle, scores).tolist() == [[0, 1, 1, 1]]
-    assert mask_from_probabilities(bundle, scores, 0.5).tolist() == [[0, 0, 0, 1]]
+    probabilities = np.array([[[0.3, 0.37, 0.45, 0.9]]], np.float32)
+    assert mask_from_probabilities(bundle, probabilities).tolist() == [[0, 1, 1, 1]]
+    assert mask_from_probabilities(bundle, probabilities, 0.5).tolist() == [[0, 0, 0, 1]]
 
 
 def test_the_largest_score_decides_between_classes(tmp_path):
     bundle = ranking_bundle(tmp_path / "m", legend=legend_from_names(["a", "b", "c"]))
-    scores = np.array([[[0.2]], [[0.5]], [[0.3]]], np.float32)
-    assert mask_from_probabilities(bundle, scores).tolist() == [[1]]
+    probabilities = np.array([[[0.2]], [[0.5]], [[0.3]]], np.float32)
+    assert mask_from_probabilities(bundle, probabilities).tolist() == [[1]]
     with pytest.raises(UsageError, match="between two classes; this model has 3"):
-        mask_from_probabilities(bundle, scores, 0.5)
+        mask_from_probabilities(bundle, probabilities, 0.5)
 
 
 def test_a_run_folder_stands_for_its_best_model(bundle, tmp_path):

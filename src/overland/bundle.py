@@ -240,7 +240,10 @@ def load_bundle(path: str | Path) -> ModelBundle:
         _check_file(path / name, str(checksums[name]))
     try:
         values = {item.name: manifest[item.name] for item in fields(ModelBundle) if item.name in manifest}
-        values |= {name: tuple(values[name]) for name in ("bands", "mean", "std")}
+        for name in ("bands", "mean", "std"):
+            if not isinstance(values[name], list):
+                raise DataError(f"{where}: {name} is {_shortened(values[name])}, expected a list. Export it again.")
+            values[name] = tuple(values[name])
         values |= {"legend": legend_from_dict(manifest["legend"]), "model": _read_config(path / _CONFIG), "path": path}
         bundle = ModelBundle(**values)
     except (KeyError, TypeError, AttributeError) as error:

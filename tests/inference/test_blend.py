@@ -5,36 +5,36 @@ from hypothesis import strategies as st
 
 from overland.inference.blend import Blend
 from overland.inference.plan import plan_windows
-from overland.raster import Window
+from overland.geo.grid import Window
 
 
-def blended(plan, num_scores, score_of, target=None, align=1):
-    """The lots of a target when `score_of(row, col)` gives the scores of a window's chip."""
-    target = target or Window(col_off=0, row_off=0, width=plan.cols.length, height=plan.rows.length)
-    blend = Blend(plan, num_scores, target)
-    lots = []
-    for row in plan.rows.touching(target.row_off, target.row_end):
+def blended(plan, num_outputs, give_chip, region=None, align=1):
+    """The blocks of a region when `give_chip(row, col)` gives the probabilities of a window's chip."""
+    region = region or Window(col_off=0, row_off=0, width=plan.cols.length, height=plan.rows.length)
+    blend = Blend(plan, num_outputs, region)
+    blocks = []
+    for row in plan.rows.touching(region.row_off, region.row_end):
         blend.open_row(row)
-        for col in plan.cols.touching(target.col_off, target.col_end):
-            blend.add(score_of(row, col).astype(np.float32), row, col)
-        lots.append(blend.take(row, align, target.row_off))
-    return lots
+        for col in plan.cols.touching(region.col_off, region.col_end):
+            blend.add(give_chip(row, col).astype(np.float32), row, col)
+        blocks.append(blend.take(row, align, region.row_off))
+    return blocks
 
 
-def joined(lots):
-    return np.concatenate([scores for _, scores in lots], axis=1)
+def joined(blocks):
+    return np.concatenate([probabilities for _, probabilities in blocks], axis=1)
 
 
 def chips_of(plan, truth):
-    """The chips that windows cut out of scores of the whole raster; NaN where they see none."""
+    """The chips that windows cut out of probabilities of the whole raster; NaN where they see none."""
     rows, cols = plan.rows, plan.cols
     padded = np.pad(truth, ((0, 0), (rows.chip,) * 2, (cols.chip,) * 2), constant_values=np.nan)
 
-    def score_of(row, col):
+    def give_chip(row, col):
         top, left = rows.start(row) + rows.chip, cols.start(col) + cols.chip
         return padded[:, top : top + rows.chip, left : left + cols.chip]
 
-    return score_of
+    return give_chip
 
 
 @pytest.fixture
@@ -56,17 +56,17 @@ def test_windows_that_agree_give_back_what_they_agree_on(size, chip, halo, shift
     plan = plan_windows(*size, chip_size=chip, halo=halo, divisor=8, offset=offset)
     top, left = data.draw(st.integers(0, size[0] - 1)), data.draw(st.integers(0, size[1] - 1))
     height, width = data.draw(st.integers(1, size[0] - top)), data.draw(st.integers(1, size[1] - left))
-    truth, target = (
+    truth, region = (
         np.random.default_rng(0).random((2, *size)),
         Window(col_off=left, row_off=top, width=width, height=height),
     )
-    lots = blended(plan, 2, chips_of(plan, truth), target)
-    np.testing.assert_allclose(joined(lots), truth[:, *target.slices], atol=1e-6)
+    blocks = blended(plan, 2, chips_of(plan, truth), region)
+    np.testing.assert_allclose(joined(blocks), truth[:, *region.slices], atol=1e-6)
 
 
 def test_windows_that_differ_meet_halfway_at_their_border(plan):
-    lots = blended(plan, 1, lambda row, col: np.full((1, plan.rows.chip, plan.cols.chip), col))
-    line = lots[0][1][0, 0]
+    blocks = blended(plan, 1, lambda row, col: np.full((1, plan.rows.chip, plan.cols.chip), col))
+    line = blocks[0][1][0, 0]
     border = plan.cols.stride
     assert line[border - plan.cols.ramp - 1] == 0
     assert line[border + plan.cols.ramp] == 1
@@ -74,20 +74,20 @@ def test_windows_that_differ_meet_halfway_at_their_border(plan):
     assert (np.diff(line) >= -1e-6).all()
 
 
-def test_lots_follow_each_other_and_end_at_whole_blocks(plan):
-    target = Window(col_off=0, row_off=10, width=130, height=140)
-    lots = blended(plan, 1, lambda row, col: np.ones((1, plan.rows.chip, plan.cols.chip)), target, align=64)
+def test_blocks_of_rows_follow_each_other_and_end_at_whole_blocks(plan):
+    region = Window(col_off=0, row_off=10, width=130, height=140)
+    blocks = blended(plan, 1, lambda row, col: np.ones((1, plan.rows.chip, plan.cols.chip)), region, align=64)
     expected = 10
-    for first, scores in lots:
+    for first, probabilities in blocks:
         assert first == expected
-        expected = first + scores.shape[1]
+        expected = first + probabilities.shape[1]
         assert (expected - 10) % 64 == 0 or expected == 150
     assert expected == 150
-    assert any(scores.shape[1] == 0 for _, scores in lots)
+    assert any(probabilities.shape[1] == 0 for _, probabilities in blocks)
 
 
 def test_a_window_that_is_left_out_leaves_zeros(plan):
     blend = Blend(plan, 1, Window(col_off=0, row_off=0, width=130, height=150))
     blend.open_row(0)
-    _, scores = blend.take(0)
-    assert not scores.any()
+    _, probabilities = blend.take(0)
+    assert not probabilities.any()

@@ -7,7 +7,7 @@ from overland.inference.machine import (
     available_memory_mb,
     cpu_count,
     cpu_features,
-    cpu_streams,
+    cpu_workers,
     has_cuda,
     keep_freed_memory,
     peak_memory_mb,
@@ -35,8 +35,8 @@ def test_no_more_processors_than_the_process_is_bound_to(monkeypatch):
     assert cpu_count() == 3
 
 
-def test_streams_are_threads_up_to_four():
-    assert [cpu_streams(threads) for threads in (1, 2, 4, 16)] == [1, 2, 4, 4]
+def test_workers_are_threads_up_to_four():
+    assert [cpu_workers(threads) for threads in (1, 2, 4, 16)] == [1, 2, 4, 4]
 
 
 def test_the_tighter_of_system_and_container_is_available(monkeypatch, tmp_path):

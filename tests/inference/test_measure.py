@@ -8,6 +8,7 @@ from overland.bundle import load_bundle
 from overland.errors import DataError
 from overland.inference import measure
 from overland.inference.measure import measured_bundle
+from overland.inference.memory import LARGEST_WINDOW
 from scenes import write_image
 
 
@@ -24,7 +25,7 @@ def noise(path, bands=1):
 def test_halo_and_memory_are_found_and_the_rest_is_kept(bundle, tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "measure_memory_per_pixel", lambda bundle: 12.5)
     found = measured_bundle(bundle, [noise(tmp_path / "a.tif")])
-    assert found == dataclasses.replace(bundle, halo=8, bytes_per_pixel=12.5)
+    assert found == dataclasses.replace(bundle, halo=8, bytes_per_pixel=12.5, window=LARGEST_WINDOW)
     assert load_bundle(bundle.path) == bundle
 
 

@@ -5,19 +5,18 @@ import pytest
 
 from models_made import mean_bundle, threshold_bundle
 from overland.inference import model_classifier, open_engine
-from overland.inference.measure import context_count, context_side, measure_halo
+from overland.inference.measure import ContextProfile, halo_of_profile, measure_halo
 
 
-def noisy_chips(bundle, count=4, side=None, low=0):
+def noisy_chips(bundle, side, count=2):
     rng = np.random.default_rng(0)
-    side = side or context_side(bundle)
     shape = (bundle.in_channels, side, side)
-    return [(rng.integers(low, 256, shape, dtype=np.uint8), np.ones((side, side), bool)) for _ in range(count)]
+    return [(rng.integers(0, 256, shape, dtype=np.uint8), np.ones((side, side), bool)) for _ in range(count)]
 
 
-def halo_of(bundle, chips=None):
-    scorer = model_classifier(bundle, open_engine(bundle, "onnx", precision="fp32"))
-    return measure_halo(bundle, scorer, chips or noisy_chips(bundle))
+def halo_of(bundle, read_chips=None):
+    classifier = model_classifier(bundle, open_engine(bundle, "onnx", precision="fp32"))
+    return measure_halo(bundle, classifier, read_chips or (lambda side, count: noisy_chips(bundle, side)))
 
 
 def test_a_network_that_sees_single_pixels_has_no_halo(tmp_path):
@@ -53,43 +52,70 @@ def test_halos_keep_the_strides_of_a_network_in_phase(tmp_path):
 class GlobalMean:
     """Looks at all of a chip."""
 
-    num_scores, streams = 1, 1
+    num_outputs, workers = 1, 1
 
-    def score(self, pixels, valid):
-        scores = pixels / np.float32(255) + pixels[:, : len(valid) // 2].mean() / 255 - pixels.mean() / 255
-        return scores.astype(np.float32)
+    def classify(self, pixels, valid):
+        probabilities = pixels / np.float32(255) + pixels[:, : len(valid) // 2].mean() / 255 - pixels.mean() / 255
+        return probabilities.astype(np.float32)
 
 
-def test_a_network_that_never_settles_gets_the_cap_and_a_warning(tmp_path, caplog):
+def test_a_network_that_never_settles_gets_a_narrow_halo_and_a_warning(tmp_path, caplog):
     bundle = threshold_bundle(tmp_path / "m", chip_size=64)
-    side = context_side(bundle)
-    ramp = np.broadcast_to(np.linspace(0, 255, side)[:, None] ** 2 / 255, (1, side, side)).astype(np.uint8)
+
+    def read_chips(side, count):
+        ramp = np.broadcast_to(np.linspace(0, 255, side)[:, None] ** 2 / 255, (1, side, side)).astype(np.uint8)
+        return [(ramp, np.ones((side, side), bool))]
+
     with caplog.at_level(logging.WARNING, "overland"):
-        assert measure_halo(bundle, GlobalMean(), [(ramp, np.ones((side, side), bool))]) == 24
-    assert "looks further than can be measured" in caplog.text
+        assert measure_halo(bundle, GlobalMean(), read_chips) <= 384
+    assert "the network sees the whole window" in caplog.text
+
+
+def test_the_halo_is_measured_on_windows_larger_than_the_chips_of_training(tmp_path):
+    # A mean over 257 pixels: with chips of 64 pixels no halo over 24 could be seen.
+    bundle = mean_bundle(tmp_path / "m", side=257, limit=127.5, gain=1.0, chip_size=64, size_divisor=1)
+
+    class WideMean:
+        num_outputs, workers = 1, 1
+
+        def classify(self, pixels, valid):
+            from scipy.ndimage import uniform_filter
+
+            means = uniform_filter(pixels[0].astype(np.float32), 257, mode="constant")
+            return (means[None] / np.float32(255)).astype(np.float32)
+
+    found = measure_halo(bundle, WideMean(), lambda side, count: noisy_chips(bundle, side, 1))
+    assert found >= 104
+
+
+def test_of_halos_that_are_no_cure_the_narrowest_that_is_as_good_is_taken():
+    profile = ContextProfile(512)
+    profile._sums[0] = 1000
+    profile._sums[1] = 10
+    profile._sums[1, :40] = 100
+    assert halo_of_profile(profile, 8) == (40, False)
 
 
 def test_pixels_without_data_are_not_counted(tmp_path):
     bundle = mean_bundle(tmp_path / "m", side=17, limit=127.5, gain=1.0, chip_size=64, size_divisor=1)
-    chips = noisy_chips(bundle, count=1)
-    for _, valid in chips:
-        # All that lies within 8 pixels of the smaller chip's border, where the scores differ.
-        valid[:40] = valid[88:] = valid[:, :40] = valid[:, 88:] = False
-    filled = [(np.where(valid, pixels, 127).astype(np.uint8), valid) for pixels, valid in chips]
-    assert halo_of(bundle, filled) == 0
+
+    def read_chips(side, count):
+        ((pixels, valid),) = noisy_chips(bundle, side, 1)
+        # All that lies within 8 pixels of the smaller window's border, where the probabilities differ.
+        margin = (side - 512) // 2
+        valid[: margin + 8] = valid[side - margin - 8 :] = False
+        valid[:, : margin + 8] = valid[:, side - margin - 8 :] = False
+        return [(np.where(valid, pixels, 127).astype(np.uint8), valid)]
+
+    assert halo_of(bundle, read_chips) == 0
 
 
 def test_without_data_the_halo_stays_as_it_was(tmp_path, caplog):
     bundle = mean_bundle(tmp_path / "m", side=17, halo=5)
     with caplog.at_level(logging.WARNING, "overland"):
-        assert halo_of(bundle, [(pixels, np.zeros_like(valid)) for pixels, valid in noisy_chips(bundle, 1)]) == 5
+        found = halo_of(
+            bundle,
+            lambda side, count: [(pixels, np.zeros_like(valid)) for pixels, valid in noisy_chips(bundle, side, 1)],
+        )
+    assert found == 5
     assert "no window held data" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("chip_size", "divisor", "side", "count"),
-    [(64, 8, 128, 24), (256, 32, 512, 24), (100, 32, 256, 24), (4096, 32, 1024, 7)],
-)
-def test_chips_are_twice_those_in_training_and_a_few_megapixels(tmp_path, chip_size, divisor, side, count):
-    bundle = threshold_bundle(tmp_path / "m", chip_size=chip_size, size_divisor=divisor)
-    assert (context_side(bundle), context_count(bundle)) == (side, count)

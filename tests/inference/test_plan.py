@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overland.errors import UsageError
-from overland.inference.plan import DEFAULT_CHIP_SIZE, plan_axis, plan_windows, round_up
-from overland.raster import Window
+from overland.inference.plan import plan_axis, plan_windows, round_up
+from overland.geo.grid import Window
 
 lengths = st.integers(1, 700)
 halos = st.integers(0, 20)
@@ -103,12 +103,12 @@ def test_windows_shrink_to_what_the_raster_needs():
     plan = plan_windows(2100, 2100, chip_size=1100, halo=32, divisor=4)
     assert plan.windows == 9
     assert plan.rows.chip == 764  # 2100 / 3 + 64, not 1100
-    assert plan.redundancy == pytest.approx(9 * 764**2 / 2100**2)
+    assert plan.overlap_overhead == pytest.approx(9 * 764**2 / 2100**2)
 
 
 def test_a_large_raster_costs_little_more_than_its_pixels_by_default():
-    plan = plan_windows(10_000, 10_000, chip_size=DEFAULT_CHIP_SIZE, halo=32, divisor=32)
-    assert plan.redundancy <= 1.15
+    plan = plan_windows(10_000, 10_000, chip_size=1536, halo=32, divisor=32)
+    assert plan.overlap_overhead <= 1.15
     assert plan.windows == 49
 
 
@@ -124,25 +124,6 @@ def test_windows_follow_each_other_at_multiples_of_the_divisor():
     assert plan.rows.halo == 32
     assert plan.rows.stride % 32 == 0
     assert plan_windows(2000, 2000, chip_size=300, halo=0, divisor=32).rows.halo == 0
-
-
-@pytest.mark.parametrize(
-    ("side", "streams", "counts"),
-    [(1500, 1, (1, 1)), (1500, 2, (1, 2)), (1500, 4, (2, 2)), (5000, 2, (3, 4)), (10_000, 2, (5, 5)), (20, 8, (1, 1))],
-)
-def test_streams_are_kept_busy_to_the_end_where_that_is_worth_it(side, streams, counts):
-    plan = plan_windows(side, side, chip_size=2176, halo=64, divisor=32, streams=streams)
-    assert (plan.rows.count, plan.cols.count) == counts
-
-
-@settings(max_examples=100, deadline=None)
-@given(size=st.tuples(lengths, lengths), chip=st.integers(80, 200), halo=halos, streams=st.integers(1, 9))
-def test_a_plan_for_streams_covers_the_raster_with_no_larger_windows(size, chip, halo, streams):
-    fewest = plan_windows(*size, chip_size=chip, halo=halo, divisor=8)
-    plan = plan_windows(*size, chip_size=chip, halo=halo, divisor=8, streams=streams)
-    for axis, other in ((plan.rows, fewest.rows), (plan.cols, fewest.cols)):
-        assert axis.chip <= other.chip
-        assert (axis.count - 1) * axis.stride < axis.length <= axis.count * axis.stride
 
 
 def test_the_windows_of_a_part_are_counted():
@@ -183,3 +164,15 @@ def test_the_ramp_lies_in_the_inner_half_of_the_halo():
     assert (weights[: border - axis.ramp] == 1).all()
     assert weights[border - 1] > 0.5 > weights[border]
     assert axis.span(0)[1] == border + axis.ramp
+    # Half of the halo, no less: a ramp of a third would leave rows of the halo that could have been used.
+    assert axis.ramp == 5
+    assert [index for index, weight in enumerate(weights) if 0 < weight < 1] == list(range(border - 5, border + 5))
+
+
+def test_the_weights_of_the_ramp_are_a_squared_sine():
+    axis = plan_axis(400, 2, 32, 1)
+    first, _ = axis.span(1)
+    weights = axis.weights(1)[: 2 * axis.ramp]
+    places = (np.arange(32) + 0.5) / 32
+    assert (first, axis.ramp) == (axis.stride - 16, 16)
+    np.testing.assert_allclose(weights, np.sin(np.pi / 2 * places) ** 2, atol=1e-6)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models_made import mean_bundle, ranking_bundle, threshold_bundle
-from overland.bundle import mask_from_probabilities
 from overland.inference import model_classifier, open_engine, plan_windows, predict_array, predict_scene, tta_classifier
+from overland.inference.probabilities import mask_from_probabilities
 from overland.raster import Grid, Window, create_raster, open_scene
 
 RNG = np.random.default_rng(3)

@@ -17,7 +17,7 @@ HEIGHT, WIDTH = 150, 110
 LAYOUTS = {
     "tiled": {"tiled": True, "blockxsize": 64, "blockysize": 48},
     "stripped": {"blockysize": 7},
-    "one strip": {"blockysize": HEIGHT},
+    "one buffer": {"blockysize": HEIGHT},
     "planar": {"tiled": True, "blockxsize": 32, "blockysize": 32, "interleave": "band"},
     "pixel": {"blockysize": 16, "interleave": "pixel"},
 }
@@ -36,7 +36,7 @@ def scorer_for(tmp_path_factory):
     def made(bands, dtype):
         path = tmp_path_factory.mktemp("model")
         bundle = threshold_bundle(path / "m", bands=bands, limit=60.0, dtype=dtype, std=(30.0,) * bands)
-        return model_classifier(bundle, open_engine(bundle, "onnx", streams=2))
+        return model_classifier(bundle, open_engine(bundle, "onnx", workers=2))
 
     return made
 
@@ -49,22 +49,22 @@ def test_a_raster_streams_to_what_one_window_over_its_array_gives(tmp_path, scor
     hole = np.zeros((HEIGHT, WIDTH), bool)
     hole[30:90, 40:80] = hole[:3] = True
     write_with_hole(tmp_path / "s.tif", pixels, hole, nodata, LAYOUTS[layout])
-    scorer = scorer_for(bands, dtype)
-    scores, valid = streamed(scorer, tmp_path / "s.tif")
+    classifier = scorer_for(bands, dtype)
+    probabilities, valid = streamed(classifier, tmp_path / "s.tif")
     np.testing.assert_array_equal(valid, np.ones_like(hole) if nodata == "none" else ~hole)
     in_one = plan_windows(HEIGHT, WIDTH, chip_size=512, halo=4, divisor=8)
     assert in_one.windows == 1
-    expected = predict_array(scorer, pixels, valid, in_one)
-    np.testing.assert_allclose(scores[:, valid], expected[:, valid], atol=1e-6)
+    expected = predict_array(classifier, pixels, valid, in_one)
+    np.testing.assert_allclose(probabilities[:, valid], expected[:, valid], atol=1e-6)
 
 
-def streamed(scorer, path):
+def streamed(classifier, path):
     plan = plan_windows(HEIGHT, WIDTH, chip_size=48, halo=4, divisor=8)
     lots = []
     with open_scene(path) as scene:
-        predict_scene(scorer, scene, scene.data_bands, plan, lambda _, *lot: lots.append(lot))
-    scores, valid = zip(*lots, strict=True)
-    return np.concatenate(scores, axis=1), np.concatenate(valid)
+        predict_scene(classifier, scene, scene.data_bands, plan, lambda _, *lot: lots.append(lot))
+    probabilities, valid = zip(*lots, strict=True)
+    return np.concatenate(probabilities, axis=1), np.concatenate(valid)
 
 
 def write_with_hole(path, pixels, hole, nodata, layout):

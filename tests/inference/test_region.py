@@ -76,4 +76,4 @@ def test_an_area_is_the_cut_of_the_whole_run_byte_by_byte(tmp_path):
         np.testing.assert_array_equal(cut.read(1), expected)
     with rasterio.open(tmp_path / "ws.tif") as whole, rasterio.open(tmp_path / "os.tif") as cut:
         assert np.where(inside, whole.read(1)[part.window.slices], np.nan).tobytes() == cut.read(1).tobytes()
-    assert values["megapixels"] == pytest.approx(0.1155)
+    assert values.megapixels == pytest.approx(0.1155)

@@ -36,12 +36,12 @@ def test_pixels_are_means_rounded_to_the_type_of_the_file(scene):
 
 def test_a_window_read_in_pieces_is_that_read_at_once(scene, monkeypatch):
     monkeypatch.setattr("overland.inference.resample._ROWS", 7)
-    pieces = halved(scene).read(Window(col_off=3, row_off=2, width=40, height=30), (1, 2, 3))[0]
+    blocks = halved(scene).read(Window(col_off=3, row_off=2, width=40, height=30), (1, 2, 3))[0]
     seen = halved(scene).resampling.needed(Window(col_off=3, row_off=2, width=40, height=30))
     whole, _ = resample(
         halved(scene).resampling, Window(col_off=3, row_off=2, width=40, height=30), *scene.read(seen, (1, 2, 3)), seen
     )
-    np.testing.assert_array_equal(pieces, np.rint(whole))
+    np.testing.assert_array_equal(blocks, np.rint(whole))
 
 
 def test_what_holds_data_is_told_as_it_is_read_and_kept_until_it_is_taken(scene):

@@ -1,8 +1,17 @@
 import threading
+import time
 
 import pytest
 
-from overland.inference.threads import map_in_threads, prefetch, worker_threads, write_in_background
+from overland.inference.threads import (
+    StalledError,
+    Watchdog,
+    map_in_threads,
+    prefetch,
+    thread_report,
+    worker_threads,
+    write_in_background,
+)
 
 
 def no_threads_left():
@@ -42,7 +51,7 @@ def test_an_error_of_the_reader_arrives_where_its_item_is_asked_for():
 
 def test_an_error_of_the_reader_can_be_seen_ahead():
     with prefetch(failing_items(2), depth=3) as ahead:
-        ahead._ahead[-1].exception(5)  # waits until all is made
+        ahead._waiting[-1].exception(5)  # waits until all is made
         with pytest.raises(ValueError, match="damaged"):
             ahead.check()
 
@@ -158,3 +167,55 @@ def test_an_error_of_a_worker_is_raised_and_what_has_not_begun_is_dropped():
         list(map_in_threads(fail_at_two, range(100), threads, busy=1))
     assert len(begun) <= 4
     assert no_threads_left()
+
+
+def test_a_call_that_hangs_ends_the_run_and_is_told_with_its_place():
+    may_go = threading.Event()
+
+    def hang_here(item):
+        may_go.wait(30)
+
+    started = time.monotonic()
+    with (
+        pytest.raises(StalledError, match=r"Nothing was finished for .*compute-0 in .*hang_here") as raised,
+        worker_threads(2, watchdog=Watchdog(0.5)) as threads,
+    ):
+        list(map_in_threads(hang_here, range(4), threads, busy=2))
+    assert time.monotonic() - started < 10
+    assert raised.value.exit_code == 1
+    assert "same command continues" in str(raised.value)
+    may_go.set()
+
+
+def test_a_run_in_which_something_is_finished_now_and_then_goes_on():
+    watchdog = Watchdog(1.0)
+    with worker_threads(1, watchdog=watchdog) as threads:
+        results = list(map_in_threads(lambda n: time.sleep(0.3), range(6), threads, busy=1))
+    assert len(results) == 6
+
+
+def test_the_limit_can_be_set_from_outside(monkeypatch):
+    monkeypatch.setenv("OVERLAND_STALLED_AFTER", "7")
+    assert Watchdog().limit_s == 7
+
+
+def test_an_error_of_a_call_that_is_a_timeout_is_raised_as_it_is():
+    def fail(item):
+        raise TimeoutError("the server")
+
+    with pytest.raises(TimeoutError, match="the server"), worker_threads(1) as threads:
+        list(map_in_threads(fail, range(2), threads, busy=1))
+
+
+def test_the_report_names_each_thread_and_where_it_is():
+    assert "MainThread in test_threads.py" in thread_report()
+
+
+def test_ctrl_c_does_not_wait_for_a_window_under_way():
+    may_go = threading.Event()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), worker_threads(1) as threads:
+        threads.submit(may_go.wait, 30)
+        raise KeyboardInterrupt
+    assert time.monotonic() - started < 5
+    may_go.set()

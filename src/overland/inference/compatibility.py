@@ -139,7 +139,7 @@ def plan_image(bundle: ModelBundle, height: int, width: int) -> Plan:
     """The windows of an image in memory; a network that resizes whole images to a fixed size gets it in one."""
     if bundle.fixed_size:
         return plan_windows(height, width, chip_size=max(height, width), halo=0, divisor=1)
-    return plan_windows(height, width, chip_size=DEFAULT_CHIP_SIZE, halo=bundle.halo, divisor=bundle.size_divisor)
+    return plan_windows(height, width, chip_size=default_window(bundle), halo=bundle.halo, divisor=bundle.size_divisor)
 
 
 def choose_resampling(bundle: ModelBundle, scene: Scene, mode: str = "auto") -> Resampling | None:

@@ -45,11 +45,11 @@ _CHILD = (
 _CLEAR_PEAK = Path("/proc/self/clear_refs")
 
 # A U-Net of 7.8 M parameters computes as many pixels a second in windows of 512 as of 2,560; larger ones save little
-# halo (at 64 pixels 5 % are left to save here), and a run that is stopped loses the windows under way.
-LARGEST_WINDOW = 2560
-# The network's memory for one window. That U-Net takes 806 bytes a pixel: windows of 1,168 pixels, of which four cover
-# 2,048 x 2,048 at a halo of 64 with 1.27 model pixels for each, and a process of less than 1.5 GB.
-_WINDOW_BYTES = 1.1e9
+# halo (at 64 pixels 3 % are left to save at 2,560), and a run that is stopped loses the windows under way.
+LARGEST_WINDOW = 2048
+# The network's memory for one window on ONNX Runtime; OpenVINO takes an eighth less. That U-Net takes 806 bytes a pixel:
+# windows of 1,264 pixels at most. At a halo of 64 four of 1,152 cover 2,048 x 2,048, in a process of less than 1.5 GB.
+_WINDOW_BYTES = 1.3e9
 # A window keeps four ninths of its pixels at least, however wide the halo is.
 _SMALLEST_IN_HALOS = 6
 # Of a network whose bundle does not tell: that U-Net takes 800 bytes, in small windows on ONNX Runtime up to 1,400.
@@ -115,7 +115,7 @@ def peak_of_run_mb(model: str, side: int) -> float | None:
 
 
 def window_for(bytes_per_pixel: float | None, *, halo: int, divisor: int) -> int:
-    """Choose the largest window of a model: as large as 1.1 GB of a network's memory allow, at least six halos.
+    """Choose the largest window of a model: as large as 1.3 GB of a network's memory allow, at least six halos.
 
     Args:
         bytes_per_pixel: The network's memory for each pixel of a window; None where it was not measured.

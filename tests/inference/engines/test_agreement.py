@@ -67,7 +67,7 @@ def test_five_classes_stay_five(engine):
 
 def test_threads_do_not_get_in_each_others_way(engine, expected):
     seeds = [0, 1, 2, 3] * 5
-    with ThreadPoolExecutor(max(2, engine.streams)) as threads:
+    with ThreadPoolExecutor(max(2, engine.workers)) as threads:
         for seed, logits in zip(seeds, threads.map(lambda seed: engine.run(made_chips(seed)), seeds), strict=True):
             np.testing.assert_allclose(logits, expected[seed], atol=1e-4)
 
@@ -76,7 +76,7 @@ def test_an_engine_says_what_it_is(engine):
     assert engine.name in NAMES
     assert engine.precision == "fp32"
     assert engine.device in ("cpu", "cuda", "mps")
-    assert engine.streams >= 1
+    assert engine.workers >= 1
 
 
 @pytest.fixture(scope="module")

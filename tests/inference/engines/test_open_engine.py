@@ -44,7 +44,7 @@ def test_a_damaged_graph_is_told_once(tmp_path):
 
 
 class MadeEngine:
-    streams = 2
+    workers = 2
     precision = "fp16"
 
     def __init__(self, name, device):
@@ -74,7 +74,7 @@ def test_an_unknown_engine_is_refused_with_those_there_are(tmp_path):
         ({"precision": "fp16"}, "does not compute in fp16 on the device cpu. fp16 is for GPUs"),
         ({"precision": "int8"}, "overland export .* OUT --precision int8 --calibrate SCENE"),
         ({"threads": 0}, "0 threads cannot run"),
-        ({"streams": -1}, "-1 streams cannot run"),
+        ({"workers": -1}, "-1 workers cannot run"),
     ],
 )
 @pytest.mark.parametrize("name", ["auto", "onnx"])

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from overland.inference.scene_run import confidence_from_probabilities
+from overland.inference.probabilities import confidence_from_probabilities
 
 
 def test_confidence_is_the_largest_probability_and_the_share_of_entropy():
-    scores = np.array([[1, 0.25, 0.5], [0, 0.25, 0.5], [0, 0.25, 0], [0, 0.25, 0]], np.float32)[:, None]
-    largest, entropy = confidence_from_probabilities(scores)
+    probabilities = np.array([[1, 0.25, 0.5], [0, 0.25, 0.5], [0, 0.25, 0], [0, 0.25, 0]], np.float32)[:, None]
+    largest, entropy = confidence_from_probabilities(probabilities)
     np.testing.assert_allclose(largest[0], [1, 0.25, 0.5])
     np.testing.assert_allclose(entropy[0], [0, 1, 0.5], atol=1e-6)
 

@@ -28,13 +28,13 @@ def test_a_strip_holds_the_rows_that_its_windows_see_and_each_is_read_once(step,
     plan, calls = plan_of(halo), []
     indices = range(indices.start, min(indices.stop, plan.rows.count))
     first, end = plan.rows.seen(indices[0])[0], plan.rows.seen(indices[-1])[1]
-    pieces = iter_read_blocks(recording(calls), first, end, step)
-    for index, strip in zip(indices, iter_row_buffers(pieces, plan.rows, indices), strict=True):
+    blocks = iter_read_blocks(recording(calls), first, end, step)
+    for index, buffer in zip(indices, iter_row_buffers(blocks, plan.rows, indices), strict=True):
         top, bottom = plan.rows.seen(index)
-        assert (strip.row_off, strip.row_end) == (top, bottom)
-        np.testing.assert_array_equal(strip.pixels, IMAGE[:, top:bottom])
-        np.testing.assert_array_equal(strip.valid, VALID[top:bottom])
-        np.testing.assert_array_equal(strip.wanted, VALID[top:bottom, 3:])
+        assert (buffer.row_off, buffer.row_end) == (top, bottom)
+        np.testing.assert_array_equal(buffer.pixels, IMAGE[:, top:bottom])
+        np.testing.assert_array_equal(buffer.valid, VALID[top:bottom])
+        np.testing.assert_array_equal(buffer.wanted, VALID[top:bottom, 3:])
     assert sum(end - first for first, end in calls) == end - first
 
 
@@ -44,10 +44,10 @@ def test_a_chip_is_what_cutting_the_reflected_image_gives(offset):
     plan = plan_of(halo, chip_size=40, offset=offset)
     margin = 40
     reflected = np.pad(IMAGE, ((0, 0), (margin, margin), (margin, margin)), mode="reflect")
-    strips = iter_row_buffers([RowBuffer(0, 0, IMAGE, VALID, VALID)], plan.rows, range(plan.rows.count))
-    for row, strip in enumerate(strips):
+    buffers = iter_row_buffers([RowBuffer(0, 0, IMAGE, VALID, VALID)], plan.rows, range(plan.rows.count))
+    for row, buffer in enumerate(buffers):
         for col in range(plan.cols.count):
-            pixels, valid = cut_chip(strip, plan, row, col)
+            pixels, valid = cut_chip(buffer, plan, row, col)
             assert pixels.shape == (2, plan.rows.chip, plan.cols.chip)
             assert valid.shape == pixels.shape[1:]
             # Within the halo, that is; what lies beyond it is filled for the chip's shape alone.
@@ -61,10 +61,10 @@ def test_a_chip_is_what_cutting_the_reflected_image_gives(offset):
 def test_a_chip_of_a_strip_that_begins_further_right_is_the_same():
     plan = plan_of()
     first, end = plan.cols.seen(2)
-    pieces = [recording([], first, end)(0, 90)]
-    (strip,) = iter_row_buffers(pieces, plan.rows, range(1, 2))
+    blocks = [recording([], first, end)(0, 90)]
+    (buffer,) = iter_row_buffers(blocks, plan.rows, range(1, 2))
     (whole,) = iter_row_buffers([recording([])(0, 90)], plan.rows, range(1, 2))
-    for ours, theirs in zip(cut_chip(strip, plan, 1, 2), cut_chip(whole, plan, 1, 2), strict=True):
+    for ours, theirs in zip(cut_chip(buffer, plan, 1, 2), cut_chip(whole, plan, 1, 2), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -72,7 +72,7 @@ def test_a_chip_of_a_strip_that_begins_further_right_is_the_same():
 def test_the_smallest_images_are_filled_up(shape):
     plan = plan_windows(*shape, chip_size=64, halo=8, divisor=32)
     image, valid = np.full((1, *shape), 7, np.uint8), np.ones(shape, bool)
-    (strip,) = iter_row_buffers([RowBuffer(0, 0, image, valid, valid)], plan.rows, range(1))
-    pixels, _ = cut_chip(strip, plan, 0, 0)
+    (buffer,) = iter_row_buffers([RowBuffer(0, 0, image, valid, valid)], plan.rows, range(1))
+    pixels, _ = cut_chip(buffer, plan, 0, 0)
     assert pixels.shape == (1, plan.rows.chip, plan.cols.chip)
     assert (pixels == 7).all()

@@ -1,13 +1,15 @@
 import pytest
 
 from overland.errors import UsageError
-from overland.inference.scene_task import plan_outputs
+from overland.inference.options import PredictOptions
+from overland.inference.scene_plan import plan_outputs
 
 
 def test_one_input_has_the_outputs_that_are_named(tmp_path):
-    (target,) = plan_outputs(["s.tif"], {"mask": tmp_path / "o.png", "scores": tmp_path / "p.tif", "confidence": None})
-    assert target.mask == tmp_path / "o.png"
-    assert dict(target.outputs) == {"mask": tmp_path / "o.png", "scores": tmp_path / "p.tif"}
+    options = PredictOptions(probabilities=tmp_path / "p.tif")
+    (outputs,) = plan_outputs(["s.tif"], tmp_path / "o.png", options)
+    assert outputs.mask == tmp_path / "o.png"
+    assert dict(outputs.files) == {"mask": tmp_path / "o.png", "probabilities": tmp_path / "p.tif"}
 
 
 @pytest.mark.parametrize(
@@ -16,8 +18,8 @@ def test_one_input_has_the_outputs_that_are_named(tmp_path):
 )
 def test_an_output_folder_gets_a_file_named_after_each_input(tmp_path, source, name):
     (tmp_path / "out").mkdir()
-    (target,) = plan_outputs([source], {"mask": tmp_path / "out"})
-    assert target.mask == tmp_path / "out" / name
+    (outputs,) = plan_outputs([source], tmp_path / "out")
+    assert outputs.mask == tmp_path / "out" / name
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,7 @@ def test_an_output_folder_gets_a_file_named_after_each_input(tmp_path, source, n
         ([], {"mask": "o.tif"}, "nothing to predict"),
         (["a.tif", "b.tif"], {"mask": "o.tif"}, "need a folder"),
         (["a.tif", "x/a.tif"], {"mask": "out"}, "would be written twice"),
-        (["a.tif"], {"mask": "o.tif", "scores": "o.tif"}, "would be written twice"),
+        (["a.tif"], {"mask": "o.tif", "probabilities": "o.tif"}, "would be written twice"),
         (["a.tif"], {"mask": "a.tif"}, "is an input"),
         (["a.tif"], {"mask": "o.jpg"}, "suffix"),
         (["a.tif"], {"mask": "o.tif", "confidence": "c.png"}, "suffix"),
@@ -35,11 +37,11 @@ def test_an_output_folder_gets_a_file_named_after_each_input(tmp_path, source, n
 def test_outputs_that_make_no_sense_are_refused(tmp_path, monkeypatch, inputs, outputs, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=message):
-        plan_outputs(inputs, outputs, overwrite=True)
+        plan_outputs(inputs, outputs.pop("mask"), PredictOptions(**outputs, overwrite=True))
 
 
 def test_an_output_that_exists_is_refused_unless_told(tmp_path):
     (tmp_path / "o.tif").write_text("mine")
     with pytest.raises(UsageError, match="--overwrite"):
-        plan_outputs(["s.tif"], {"mask": tmp_path / "o.tif"})
-    assert plan_outputs(["s.tif"], {"mask": tmp_path / "o.tif"}, overwrite=True)
+        plan_outputs(["s.tif"], tmp_path / "o.tif")
+    assert plan_outputs(["s.tif"], tmp_path / "o.tif", PredictOptions(overwrite=True))
