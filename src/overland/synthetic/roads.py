@@ -14,8 +14,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import networkx as nx
 import numpy as np
@@ -295,7 +294,7 @@ def _neighbour_graph(rng: np.random.Generator, points: NDArray[np.float64], rive
         if rng.random() < 0.85 and max(thinned.degree(a), thinned.degree(b)) < _MOST_ROADS:
             thinned.add_edge(a, b)
     graph: RoadGraph = nx.Graph()
-    graph.add_edges_from(sorted(tuple(sorted(edge)) for edge in thinned.edges))
+    graph.add_edges_from(sorted((min(a, b), max(a, b)) for a, b in thinned.edges))
     for a, b in graph.edges:
         graph.edges[a, b]["length"] = float(np.hypot(*(points[a] - points[b])))
     return graph
