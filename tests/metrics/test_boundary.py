@@ -5,7 +5,7 @@ import pytest
 
 from overland.errors import DataError, UsageError
 from overland.legend import legend_from_names
-from overland.metrics.boundary import BoundaryCounts, band_pixels, boundary_counts
+from overland.metrics.boundary import BoundaryCounts, boundary_counts, boundary_pixels
 
 ROADS = legend_from_names(["background", "road"])
 SQUARE = np.zeros((20, 20), np.uint8)
@@ -53,7 +53,7 @@ def test_a_class_that_is_nowhere_has_no_score():
     assert nothing.scores()["miou"] == 1
 
 
-def test_images_are_pooled_and_means_are_over_the_classes_in_the_truth():
+def test_images_are_pooled_and_means_are_over_the_classes_in_truth_or_prediction():
     pooled = BoundaryCounts(legend_from_names(["background", "road", "river"]), 1)
     pooled.add(SQUARE, SQUARE, 255)
     pooled.add(SQUARE, MOVED, 255)
@@ -63,14 +63,14 @@ def test_images_are_pooled_and_means_are_over_the_classes_in_the_truth():
     assert scores["averaging"] == "pooled"
     assert scores["classes"]["road"] == pytest.approx((36 + 18) / (36 + 54 + 36))
     assert scores["classes"]["river"] == 0
-    assert scores["miou_without_background"] == scores["classes"]["road"]
-    assert scores["miou"] == pytest.approx((scores["classes"]["background"] + scores["classes"]["road"]) / 2)
+    assert scores["miou_without_background"] == scores["classes"]["road"] / 2
+    assert scores["miou"] == pytest.approx((scores["classes"]["background"] + scores["classes"]["road"]) / 3)
     assert "iou" not in scores
 
 
 @pytest.mark.parametrize(("band", "pixels"), [("3", 3), (3, 3), ("2%", 10), ("0.01%", 1), (" 1.5 %", 8)])
 def test_a_band_is_pixels_or_a_share_of_the_diagonal(band, pixels):
-    assert band_pixels(band, 300, 400) == pixels
+    assert boundary_pixels(band, 300, 400) == pixels
 
 
 @pytest.mark.parametrize("band", ["0", "-1", "2.5", "wide", "%", "-2%", "nan%", "inf%"])

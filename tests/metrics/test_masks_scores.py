@@ -64,13 +64,13 @@ def test_an_absent_class_is_nan_and_no_part_of_a_mean():
     assert scores["miou"] == 1
 
 
-def test_a_class_that_is_only_predicted_scores_0_and_is_no_part_of_a_mean():
+def test_a_class_that_is_only_predicted_scores_0_and_counts_in_the_mean():
     confusion = np.diag([50, 10, 20, 0])
     confusion[0, 3] = 10
     scores = scores_from_confusion(confusion, LAND)
 
     assert scores["classes"]["water"]["iou"] == 0
-    assert scores["miou"] == pytest.approx((50 / 60 + 1 + 1) / 3)
+    assert scores["miou"] == pytest.approx((50 / 60 + 1 + 1 + 0) / 4)
 
 
 def test_without_any_label_nothing_exists():

@@ -30,7 +30,7 @@ def test_scores_of_patches_by_hand():
     counts.add(patches(0, 5), patches(0, 16), 255)
     scores = counts.scores()
 
-    assert (scores["averaging"], scores["patch_size"], scores["patch_share"]) == ("pooled", 4, 0.25)
+    assert (scores["averaging"], scores["patch_size"], scores["patch_fraction"]) == ("pooled", 4, 0.25)
     assert scores["from_mask"] == {
         "f1": pytest.approx(2 / 3),
         "accuracy": 3 / 5,
@@ -39,7 +39,7 @@ def test_scores_of_patches_by_hand():
         "patches": 5,
         "true_patches": 3,
     }
-    assert "from_scores" not in scores
+    assert "from_probabilities" not in scores
 
 
 def test_scores_decide_by_their_own_mean():
@@ -48,7 +48,7 @@ def test_scores_decide_by_their_own_mean():
     counts = PatchCounts(ROADS, 4)
     counts.add(truth, (scores >= 0.5).astype(np.uint8), 255, scores)
 
-    assert counts.scores()["from_scores"]["f1"] == 1
+    assert counts.scores()["from_probabilities"]["f1"] == 1
     assert counts.scores()["from_mask"]["f1"] == 0
 
 

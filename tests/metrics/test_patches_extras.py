@@ -23,7 +23,7 @@ def test_all_that_is_asked_for_is_counted():
     assert tuple(counts) == EXTRA_SCORES
     scores = {name: count.scores() for name, count in counts.items()}
     assert scores["roads"]["relaxed_break_even_3px"] == scores["boundary"]["iou"] == 1
-    assert scores["patches"]["from_mask"]["f1"] == scores["patches"]["from_scores"]["f1"] == 1
+    assert scores["patches"]["from_mask"]["f1"] == scores["patches"]["from_probabilities"]["f1"] == 1
     assert all(score["averaging"] == "pooled" for score in scores.values())
 
 

@@ -1,4 +1,4 @@
-"""Scores of masks (numpy only); `roads` scores lines in masks, `graphs` road graphs."""
+"""Scores of masks, of lines in masks (`roads`) and of road graphs (`graphs`), and areas from samples; numpy only."""
 
 from overland.metrics.curves import ThresholdCurve
 from overland.metrics.masks import (

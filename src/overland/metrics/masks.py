@@ -1,7 +1,9 @@
-"""Scores that follow from one confusion matrix.
+"""Scores of masks that follow from one confusion matrix: IoU, F1, precision, recall, accuracy, and their means.
 
 A score whose denominator is zero does not exist: it is NaN, and a mean leaves it out. So a class that occurs neither in
-the truth nor in the prediction counts as neither 0 nor 1, and means over classes are taken over those in the truth.
+the truth nor in the prediction counts as neither 0 nor 1. Means over classes are taken over those that occur in the
+truth or in the prediction, as torchmetrics, scikit-learn and mmsegmentation take them: a class that is predicted where
+it never is has an IoU of 0.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy.typing as npt
 
 from overland.errors import DataError
 from overland.legend import IGNORE_INDEX, Legend
+from overland.metrics.arrays import Confusion, Floats, Ids
 
 __all__ = [
     "CLASS_SCORES",
@@ -28,54 +31,66 @@ __all__ = [
 ]
 
 
-# The confusion matrix, from which every score of a mask follows.
+CLASS_SCORES = ("iou", "f1", "precision", "recall", "accuracy")
+"""The scores of each class."""
+UNKNOWN_NAMES = {"unknown", "void", "unlabelled", "unlabeled", "ignore", "ignored"}
+"""Names of classes of which nobody could say what they are: a model gains nothing by predicting them."""
 
-Confusion = npt.NDArray[np.int64]
+_CONFIDENCE = 0.95
+_MEANS = ("miou", "miou_without_background")
 
 
-def confusion_matrix(
-    target: npt.NDArray[Any], mask: npt.NDArray[Any], num_classes: int, ignore_index: int = IGNORE_INDEX
-) -> Confusion:
-    """Count pixels by true class (rows) and predicted class (columns).
+def confusion_matrix(truth: Ids, prediction: Ids, num_classes: int, ignore_index: int = IGNORE_INDEX) -> Confusion:
+    """Count pixels by true and by predicted class.
 
-    `target` and `mask` hold class ids and have one shape; pixels whose target is `ignore_index` are left out.
-    Returns int64 (num_classes, num_classes). Raises `DataError` when the shapes differ or an id is no class.
+    Args:
+        truth: True class ids, whole numbers of any shape.
+        prediction: Predicted class ids of the same shape.
+        num_classes: Number of classes; ids are 0 to num_classes - 1.
+        ignore_index: Pixels with this true id are left out.
+
+    Returns:
+        Numbers of pixels (num_classes, num_classes): rows truth, columns prediction.
+
+    Raises:
+        DataError: The shapes differ, or an id is no class.
     """
-    if target.shape != mask.shape:
-        raise DataError(f"Truth and prediction must have one shape; got {target.shape} and {mask.shape}.")
-    labelled = target != ignore_index
-    truth, predicted = target[labelled].astype(np.int64), mask[labelled].astype(np.int64)
-    _check_ids(truth, num_classes, "The truth")
+    if truth.shape != prediction.shape:
+        raise DataError(f"Truth and prediction must have one shape; got {truth.shape} and {prediction.shape}.")
+    labelled = truth != ignore_index
+    true, predicted = truth[labelled].astype(np.int64), prediction[labelled].astype(np.int64)
+    _check_ids(true, num_classes, "The truth")
     _check_ids(predicted, num_classes, "The prediction")
-    counts = np.bincount(truth * num_classes + predicted, minlength=num_classes**2)
+    counts = np.bincount(true * num_classes + predicted, minlength=num_classes**2)
     return counts.reshape(num_classes, num_classes)
 
 
-def _check_ids(ids: npt.NDArray[np.int64], num_classes: int, what: str) -> None:
+def _check_ids(ids: Confusion, num_classes: int, name: str) -> None:
     if ids.size and not 0 <= ids.min() <= ids.max() < num_classes:
         strange = np.unique(ids[(ids < 0) | (ids >= num_classes)])[:5].tolist()
         raise DataError(
-            f"{what} holds the values {strange}, which are no class ids: those are 0 to {num_classes - 1}. "
+            f"{name} holds the values {strange}, which are no class ids: those are 0 to {num_classes - 1}. "
             "Map file values to ids with label_mapping in the dataset YAML."
         )
 
 
-CLASS_SCORES = ("iou", "f1", "precision", "recall", "accuracy")
-# Classes of pixels of which nobody could say what they are: a model gains nothing by telling them.
-UNKNOWN_NAMES = {"unknown", "void", "unlabelled", "unlabeled", "ignore"}
-
-Values = npt.NDArray[np.float64]
-
-
 def scores_from_confusion(confusion: Confusion, legend: Legend) -> dict[str, Any]:
-    """Scores of each class and of all together, as fractions of 1.
+    """Score each class and all together.
 
-    `classes` maps each name to `iou`, `f1` (which is Dice), `precision`, `recall`, `accuracy` (of that class against
-    the rest) and `support` (true pixels). `miou` and `f1_macro` are means over the classes that occur in the truth,
-    `miou_without_background` the same without the background, `pixel_accuracy` the share of pixels that are right.
-    Where a class is called unknown, void or the like, `miou_without_unknown` is the mean without it.
-    With a binary legend the scores of class 1 stand at the top level as well. What does not exist is NaN.
-    Raises `DataError` when the matrix does not fit the legend.
+    Args:
+        confusion: Numbers of pixels (classes, classes): rows truth, columns prediction.
+        legend: The classes.
+
+    Returns:
+        `classes` with `iou`, `f1` (which is Dice), `precision`, `recall`, `accuracy` (of that class against the rest)
+        and `support` (true pixels) of each class by its name; `miou` and `f1_macro`, means over the classes that occur
+        in the truth or the prediction; `miou_without_background`, the same without the background; `pixel_accuracy`,
+        the fraction of pixels that are right. Where a class is called unknown, void or the like,
+        `miou_without_unknown` is the mean without it. With a binary legend the scores of class 1 stand at the top level
+        as well. All are fractions of 1; NaN for a score that does not exist.
+
+    Raises:
+        DataError: The matrix does not fit the legend.
     """
     if confusion.shape != (legend.num_classes, legend.num_classes):
         raise DataError(f"A legend of {legend.num_classes} classes got a confusion matrix of shape {confusion.shape}.")
@@ -85,14 +100,14 @@ def scores_from_confusion(confusion: Confusion, legend: Legend) -> dict[str, Any
         name: {key: float(columns[key][index]) for key in CLASS_SCORES} | {"support": int(support[index])}
         for index, name in enumerate(legend.names)
     }
-    present = [index for index in range(legend.num_classes) if support[index]]
+    present = np.flatnonzero(support + confusion.sum(axis=0)).tolist()
     of_interest = [index for index in present if index != legend.background]
     scores: dict[str, Any] = {
         "miou": _mean(columns["iou"], present),
         "miou_without_background": _mean(columns["iou"], of_interest),
         **_miou_without_unknown(columns["iou"], present, legend),
         "f1_macro": _mean(columns["f1"], present),
-        "pixel_accuracy": _share(np.trace(confusion), confusion.sum()),
+        "pixel_accuracy": float(np.trace(confusion) / confusion.sum()) if confusion.any() else float("nan"),
         "classes": classes,
     }
     if legend.is_binary:
@@ -100,12 +115,12 @@ def scores_from_confusion(confusion: Confusion, legend: Legend) -> dict[str, Any
     return scores
 
 
-def _miou_without_unknown(iou: Values, present: Sequence[int], legend: Legend) -> dict[str, float]:
+def _miou_without_unknown(iou: Floats, present: Sequence[int], legend: Legend) -> dict[str, float]:
     known = [name.lower() not in UNKNOWN_NAMES for name in legend.names]
     return {} if all(known) else {"miou_without_unknown": _mean(iou, [index for index in present if known[index]])}
 
 
-def _class_scores(confusion: Confusion) -> dict[str, Values]:
+def _class_scores(confusion: Confusion) -> dict[str, Floats]:
     hits = np.diag(confusion).astype(np.float64)
     truth, predicted, total = confusion.sum(axis=1), confusion.sum(axis=0), confusion.sum()
     whole = np.full_like(hits, total)
@@ -118,20 +133,13 @@ def _class_scores(confusion: Confusion) -> dict[str, Values]:
     }
 
 
-def _ratio(above: Values, below: npt.NDArray[Any]) -> Values:
-    ratio: Values = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+def _ratio(above: Floats, below: npt.NDArray[Any]) -> Floats:
+    ratio: Floats = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
     return ratio
 
 
-def _share(part: int, whole: int) -> float:
-    return float(part / whole) if whole else float("nan")
-
-
-def _mean(values: Values, indices: Sequence[int]) -> float:
+def _mean(values: Floats, indices: Sequence[int]) -> float:
     return float(values[list(indices)].mean()) if indices else float("nan")
-
-
-# How far a score could have come out otherwise with other images of the same kind.
 
 
 def bootstrap_interval(
@@ -142,11 +150,21 @@ def bootstrap_interval(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile interval of a pooled score, from drawing whole images again with replacement.
+    """Estimate how far a pooled score could come out otherwise with other images of the same kind (bootstrap).
 
-    `confusions` is (images, classes, classes); `statistic` takes the sum over the drawn images. Pixels of one image
-    are alike, so images are what is drawn. NaN with fewer than two images.
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    Whole images are drawn again with replacement, since the pixels of one image are alike.
+
+    Args:
+        confusions: The confusion matrix of each image (images, classes, classes).
+        statistic: The score of a confusion matrix; it gets the sum over the drawn images.
+        rounds: Number of draws.
+        confidence: The probability of the interval, between 0 and 1.
+        seed: Seed of the draws.
+
+    Returns:
+        The lower and the upper end of the percentile interval; NaN with fewer than two images.
+
+    Source: Efron and Tibshirani 1993, An introduction to the bootstrap, chapter 13.
     """
     count = len(confusions)
     if count < 2:
@@ -162,18 +180,19 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-# What is said of a model on a set of images: pooled, per image, and how sure.
-
-_CONFIDENCE = 0.95
-_MEANS = ("miou", "miou_without_background")
-
-
 def summary_from_confusions(confusions: Sequence[Confusion], legend: Legend, *, unit: str = "image") -> dict[str, Any]:
-    """Scores of a model on a set of images, from one confusion matrix for each.
+    """Score a model on a set of images: pooled, per image, and how sure.
 
-    `pooled` holds `scores_from_confusion` of the sum of all, so that every pixel counts the same. `per_image` holds
-    means over images in which a score exists, so that every image counts the same. `headline` is the one number to
-    quote, pooled, with its bootstrap interval over images. `confusion` is the sum: rows truth, columns prediction.
+    Args:
+        confusions: The confusion matrix of each image (classes, classes).
+        legend: The classes.
+        unit: The word for what a matrix is of, such as image or block.
+
+    Returns:
+        `pooled`, the scores of the sum of all matrices, so that every pixel counts the same; `per_image`, means over
+        images in which a score exists, so that every image counts the same; `headline`, the one number to quote,
+        pooled, with its bootstrap interval over images; `confusion`, the sum: rows truth, columns prediction; and
+        `images`, `unit`, `class_names`.
     """
     stack = np.stack(confusions) if confusions else np.zeros((0, legend.num_classes, legend.num_classes), np.int64)
     pooled = stack.sum(axis=0)
@@ -189,12 +208,28 @@ def summary_from_confusions(confusions: Sequence[Confusion], legend: Legend, *, 
 
 
 def headline_score(confusion: Confusion, legend: Legend) -> float:
-    """The one number to quote: IoU of class 1 with a binary legend, else the mean IoU, of known classes only."""
+    """Return the one number to quote.
+
+    Args:
+        confusion: Numbers of pixels (classes, classes): rows truth, columns prediction.
+        legend: The classes.
+
+    Returns:
+        The IoU of class 1 with a binary legend, else the mean IoU, of known classes only; 0 to 1, or NaN.
+    """
     return float(scores_from_confusion(confusion, legend)[_headline_key(legend)])
 
 
 def image_scores(confusion: Confusion, legend: Legend) -> dict[str, float]:
-    """The scores of one image in one flat row: `miou`, `pixel_accuracy`, then `iou/<class>`, `f1/<class>`, ..."""
+    """Return the scores of one image in one flat row, for a table.
+
+    Args:
+        confusion: Numbers of pixels (classes, classes): rows truth, columns prediction.
+        legend: The classes.
+
+    Returns:
+        `miou`, `pixel_accuracy`, then `iou/<class>`, `f1/<class>`, ... of each class.
+    """
     scores = scores_from_confusion(confusion, legend)
     row = {"miou": scores["miou"], "pixel_accuracy": scores["pixel_accuracy"]}
     return row | {f"{key}/{name}": scores["classes"][name][key] for name in legend.names for key in CLASS_SCORES}

@@ -1,4 +1,7 @@
-"""Scores of square patches instead of pixels, as the EPFL and ETH road challenges count."""
+"""Scores on request next to those of the confusion matrix: of lines, of outlines, and of square patches.
+
+Patches are how the EPFL and ETH road challenges count.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from overland.errors import DataError, UsageError
 from overland.legend import Legend
+from overland.metrics.arrays import Bools, Floats, Ids, Ints, Probabilities
 from overland.metrics.boundary import BoundaryCounts
 from overland.metrics.roads import road_counts_for
 
@@ -25,14 +28,20 @@ __all__ = [
 
 
 PATCH_FRACTION = 0.25
-
-Values = npt.NDArray[np.float64]
+"""A patch is of the class when the mean of its pixels is above this."""
+EXTRA_SCORES = ("roads", "boundary", "patches")
+"""The names of the scores that are counted on request."""
 
 
 class PatchCounts:
-    """Right and wrong patches of `size` x `size` pixels, summed over the images added.
+    """Right and wrong patches, summed over the images added.
 
-    Raises `UsageError` when the legend is not one class on a background, or the size is below 1.
+    Args:
+        legend: One class on a background.
+        size: Side of a patch in pixels.
+
+    Raises:
+        UsageError: The legend is another, or the size is below 1.
     """
 
     def __init__(self, legend: Legend, size: int = 16) -> None:
@@ -44,40 +53,57 @@ class PatchCounts:
                 f"these are {legend.num_classes}: {', '.join(legend.names)}. Leave --patches out."
             )
         self._size = size
-        self._counts: dict[str, npt.NDArray[np.int64]] = {}
+        self._counts: dict[str, Ints] = {}
 
-    def add(
-        self,
-        target: npt.NDArray[Any],
-        mask: npt.NDArray[Any],
-        ignore_index: int,
-        scores: npt.NDArray[Any] | None = None,
-    ) -> None:
-        """Count one image: ids (height, width), and where there are some, scores of class 1 of the same shape."""
-        truth, valid = target == 1, target != ignore_index
-        for name, predicted in (("from_mask", mask == 1), ("from_scores", scores)):
+    def add(self, truth: Ids, prediction: Ids, ignore_index: int, probabilities: Probabilities | None = None) -> None:
+        """Count one image.
+
+        Args:
+            truth: True class ids (height, width).
+            prediction: Predicted class ids (height, width).
+            ignore_index: Pixels with this true id are left out.
+            probabilities: Probabilities of class 1 (height, width), if they are known.
+        """
+        true, valid = truth == 1, truth != ignore_index
+        for name, predicted in (("from_mask", prediction == 1), ("from_probabilities", probabilities)):
             if predicted is not None:
                 before = self._counts.get(name, 0)
-                self._counts[name] = before + patch_counts(truth, predicted, self._size, valid=valid)
+                self._counts[name] = before + patch_counts(true, predicted, self._size, valid=valid)
 
     def scores(self) -> dict[str, Any]:
-        """Scores of all patches together (pooled), predicted by the mean of the mask and by the mean of the scores."""
+        """Score all patches together (pooled).
+
+        Returns:
+            `from_mask`, the scores of patches predicted by the mean of the mask, and `from_probabilities` where these
+            were added: `f1`, `accuracy`, `precision`, `recall` (0 to 1, NaN for one that does not exist), `patches` and
+            `true_patches`; `patch_size` and `patch_fraction`.
+        """
         return {
             "averaging": "pooled",
             "patch_size": self._size,
-            "patch_share": PATCH_FRACTION,
+            "patch_fraction": PATCH_FRACTION,
             **{name: _scores(counts.tolist()) for name, counts in self._counts.items()},
         }
 
 
-def patch_counts(
-    truth: npt.NDArray[Any], predicted: npt.NDArray[Any], size: int, *, valid: npt.NDArray[np.bool_] | None = None
-) -> npt.NDArray[np.int64]:
-    """Count patches by true and predicted label: (2, 2), rows truth, columns prediction.
+def patch_counts(truth: Bools, predicted: Bools | Probabilities, size: int, *, valid: Bools | None = None) -> Ints:
+    """Count patches by true and predicted label.
 
-    A patch is of the class when the mean of its `valid` pixels is above a quarter, in the truth and in the prediction,
-    which may be a mask or scores of 0..1. Patches without a valid pixel are left out; those cut by the right and lower
-    edge count by what there is of them. Raises `DataError` when the shapes differ.
+    A patch is of the class when the mean of its valid pixels is above a quarter. Patches without a valid pixel are left
+    out; those cut by the right and lower edge count by their remaining pixels.
+
+    Args:
+        truth: True pixels of the class (height, width).
+        predicted: Predicted pixels of the class, or probabilities of it (height, width).
+        size: Side of a patch in pixels.
+        valid: Pixels that count (height, width); all by default.
+
+    Returns:
+        Numbers of patches (2, 2): rows truth, columns prediction.
+
+    Raises:
+        DataError: The shapes differ.
+
     Source: mask_to_submission.py of the EPFL machine learning course, which ETH's CIL course took over.
     """
     if truth.shape != predicted.shape:
@@ -88,15 +114,24 @@ def patch_counts(
     return np.bincount(pairs, minlength=4).reshape(2, 2)
 
 
-def patch_means(values: npt.NDArray[Any], size: int, *, valid: npt.NDArray[np.bool_] | None = None) -> Values:
-    """Means over patches of the valid pixels of (height, width); NaN for a patch without one."""
+def patch_means(values: Bools | Probabilities, size: int, *, valid: Bools | None = None) -> Floats:
+    """Average the valid pixels of each patch.
+
+    Args:
+        values: A mask or numbers (height, width).
+        size: Side of a patch in pixels.
+        valid: Pixels that count (height, width); all by default.
+
+    Returns:
+        Means (rows of patches, columns of patches); NaN for a patch without a valid pixel.
+    """
     weights = np.ones(values.shape) if valid is None else valid.astype(np.float64)
     sums, counts = (_patch_sums(part, size) for part in (values * weights, weights))
-    means: Values = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    means: Floats = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     return means
 
 
-def _patch_sums(values: Values, size: int) -> Values:
+def _patch_sums(values: Floats, size: int) -> Floats:
     starts = [np.arange(0, length, size) for length in values.shape]
     return np.asarray(np.add.reduceat(np.add.reduceat(values, starts[0], axis=0), starts[1], axis=1))
 
@@ -105,47 +140,52 @@ def _scores(counts: Sequence[Sequence[int]]) -> dict[str, Any]:
     (right_without, false_alarms), (missed, hits) = counts
     patches = hits + missed + false_alarms + right_without
     return {
-        "f1": _share(2 * hits, 2 * hits + false_alarms + missed),
-        "accuracy": _share(hits + right_without, patches),
-        "precision": _share(hits, hits + false_alarms),
-        "recall": _share(hits, hits + missed),
+        "f1": _fraction(2 * hits, 2 * hits + false_alarms + missed),
+        "accuracy": _fraction(hits + right_without, patches),
+        "precision": _fraction(hits, hits + false_alarms),
+        "recall": _fraction(hits, hits + missed),
         "patches": patches,
         "true_patches": hits + missed,
     }
 
 
-def _share(part: int, whole: int) -> float:
+def _fraction(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
-
-
-# Scores that are counted on request, beside those of the confusion matrix.
-
-EXTRA_SCORES = ("roads", "boundary", "patches")
 
 
 class ExtraCounts(Protocol):
     """Counts that images are added to and scores follow from."""
 
-    def add(
-        self,
-        target: npt.NDArray[Any],
-        mask: npt.NDArray[Any],
-        ignore_index: int,
-        scores: npt.NDArray[Any] | None = None,
-    ) -> None:
-        """Count one image: ids (height, width), and for one class on a background its scores, where there are some."""
+    def add(self, truth: Ids, prediction: Ids, ignore_index: int, probabilities: Probabilities | None = None) -> None:
+        """Count one image.
+
+        Args:
+            truth: True class ids (height, width).
+            prediction: Predicted class ids (height, width).
+            ignore_index: Pixels with this true id are left out.
+            probabilities: Probabilities of class 1 (height, width), for one class on a background.
+        """
 
     def scores(self) -> dict[str, Any]:
-        """Scores of all images together."""
+        """Return the scores of all images together, by their names."""
 
 
 def extra_counts_for(
     legend: Legend, *, roads: bool = False, boundary: str | int | None = None, patches: int | None = None
 ) -> Mapping[str, ExtraCounts]:
-    """Counts that start from nothing, by the name of their block in the results.
+    """Make the counts that are asked for; they start from nothing.
 
-    `roads` asks for `RoadCounts`, `boundary` is the band of `BoundaryCounts`, `patches` the size of `PatchCounts`.
-    Raises `UsageError` for what does not fit the legend or makes no sense.
+    Args:
+        legend: The classes.
+        roads: Ask for scores of lines (`RoadCounts`).
+        boundary: Width of the margins of boundary IoU (`BoundaryCounts`), if it is asked for.
+        patches: Side of the patches in pixels (`PatchCounts`), if they are asked for.
+
+    Returns:
+        The counts by the name of their block in the results.
+
+    Raises:
+        UsageError: One of them does not fit the legend, or makes no sense.
     """
     counts: dict[str, ExtraCounts] = {}
     if roads:

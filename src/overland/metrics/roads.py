@@ -1,4 +1,4 @@
-"""Scores of road masks that look at lines instead of areas, added up over images."""
+"""Scores of lines in road masks, added up over images: clDice, relaxed precision and recall, broken roads."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import convolve, distance_transform_edt, label
 from skimage.morphology import skeletonize
 
 from overland.errors import DataError, UsageError
 from overland.legend import Legend
+from overland.metrics.arrays import Bools, Ids, Ints, Probabilities
 from overland.metrics.curves import RelaxedCurve, relaxed_counts
 
 __all__ = [
@@ -22,19 +22,28 @@ __all__ = [
 ]
 
 
-# Centreline Dice: do the centre lines of each mask lie in the other?
+_EIGHT = np.ones((3, 3), dtype=np.uint8)
+_BUFFER = 3
 
-Mask = npt.NDArray[np.bool_]
 
+def cldice_counts(truth: Bools, prediction: Bools, *, valid: Bools | None = None) -> Ints:
+    """Count the pixels that centreline Dice is made of, so that images can be added up.
 
-def cldice_counts(truth: Mask, prediction: Mask, *, valid: Mask | None = None) -> npt.NDArray[np.int64]:
-    """Count what clDice is made of, so that images can be added up.
+    Args:
+        truth: True road pixels (height, width).
+        prediction: Predicted road pixels (height, width).
+        valid: Pixels that count (height, width); all by default.
 
-    Returns [pixels of the prediction's skeleton in the truth, pixels of that skeleton, pixels of the truth's skeleton
-    in the prediction, pixels of that skeleton], all among `valid` pixels. The first through the second is the topology
-    precision, the third through the fourth the topology sensitivity, and clDice their harmonic mean.
-    Raises `DataError` when the shapes differ.
-    Source: Shit et al., clDice, 2021.
+    Returns:
+        Four numbers: pixels of the prediction's skeleton in the truth, pixels of that skeleton, pixels of the truth's
+        skeleton in the prediction, pixels of that skeleton. The first through the second is the topology precision, the
+        third through the fourth the topology sensitivity, and clDice their harmonic mean.
+
+    Raises:
+        DataError: The shapes differ.
+
+    Source: Shit et al. 2021, clDice: a novel topology-preserving loss function for tubular structure segmentation,
+        CVPR.
     """
     if truth.shape != prediction.shape:
         raise DataError(f"Truth and prediction must have one shape; got {truth.shape} and {prediction.shape}.")
@@ -45,27 +54,33 @@ def cldice_counts(truth: Mask, prediction: Mask, *, valid: Mask | None = None) -
     return np.array(counts, dtype=np.int64)
 
 
-# Connectivity of road masks: connected components, and roads that the prediction breaks or misses.
-
-_EIGHT = np.ones((3, 3), dtype=np.uint8)
-
-
 def connectivity_counts(
-    truth: Mask,
-    prediction: Mask,
+    truth: Bools,
+    prediction: Bools,
     *,
     buffer: float = 3.0,
     min_road: int = 10,
-    valid: Mask | None = None,
-) -> npt.NDArray[np.int64]:
+    valid: Bools | None = None,
+) -> Ints:
     """Count components and broken roads, so that images can be added up.
 
-    Returns [components of the truth, components of the prediction, roads, broken roads, missed roads]. Components are
-    connected over corners as well. A road is a part of the truth's skeleton between junctions of at least `min_road`
-    pixels; those of its pixels within `buffer` pixels of the prediction are found, by the component that is nearest.
-    A road is missed when none of its pixels is found, and broken when those found lie in several parts or belong to
-    several components: who follows it has to leave the prediction on the way. A road found only in part, but in one
-    part, is neither. Pixels that are not `valid` belong to no mask. Raises `DataError` when the shapes differ.
+    A road is a part of the truth's skeleton between junctions. Those of its pixels that are near the prediction are
+    found, by the component that is nearest. A road is missed when none of its pixels is found, and broken when those
+    found lie in several parts or belong to several components: who follows it has to leave the prediction on the way. A
+    road found only in part, but in one part, is neither. Components are connected over corners as well.
+
+    Args:
+        truth: True road pixels (height, width).
+        prediction: Predicted road pixels (height, width).
+        buffer: Largest distance of a found pixel and the prediction, in pixels.
+        min_road: Shorter parts of the skeleton are no roads, in pixels.
+        valid: Pixels that count (height, width); all by default.
+
+    Returns:
+        Five numbers: components of the truth, components of the prediction, roads, broken roads, missed roads.
+
+    Raises:
+        DataError: The shapes differ.
     """
     if truth.shape != prediction.shape:
         raise DataError(f"Truth and prediction must have one shape; got {truth.shape} and {prediction.shape}.")
@@ -78,8 +93,8 @@ def connectivity_counts(
     return np.array([label(truth, _EIGHT)[1], count, len(counted), (parts > 1).sum(), (parts == 0).sum()], np.int64)
 
 
-def _roads(truth: Mask) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """Skeleton pixels numbered from 1 by road, 0 elsewhere, and the pixels of each number."""
+def _roads(truth: Bools) -> tuple[Ids, Ints]:
+    """Number skeleton pixels from 1 by road, 0 elsewhere; also the pixels of each number."""
     skeleton = skeletonize(truth)
     neighbors = convolve(skeleton.astype(np.uint8), _EIGHT, mode="constant") - skeleton
     roads, _ = label(skeleton & (neighbors <= 2), _EIGHT)
@@ -88,8 +103,8 @@ def _roads(truth: Mask) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     return roads, sizes
 
 
-def _parts_found(roads: npt.NDArray[Any], components: npt.NDArray[Any], buffer: float) -> npt.NDArray[np.int64]:
-    """How many parts of each road are found, each by one component and without a gap."""
+def _parts_found(roads: Ids, components: Ids, buffer: float) -> Ints:
+    """Count the parts of each road that are found, each by one component and without a gap."""
     numbers = int(roads.max()) + 1
     if not components.any():
         return np.zeros(numbers, dtype=np.int64)
@@ -101,59 +116,61 @@ def _parts_found(roads: npt.NDArray[Any], components: npt.NDArray[Any], buffer: 
     return np.bincount(parts[0], minlength=numbers).astype(np.int64)
 
 
-_BUFFER = 3
-
-
-def _zeros(size: int) -> npt.NDArray[np.int64]:
-    return np.zeros(size, dtype=np.int64)
-
-
 @dataclass
 class RoadCounts:
     """Counts of relaxed precision and recall (3 pixels), clDice and connectivity, summed over the images added.
 
-    `curve` has counts once scores were added.
+    Attributes:
+        relaxed: The numbers of `relaxed_counts` (4,).
+        cldice: The numbers of `cldice_counts` (4,).
+        connectivity: The numbers of `connectivity_counts` (5,).
+        curve: Relaxed scores at every threshold, once probabilities were added.
     """
 
-    relaxed: npt.NDArray[np.int64] = field(default_factory=lambda: _zeros(4))
-    cldice: npt.NDArray[np.int64] = field(default_factory=lambda: _zeros(4))
-    connectivity: npt.NDArray[np.int64] = field(default_factory=lambda: _zeros(5))
+    relaxed: Ints = field(default_factory=lambda: np.zeros(4, dtype=np.int64))
+    cldice: Ints = field(default_factory=lambda: np.zeros(4, dtype=np.int64))
+    connectivity: Ints = field(default_factory=lambda: np.zeros(5, dtype=np.int64))
     curve: RelaxedCurve | None = None
 
-    def add(
-        self,
-        target: npt.NDArray[Any],
-        mask: npt.NDArray[Any],
-        ignore_index: int,
-        scores: npt.NDArray[Any] | None = None,
-    ) -> None:
-        """Count one image: class ids (height, width) where 1 is road; targets of `ignore_index` are left out.
+    def add(self, truth: Ids, prediction: Ids, ignore_index: int, probabilities: Probabilities | None = None) -> None:
+        """Count one image.
 
-        With `scores` of road, of the same shape, the break-even of relaxed precision and recall is known as well.
+        Args:
+            truth: True class ids (height, width), where 1 is road.
+            prediction: Predicted class ids (height, width).
+            ignore_index: Pixels with this true id are left out.
+            probabilities: Probabilities of road (height, width); with them the break-even of relaxed precision and
+                recall is known as well.
         """
-        truth, prediction, valid = target == 1, mask == 1, target != ignore_index
-        self.relaxed += relaxed_counts(truth, prediction, buffer=_BUFFER, valid=valid)
-        self.cldice += cldice_counts(truth, prediction, valid=valid)
-        self.connectivity += connectivity_counts(truth, prediction, buffer=_BUFFER, valid=valid)
-        if scores is not None:
+        true, found, valid = truth == 1, prediction == 1, truth != ignore_index
+        self.relaxed += relaxed_counts(true, found, buffer=_BUFFER, valid=valid)
+        self.cldice += cldice_counts(true, found, valid=valid)
+        self.connectivity += connectivity_counts(true, found, buffer=_BUFFER, valid=valid)
+        if probabilities is not None:
             self.curve = self.curve or RelaxedCurve(_BUFFER)
-            self.curve.add(scores, truth, valid)
+            self.curve.add(probabilities, true, valid)
 
     def scores(self) -> dict[str, Any]:
-        """Scores of all images together (pooled): every pixel, and every road, counts the same; NaN where undefined."""
+        """Score all images together (pooled): every pixel, and every road, counts the same.
+
+        Returns:
+            `relaxed_precision_3px`, `relaxed_recall_3px`, `cldice`, the fractions of roads that are `broken` and
+            `missed` (0 to 1, NaN for one that does not exist), the numbers of components and `roads`, and with
+            probabilities `relaxed_break_even_3px` with its threshold.
+        """
         right, predicted, found, true = self.relaxed.tolist()
         components_truth, components_prediction, roads, broken, missed = self.connectivity.tolist()
         return {
             "averaging": "pooled",
-            f"relaxed_precision_{_BUFFER}px": _share(right, predicted),
-            f"relaxed_recall_{_BUFFER}px": _share(found, true),
+            f"relaxed_precision_{_BUFFER}px": _fraction(right, predicted),
+            f"relaxed_recall_{_BUFFER}px": _fraction(found, true),
             **self._break_even(),
             "cldice": _cldice(*self.cldice.tolist()),
             "components_truth": components_truth,
             "components_prediction": components_prediction,
             "roads": roads,
-            "broken": _share(broken, roads),
-            "missed": _share(missed, roads),
+            "broken": _fraction(broken, roads),
+            "missed": _fraction(missed, roads),
         }
 
     def _break_even(self) -> dict[str, float]:
@@ -164,7 +181,14 @@ class RoadCounts:
 
 
 def road_counts_for(legend: Legend) -> RoadCounts:
-    """Counts that start from nothing; raises `UsageError` when the legend is not one class on a background."""
+    """Make counts of roads that start from nothing.
+
+    Args:
+        legend: One class on a background.
+
+    Raises:
+        UsageError: The legend is another.
+    """
     if not legend.is_binary:
         raise UsageError(
             "Scores of roads need one class on a background; "
@@ -180,5 +204,5 @@ def _cldice(predicted_in: int, predicted: int, true_in: int, true: int) -> float
     return 2 * precision * sensitivity / (precision + sensitivity) if precision + sensitivity else 0.0
 
 
-def _share(part: int, whole: int) -> float:
+def _fraction(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
