@@ -25,12 +25,12 @@ __all__ = [
 
 # Scores of masks that were asked for, in words: outlines and patches.
 
-_PREDICTED_BY = {"from_mask": "the mean of the mask", "from_scores": "the mean of the scores"}
+_PREDICTED_BY = {"from_mask": "the mean of the mask", "from_probabilities": "the mean of the probabilities"}
 
 
 def boundary_lines(scores: Mapping[str, Any]) -> list[str]:
     """The block `boundary` of an evaluation, line by line."""
-    band = scores["band"]
+    band = scores["width"]
     classes = ", ".join(f"{name} {_number(value)}" for name, value in scores["classes"].items())
     width = f"{band} of the diagonal" if band.endswith("%") else f"{band} pixels"
     return [f"Boundary IoU in a band of {width}, pooled", f"  mean {_number(scores['miou'])}: {classes}"]
@@ -38,7 +38,7 @@ def boundary_lines(scores: Mapping[str, Any]) -> list[str]:
 
 def patch_lines(scores: Mapping[str, Any]) -> list[str]:
     """The block `patches` of an evaluation, line by line."""
-    size, share = scores["patch_size"], scores["patch_share"]
+    size, share = scores["patch_size"], scores["patch_fraction"]
     lines = [f"Patches of {size} x {size} pixels, of the class where its mean is above {share}, pooled"]
     for block, what in _PREDICTED_BY.items():
         if block in scores:
