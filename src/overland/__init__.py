@@ -25,30 +25,37 @@ _NAMES = {
     "overland.result": ("Result",),
     "overland.training.settings": ("TrainSettings",),
     "overland.web.verbs": ("AppResult", "ServeResult", "app", "serve"),
-    "overland.workflows.apply_threshold": ("apply_threshold",),
-    "overland.workflows.areas": ("areas",),
-    "overland.workflows.assess": ("assess_estimate", "assess_plan", "assess_sample"),
-    "overland.workflows.check_data": ("check_data",),
-    "overland.workflows.demo": ("demo",),
+    "overland.workflows.apply_threshold": ("ApplyThresholdResult", "apply_threshold"),
+    "overland.workflows.areas": ("AreasResult", "areas"),
+    "overland.workflows.assess": (
+        "AssessEstimateResult",
+        "AssessPlanResult",
+        "AssessSampleResult",
+        "assess_estimate",
+        "assess_plan",
+        "assess_sample",
+    ),
+    "overland.workflows.check_data": ("CheckDataResult", "check_data"),
+    "overland.workflows.demo": ("DemoResult", "demo"),
     "overland.workflows.doctor": ("DoctorResult", "doctor"),
-    "overland.workflows.download": ("download",),
-    "overland.workflows.encode_mask": ("encode_mask",),
-    "overland.workflows.evaluate": ("evaluate",),
-    "overland.workflows.evaluate_map": ("evaluate_map",),
-    "overland.workflows.evaluate_roads": ("evaluate_roads",),
+    "overland.workflows.download": ("DownloadResult", "download"),
+    "overland.workflows.encode_mask": ("EncodeMaskResult", "encode_mask"),
+    "overland.workflows.evaluate": ("EvaluateResult", "evaluate"),
+    "overland.workflows.evaluate_map": ("EvaluateMapResult", "evaluate_map"),
+    "overland.workflows.evaluate_roads": ("EvaluateRoadsResult", "evaluate_roads"),
     "overland.workflows.export": ("export",),
-    "overland.workflows.import_keras": ("import_keras",),
+    "overland.workflows.import_keras": ("ImportKerasResult", "import_keras"),
     "overland.workflows.list_models": ("ListModelsResult", "list_models"),
     "overland.workflows.list_recipes": ("ListRecipesResult", "ShowRecipeResult", "list_recipes", "show_recipe"),
     "overland.workflows.load_model": ("Model", "load_model"),
-    "overland.workflows.postprocess": ("postprocess",),
-    "overland.workflows.predict": ("predict",),
-    "overland.workflows.prepare_channels": ("prepare_channels",),
-    "overland.workflows.prepare_chips": ("prepare_chips",),
-    "overland.workflows.prepare_coco": ("prepare_coco",),
+    "overland.workflows.postprocess": ("PostprocessResult", "postprocess"),
+    "overland.workflows.predict": ("PredictResult", "predict"),
+    "overland.workflows.prepare_channels": ("PrepareChannelsResult", "prepare_channels"),
+    "overland.workflows.prepare_chips": ("PrepareChipsResult", "prepare_chips"),
+    "overland.workflows.prepare_coco": ("PrepareCocoResult", "prepare_coco"),
     "overland.workflows.quantize": ("quantize",),
     "overland.workflows.rasterize": ("RasterizeResult", "rasterize"),
-    "overland.workflows.report": ("report",),
+    "overland.workflows.report": ("ReportResult", "report"),
     "overland.workflows.train": ("TrainResult", "train"),
     "overland.workflows.vectorize": ("VectorizeResult", "vectorize"),
 }
@@ -83,13 +90,26 @@ __all__ = [  # noqa: RUF022 - verbs in the order of a project, then types, the v
     "report",
     "export",
     "quantize",
-    "doctor",
     "app",
     "serve",
+    "doctor",
     "AccessError",
     "AppResult",
+    "ApplyThresholdResult",
+    "AreasResult",
+    "AssessEstimateResult",
+    "AssessPlanResult",
+    "AssessSampleResult",
+    "CheckDataResult",
     "DataError",
+    "DemoResult",
     "DoctorResult",
+    "DownloadResult",
+    "EncodeMaskResult",
+    "EvaluateMapResult",
+    "EvaluateResult",
+    "EvaluateRoadsResult",
+    "ImportKerasResult",
     "Legend",
     "ListModelsResult",
     "ListRecipesResult",
@@ -97,8 +117,14 @@ __all__ = [  # noqa: RUF022 - verbs in the order of a project, then types, the v
     "Model",
     "ModelBundle",
     "OverlandError",
+    "PostprocessResult",
     "PredictOptions",
+    "PredictResult",
+    "PrepareChannelsResult",
+    "PrepareChipsResult",
+    "PrepareCocoResult",
     "RasterizeResult",
+    "ReportResult",
     "ResourceError",
     "Result",
     "ServeResult",
@@ -118,30 +144,37 @@ if TYPE_CHECKING:
     from overland.result import Result
     from overland.training.settings import TrainSettings
     from overland.web.verbs import AppResult, ServeResult, app, serve
-    from overland.workflows.apply_threshold import apply_threshold
-    from overland.workflows.areas import areas
-    from overland.workflows.assess import assess_estimate, assess_plan, assess_sample
-    from overland.workflows.check_data import check_data
-    from overland.workflows.demo import demo
+    from overland.workflows.apply_threshold import ApplyThresholdResult, apply_threshold
+    from overland.workflows.areas import AreasResult, areas
+    from overland.workflows.assess import (
+        AssessEstimateResult,
+        AssessPlanResult,
+        AssessSampleResult,
+        assess_estimate,
+        assess_plan,
+        assess_sample,
+    )
+    from overland.workflows.check_data import CheckDataResult, check_data
+    from overland.workflows.demo import DemoResult, demo
     from overland.workflows.doctor import DoctorResult, doctor
-    from overland.workflows.download import download
-    from overland.workflows.encode_mask import encode_mask
-    from overland.workflows.evaluate import evaluate
-    from overland.workflows.evaluate_map import evaluate_map
-    from overland.workflows.evaluate_roads import evaluate_roads
+    from overland.workflows.download import DownloadResult, download
+    from overland.workflows.encode_mask import EncodeMaskResult, encode_mask
+    from overland.workflows.evaluate import EvaluateResult, evaluate
+    from overland.workflows.evaluate_map import EvaluateMapResult, evaluate_map
+    from overland.workflows.evaluate_roads import EvaluateRoadsResult, evaluate_roads
     from overland.workflows.export import export
-    from overland.workflows.import_keras import import_keras
+    from overland.workflows.import_keras import ImportKerasResult, import_keras
     from overland.workflows.list_models import ListModelsResult, list_models
     from overland.workflows.list_recipes import ListRecipesResult, ShowRecipeResult, list_recipes, show_recipe
     from overland.workflows.load_model import Model, load_model
-    from overland.workflows.postprocess import postprocess
-    from overland.workflows.predict import predict
-    from overland.workflows.prepare_channels import prepare_channels
-    from overland.workflows.prepare_chips import prepare_chips
-    from overland.workflows.prepare_coco import prepare_coco
+    from overland.workflows.postprocess import PostprocessResult, postprocess
+    from overland.workflows.predict import PredictResult, predict
+    from overland.workflows.prepare_channels import PrepareChannelsResult, prepare_channels
+    from overland.workflows.prepare_chips import PrepareChipsResult, prepare_chips
+    from overland.workflows.prepare_coco import PrepareCocoResult, prepare_coco
     from overland.workflows.quantize import quantize
     from overland.workflows.rasterize import RasterizeResult, rasterize
-    from overland.workflows.report import report
+    from overland.workflows.report import ReportResult, report
     from overland.workflows.train import TrainResult, train
     from overland.workflows.vectorize import VectorizeResult, vectorize
 

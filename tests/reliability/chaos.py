@@ -65,7 +65,7 @@ def same_features(found: Path, reference: Path) -> bool:
     """Return True for vector files with the same features; a GeoPackage also holds the time when it was written."""
     if not found.is_file():
         return False
-    one, other = read_layer(found, layer=_first_layer(found)), read_layer(reference, layer=_first_layer(reference))
+    one, other = read_layer(found, _first_layer(found)), read_layer(reference, _first_layer(reference))
     return bool(np.array_equal(shapely.to_wkb(one.geometries), shapely.to_wkb(other.geometries)))
 
 
