@@ -1,9 +1,14 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
+from PIL import Image
+
 from models_made import threshold_bundle
-from scenes import bright_roads, utm_grid, write_image
+from scenes import bright_roads, utm_grid, write_image, write_road_dataset
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -22,6 +27,61 @@ def test_roads_of_a_scene(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "km of road" in done.stdout
     assert (tmp_path / "roads.gpkg").is_file()
+
+
+@pytest.mark.parametrize("name", ["own_loss.py", "own_metric.py", "own_augmentation.py", "own_network.py"])
+def test_own_code_trains_from_python(tmp_path, name):
+    pytest.importorskip("torch")
+    data = write_road_dataset(tmp_path / "roads", train=2, val=1, side=64)
+    done = run(name, data, tmp_path / "runs", 1)
+    assert done.returncode == 0, done.stderr
+    assert "IoU" in done.stdout
+
+
+def test_own_code_trains_from_the_command_line_and_its_bundle_predicts_without_it(tmp_path):
+    pytest.importorskip("torch")
+    data = write_road_dataset(tmp_path / "roads", train=2, val=1, side=64)
+    overland = [sys.executable, "-c", "from overland.cli import main; main()"]
+    words = ["train", "--data", data, "--project", tmp_path / "runs", "--epochs", 2, "--imgsz", 32, "--json"]
+    words += ["--loss", "own_loss:hinge=1", "--augment", "own_augmentation:dead_line"]
+    words += ["--metric", "balance=own_metric:balance", "--monitor", "balance"]
+    words += ["--model", "architecture=own_network:Shallow", "--model", "width=4"]
+    done = subprocess.run([*overland, *map(str, words)], capture_output=True, text=True, check=False, cwd=EXAMPLES)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    columns = (Path(found["run"]) / "results.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    assert "val/balance" in columns
+    scene = data / "images" / "val" / "val0.tif"
+    words = ["predict", found["model"], scene, tmp_path / "map.tif"]
+    done = subprocess.run([*overland, *map(str, words)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    words[-1:] = [tmp_path / "torch.tif", "--engine", "torch"]
+    done = subprocess.run([*overland, *map(str, words)], capture_output=True, text=True, check=False, cwd=EXAMPLES)
+    assert done.returncode == 2
+    assert "somebody's own (own_network:Shallow), whose code is not run here" in done.stderr
+
+
+def write_places(root):
+    for index in range(4):
+        image, mask = bright_roads(index, 64, 64)
+        (root / f"place{index}").mkdir(parents=True)
+        Image.fromarray(image.transpose(1, 2, 0)).save(root / f"place{index}" / "photo.png")
+        Image.fromarray(mask * np.uint8(255)).save(root / f"place{index}" / "roads.png")
+    return root
+
+
+def test_an_own_dataset_trains_from_python_and_is_checked_from_the_command_line(tmp_path):
+    pytest.importorskip("torch")
+    places = write_places(tmp_path / "places")
+    done = run("own_dataset.py", places, tmp_path / "runs", 1)
+    assert done.returncode == 0, done.stderr
+    assert "0 errors" in done.stdout
+    assert "IoU" in done.stdout
+    overland = [sys.executable, "-c", "from overland.cli import main; main()"]
+    words = ["data", "check", f"own_dataset:read_places@{places}", "--json"]
+    done = subprocess.run([*overland, *words], capture_output=True, text=True, check=False, cwd=EXAMPLES)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["layout"] == "places"
 
 
 def test_every_example_is_run_by_a_test():

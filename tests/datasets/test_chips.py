@@ -36,6 +36,14 @@ def test_a_chip_depends_on_seed_epoch_and_index_alone(dataset):
     assert not np.array_equal(first.cut(3, 7)[0], cutter(dataset, augmentation=augmentation, seed=1).cut(3, 7)[0])
 
 
+def test_chips_of_one_image_lie_elsewhere_in_every_epoch(tmp_path):
+    # With one image the order of the chips changes nothing, so that only the epoch in a chip's own seed can.
+    one = cutter(read_dataset(write_road_dataset(tmp_path, train=1, val=1, side=96)))
+    assert len(one) == 9
+    for index in range(len(one)):
+        assert not np.array_equal(one.cut(0, index)[0], one.cut(1, index)[0])
+
+
 def test_every_image_is_seen_in_every_epoch(dataset):
     # Chips as large as the images: one of each, told apart by their masks.
     whole = cutter(dataset, size=96)
@@ -56,7 +64,7 @@ def test_a_large_scene_read_by_windows_gives_the_same_chips(dataset, monkeypatch
     monkeypatch.setattr(chips, "_WHOLE_IMAGE_PIXELS", 1)
     for index, (chip, target) in enumerate(expected):
         found, ids = cutter(dataset, augmentation=augmentation).cut(1, index)
-        # Where a chip reaches beyond the scene, both fliplr at the same border.
+        # Where a chip reaches beyond the scene, both are mirrored at the same border.
         np.testing.assert_allclose(found, chip, atol=0.02)
         np.testing.assert_array_equal(ids, target)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -170,13 +171,21 @@ def _reader_name(data: str | Path) -> tuple[str, str, str | None] | None:
 
 
 def _read_by_name(module: str, function: str, folder: str | None) -> Layout | Dataset:
+    here = str(Path.cwd())
+    # The command line does not have the present folder on its path; python does.
+    is_new = here not in sys.path
     try:
+        if is_new:
+            sys.path.append(here)
         reader: Any = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise UsageError(
-            f"The reader {module}:{function} cannot be imported ({error}). Install the package that holds it, or put "
-            "its folder on PYTHONPATH."
+            f"The reader {module}:{function} cannot be imported ({error}). It lies in an installed package, or in a "
+            f"file of {here}."
         ) from error
+    finally:
+        if is_new:
+            sys.path.remove(here)
     found = reader if isinstance(reader, Layout | Dataset) else reader(*([Path(folder)] if folder else []))
     if not isinstance(found, Layout | Dataset):
         raise UsageError(
