@@ -60,7 +60,7 @@ def test_an_input_is_never_replaced(tmp_path, name):
     (tmp_path / "sub").mkdir()
     (tmp_path / "link.csv").symlink_to(tmp_path / "in.csv")
     (tmp_path / "hard.csv").hardlink_to(tmp_path / "in.csv")
-    with pytest.raises(UsageError, match="is the input"):
+    with pytest.raises(UsageError, match="is an input"):
         check_output(tmp_path / name, overwrite=True, inputs=[tmp_path / "no", tmp_path / "in.csv"], **CSV)
 
 

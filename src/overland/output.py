@@ -97,7 +97,7 @@ def check_not_input(output: str | Path, inputs: Iterable[str | Path]) -> None:
         with suppress(OSError):
             if source.exists() and output.exists() and source.samefile(output):
                 raise UsageError(
-                    f"{output} is the input, or a part of it, and would be overwritten; choose another output."
+                    f"{output} is an input, or a part of one, and would be overwritten; choose another output."
                 )
             if output.is_dir() and output.resolve() in source.resolve().parents:
                 raise UsageError(f"{output} holds the input {source} and would be overwritten; choose another output.")

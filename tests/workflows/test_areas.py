@@ -132,7 +132,7 @@ def test_what_cannot_be_measured_is_refused(tmp_path):
 def test_an_input_is_never_replaced(tmp_path):
     mask = land_map(tmp_path / "m.tif", utm_grid(60, 80))
     (tmp_path / "m.csv").symlink_to(mask)
-    with pytest.raises(UsageError, match="is the input"):
+    with pytest.raises(UsageError, match="is an input"):
         areas(mask, output=tmp_path / "m.csv", overwrite=True)
 
 

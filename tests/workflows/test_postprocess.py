@@ -188,7 +188,7 @@ def test_an_unknown_background_names_those_there_are(tmp_path):
 
 def test_the_input_is_never_overwritten(tmp_path):
     path = write(tmp_path / "a.tif", land(7))
-    with pytest.raises(UsageError, match="is the input"):
+    with pytest.raises(UsageError, match="is an input"):
         postprocess(path, path, sieve=3, overwrite=True)
 
 

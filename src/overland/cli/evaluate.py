@@ -203,6 +203,6 @@ def _remarks(values: Mapping[str, Any]) -> list[str]:
         lines.append(f"With unlabelled pixels as a class: mean IoU {miou}, pixel accuracy {accuracy}, pooled.")
     if "block_size" in values:
         lines.append(f"A block is {values['block_size']} x {values['block_size']} pixels.")
-    if values.get("unpredicted_share"):
-        lines.append(f"{values['unpredicted_share']:.2%} of the labelled pixels have no prediction and were left out.")
+    if values.get("unpredicted_fraction"):
+        lines.append(f"{values['unpredicted_fraction']:.2%} of the labelled pixels have no prediction and were left out.")
     return lines
