@@ -181,6 +181,8 @@ def test_the_help_has_summary_arguments_defaults_groups_and_examples(verb):
     assert "--amp / --no-amp" in options
     assert "[default: on]" in options
     assert "draw a b c" in options
+    assert "MODEL" in text.split("Arguments:")[1].split("Shapes:")[0]
+    assert "MODEL" not in options.split("Examples:")[0]
 
 
 def test_flags_metavars_callbacks_and_exit_codes(verb):

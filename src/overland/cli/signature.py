@@ -20,6 +20,7 @@ An option that was not given is not handed over, so the function's own default h
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -189,7 +190,8 @@ class SignatureCommand(click.Command):
         headings = {member: heading for heading, members in self.groups.items() for member in members}
         grouped: dict[str, list[tuple[str, str]]] = {heading: [] for heading in [*self.groups, "Options"]}
         for item in self.get_params(ctx):
-            record = item.get_help_record(ctx)
+            # Newer versions of click give arguments a record as well; they stand above.
+            record = None if isinstance(item, click.Argument) else item.get_help_record(ctx)
             if record is not None:
                 grouped[headings.get(str(item.name), "Options")].append(record)
         for heading, records in grouped.items():
@@ -311,7 +313,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg] # generic in new vers
             return value
         try:
             number = int if self.item == "int" else float
-            numbers = tuple(number(word) for word in str(value).replace(",", " ").split())
+            numbers = tuple(number(word) for word in re.split(r"\s*,\s*|\s+", str(value).strip()))
         except ValueError:
             numbers = ()
         if not numbers or (self.length and len(numbers) != self.length):
