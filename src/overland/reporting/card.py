@@ -25,7 +25,7 @@ def model_card(bundle: ModelBundle) -> str:
         *_metric_lines(bundle),
         *_int8_lines(bundle),
         "",
-        "The terms of the training data carry over to maps that are made with this model; look them up before you share them.",
+        "The terms of the training data carry over to the maps of this model; look them up before you share one.",
         "",
         "```",
         "overland predict MODEL scene.tif map.tif",

@@ -25,6 +25,7 @@ from PIL import Image
 from overland.legend import Legend
 from overland.metrics import ThresholdCurve
 from overland.metrics.curves import RelaxedCurve
+from overland.output import fresh_file
 
 __all__ = [
     "BLUE",
@@ -93,10 +94,8 @@ def write_figure(figure: Figure, path: str | Path) -> None:
         figure: The figure.
         path: The file.
     """
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    figure.savefig(part, format="png")
-    part.replace(path)
+    with fresh_file(Path(path)) as part:
+        figure.savefig(part, format="png")
 
 
 def save_picture(picture: Image.Image, path: str | Path) -> None:
@@ -107,12 +106,11 @@ def save_picture(picture: Image.Image, path: str | Path) -> None:
         path: The file.
     """
     path = Path(path)
-    part = path.with_name(path.name + ".part")
-    if path.suffix.lower() in {".jpg", ".jpeg"}:
-        picture.convert("RGB").save(part, format="JPEG", quality=90, subsampling=0)
-    else:
-        picture.save(part, format="PNG")
-    part.replace(path)
+    with fresh_file(path) as part:
+        if path.suffix.lower() in {".jpg", ".jpeg"}:
+            picture.convert("RGB").save(part, format="JPEG", quality=90, subsampling=0)
+        else:
+            picture.save(part, format="PNG")
 
 
 def svg_from_figure(figure: Figure, name: str) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 from PIL import Image
 
 from overland.errors import UsageError
+from overland.output import check_output, write_text
 
 __all__ = [
     "ReportContent",
@@ -261,9 +262,7 @@ def write_report(path: str | Path, content: ReportContent, *, overwrite: bool = 
     path = Path(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a file such as {path / 'report.html'}.")
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists already. Add --overwrite to replace it, or choose another name.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    check_output(path, suffixes=(path.suffix.lower(),), overwrite=overwrite)
     template = Template(resources.files("overland.reporting").joinpath("page.html").read_text(encoding="utf-8"))
     page = template.substitute(
         title=escape(content.title),
@@ -274,6 +273,4 @@ def write_report(path: str | Path, content: ReportContent, *, overwrite: bool = 
         ),
         footer=escape(content.footer),
     )
-    part = path.with_name(path.name + ".part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
+    write_text(path, page)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from matplotlib.path import Path as Outline
 from matplotlib.patheffects import Normal, Stroke
 
 from overland.errors import DataError, UsageError
+from overland.geo.alignment import check_same_grid
 from overland.geo.measures import lengths_m, map_to_pixels, reprojected
 from overland.legend import legend_from_names
 from overland.output import check_output
@@ -225,20 +226,27 @@ def map_view(
     )
 
 
-def check_map_picture(path: str | Path, vectors: str | Path | None, *, overwrite: bool = False) -> None:
+def check_map_picture(
+    path: str | Path,
+    vectors: str | Path | None,
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | Path] = (),
+) -> None:
     """Check that a picture of the map can be written.
 
     Args:
         path: The file.
         vectors: Roads or polygons that it shows; None where there are none.
         overwrite: Whether a file that exists is replaced.
+        inputs: Files that are read.
 
     Raises:
         UsageError: It may not be written, or would show no vectors.
     """
     if vectors is None:
         raise UsageError("A picture of the map shows roads or polygons: give --roads or --polygons.")
-    check_output(path, overwrite=overwrite, suffixes=(".png",))
+    check_output(path, suffixes=(".png",), overwrite=overwrite, inputs=inputs)
 
 
 def write_map_picture(
@@ -283,11 +291,8 @@ def _polygons_by_name(path: str | Path, scene: str | Path) -> tuple[npt.NDArray[
 
 def _mask_layer(path: str | Path, grid: Grid, step: int) -> tuple[npt.NDArray[np.uint8], list[ClassArea]]:
     with open_scene(path) as mask:
-        if (mask.height, mask.width) != (grid.height, grid.width):
-            raise DataError(
-                f"{path} has {mask.height} x {mask.width} pixels and the scene {grid.height} x {grid.width}; "
-                "give the mask that was predicted from this scene."
-            )
+        names = ("the scene", str(path))
+        check_same_grid(grid, mask.grid, names, advice="Give the mask that was predicted from this scene.")
         if mask.legend is None:
             raise DataError(
                 f"{path} carries no class names (in {Path(path).name}.aux.xml); give a mask that Overland wrote, with "

@@ -4,6 +4,8 @@ from streamlit.testing.v1 import AppTest
 
 
 def page(state: str) -> None:
+    import tempfile
+    from pathlib import Path
     from types import SimpleNamespace
 
     import streamlit as st
@@ -16,7 +18,7 @@ def page(state: str) -> None:
         job = SimpleNamespace(id="1", state=state, progress=0.4, deleted=state == "deleted", delete=lambda: None)
         job.error = TooLargeError("Send a part of the scene.")
         job.cancel = lambda: setattr(job, "state", "cancelled")
-        session = st.session_state["session"] = Session()
+        session = st.session_state["session"] = Session(Path(tempfile.mkdtemp()))
         session.uploads["id", "model"] = Upload("my *town*.tif", "model", None, job)
     assert result_of(st.session_state["session"], ("id", "model")) is None
 

@@ -14,7 +14,7 @@ from overland.raster import open_scene
 from overland.web.jobs.folder import LOCK, MARKER
 from overland.web.jobs.limits import Limits
 from overland.web.jobs.queue import JobQueue
-from overland.web.rest.server import make_app
+from overland.web.rest.server import known_hosts, make_app
 from web.bad_uploads import good_png
 from web.patience import wait_until
 
@@ -152,6 +152,68 @@ def test_every_error_is_a_problem(client: TestClient, method: str, path: str, st
     assert answer.headers["content-type"] == PROBLEM
     assert answer.json()["status"] == status
     assert answer.json()["detail"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("POST", "/v1/segment?treshold=0.9", "treshold"),
+        ("POST", "/v1/segment?threshold=0.9&filename=x", "filename"),
+        ("POST", "/v1/jobs?vector=roads", "vector"),
+        ("POST", "/v1/jobs?scores=false", "scores"),
+        ("GET", "/v1/models?page=2", "page"),
+        ("GET", "/v1/jobs/unknown/mask.tif?threshold=0.9", "threshold"),
+    ],
+)
+def test_an_unknown_parameter_is_refused(client: TestClient, method: str, path: str, name: str) -> None:
+    answer = client.request(method, path, content=b"II*\0" if method == "POST" else None)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(f"{name}: ")
+
+
+def test_a_parameter_in_the_form_is_refused(client: TestClient, half_bright: bytes) -> None:
+    answer = client.post("/v1/segment", files={"image": ("x.tif", half_bright)}, data={"threshold": "0.9"})
+    assert answer.status_code == 422
+    assert "?threshold=" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:8000", 200),
+        ("127.0.0.1:8000", 200),
+        ("[::1]:8000", 200),
+        ("maps.example.org", 200),
+        ("evil.example.org", 400),
+        ("localhost.evil.example.org", 400),
+        ("", 400),
+    ],
+)
+def test_a_host_that_the_server_is_not_known_by_is_refused(queue: JobQueue, host: str, status: int) -> None:
+    hosts = known_hosts("127.0.0.1", ["Maps.example.org"])
+    with TestClient(make_app(queue, hosts=hosts)) as client:
+        assert client.get("/v1/models", headers={"Host": host}).status_code == status
+        assert client.get("/healthz", headers={"Host": host}).status_code == 200
+
+
+def test_every_name_is_known_where_the_server_listens_on_every_address() -> None:
+    assert known_hosts("0.0.0.0", []) is None
+    assert known_hosts("127.0.0.1", ["*"]) is None
+    assert known_hosts("0.0.0.0", ["maps.example.org"]) == {
+        "localhost",
+        "127.0.0.1",
+        "::1",
+        "0.0.0.0",
+        "maps.example.org",
+    }
+
+
+def test_jobs_of_one_client_are_bounded(models: Path, half_bright: bytes) -> None:
+    with JobQueue(models, Limits(per_client=1)) as queue, TestClient(make_app(queue)) as client:
+        answers = [client.post("/v1/jobs", content=half_bright) for _ in range(6)]
+        assert {answer.status_code for answer in answers} == {202, 429}
+        assert all("of yours" in answer.json()["detail"] for answer in answers if answer.status_code == 429)
 
 
 def test_unknown_result_is_a_problem(client: TestClient, half_bright: bytes) -> None:

@@ -46,7 +46,8 @@ def facts_html(*facts: str, synthetic: bool = False) -> str:
         synthetic: Whether a badge says that the imagery is no real one.
     """
     spans = [f"<span>{escape(fact)}</span>" for fact in facts if fact]
-    return f"<div class='facts'>{'<span class=synthetic>synthetic imagery</span>' if synthetic else ''}{''.join(spans)}</div>"
+    badge = "<span class=synthetic>synthetic imagery</span>" if synthetic else ""
+    return f"<div class='facts'>{badge}{''.join(spans)}</div>"
 
 
 def legend_html(bundle: ModelBundle) -> str:
@@ -111,5 +112,5 @@ def map_example(model: str, bundle: ModelBundle, folder: Path) -> MappedImage:
         The scene and its map.
     """
     image, mask, probabilities = _FOLDER / "scene.tif", folder / "mask.tif", folder / "probabilities.tif"
-    values = predict(bundle, image, mask, probabilities=probabilities).to_dict()
+    values = predict(bundle, image, mask, probabilities=probabilities)
     return MappedImage(EXAMPLE_NAME, model, bundle, image, mask, probabilities, folder, values.to_dict())

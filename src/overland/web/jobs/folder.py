@@ -104,7 +104,7 @@ def remove_stale_uploads(folder: Path, *, older_than_s: float = 0.0) -> None:
 def _private_folder(path: Path) -> Path:
     if path.is_dir() and any(path.iterdir()) and not (path / MARKER).is_file():
         raise UsageError(
-            f"{path} holds something that is not a server's: it has no {MARKER}. The server deletes expired jobs in its "
+            f"{path} holds something that is not a server's: it has no {MARKER}. A server deletes expired jobs in its "
             "folder; name an empty or a new one."
         )
     try:

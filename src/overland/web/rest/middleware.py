@@ -38,7 +38,6 @@ class AccessMiddleware:
         max_body_bytes: Largest body, in bytes.
         api_key: The key that clients must send; None for none.
         hosts: Names that the server is known by; None for any.
-        body_s: Seconds that any body may take; a large one takes longer, at 16 kB a second.
     """
 
     def __init__(
@@ -48,13 +47,11 @@ class AccessMiddleware:
         max_body_bytes: int,
         api_key: str | None = None,
         hosts: Collection[str] | None = None,
-        body_s: float = _BODY_S,
     ) -> None:
         self.app = app
         self._api_key = api_key
         self._hosts = hosts
         self._max_body_bytes = max_body_bytes
-        self._body_s = body_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through or answer it."""
@@ -62,7 +59,7 @@ class AccessMiddleware:
             return await self.app(scope, receive, send)
         if error := self._refusal(scope["path"], Headers(scope=scope)):
             return await refusal_response(error)(scope, receive, send)
-        return await self.app(scope, _in_time(receive, self._body_s), _with_safe_headers(send))
+        return await self.app(scope, _in_time(receive), _with_safe_headers(send))
 
     def _refusal(self, path: str, headers: Headers) -> RefusedError | None:
         host = _name_of(headers.get("host", ""))
@@ -93,7 +90,7 @@ def _has_key(headers: Headers, api_key: str) -> bool:
     return hmac.compare_digest(given.strip().encode(), api_key.encode())
 
 
-def _in_time(receive: Receive, body_s: float) -> Receive:
+def _in_time(receive: Receive) -> Receive:
     """Receive a body only as long as it comes fast enough; afterwards wait for the client's end as long as it takes."""
     started, taken, is_whole = time.monotonic(), 0, False
 
@@ -101,7 +98,7 @@ def _in_time(receive: Receive, body_s: float) -> Receive:
         nonlocal taken, is_whole
         if is_whole:
             return await receive()
-        left_s = started + body_s + taken / _SLOWEST_BYTES_PER_S - time.monotonic()
+        left_s = started + _BODY_S + taken / _SLOWEST_BYTES_PER_S - time.monotonic()
         try:
             message = await asyncio.wait_for(receive(), max(left_s, 0.001))
         except TimeoutError:

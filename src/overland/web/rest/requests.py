@@ -173,6 +173,7 @@ async def _read_form(request: Request) -> Upload:
     form = await request.form(max_files=1, max_fields=4)
     for name, value in form.items():
         if not isinstance(value, UploadFile):
+            await form.close()
             known = difflib.get_close_matches(name, [*JobParameters.model_fields, *SegmentParameters.model_fields])
             example = known[0] if known else "threshold"
             raise UnusableError(

@@ -28,7 +28,7 @@ from overland.web.rest.middleware import AccessMiddleware
 from overland.web.rest.problems import add_problem_handlers
 from overland.web.rest.routes import GRACE_S, jobs_router, models_router, segment_router, tiles_router
 
-__all__ = ["Stopped", "make_app", "run_server"]
+__all__ = ["Stopped", "known_hosts", "make_app", "run_server"]
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def run_server(
         logger.info("Models: %s", ", ".join(sorted(queue.models)))
         # Whoever starts us with port 0 reads here which one it became.
         logger.info("Listening on %s", url)
-        hosts = _known_hosts(host, allowed_hosts)
+        hosts = known_hosts(host, allowed_hosts)
         asyncio.run(_serve(listener, functools.partial(app, queue, api_key=api_key, hosts=hosts)))
         jobs = queue.jobs
         unfinished = sum(job.state not in ENDED for job in jobs)
@@ -145,7 +145,16 @@ def run_server(
     return Stopped(url, len(jobs), unfinished)
 
 
-def _known_hosts(host: str, allowed: Sequence[str]) -> frozenset[str] | None:
+def known_hosts(host: str, allowed: Sequence[str]) -> frozenset[str] | None:
+    """Return the names that a server is known by.
+
+    Args:
+        host: Address that it listens on.
+        allowed: Names that are allowed beside it; `*` for every name.
+
+    Returns:
+        The names in small letters; None for every name, as where it listens on every address and none is allowed.
+    """
     if "*" in allowed or (host in _EVERY_ADDRESS and not allowed):
         return None
     return frozenset(name.strip().lower().removeprefix("[").removesuffix("]") for name in (*_LOOPBACK, host, *allowed))
@@ -201,9 +210,9 @@ class _ImpatientProtocol(H11Protocol):
         else:
             self._expect_headers()
 
-    def _expect_headers(self, seconds: float = _HEADERS_S) -> None:
+    def _expect_headers(self, seconds: float | None = None) -> None:
         self._expect_nothing()
-        self._deadline = self.loop.call_later(seconds, self.transport.close)
+        self._deadline = self.loop.call_later(seconds or _HEADERS_S, self.transport.close)
 
     def _expect_nothing(self) -> None:
         if self._deadline is not None:
