@@ -18,7 +18,7 @@ from PIL import Image
 
 from overland.errors import DataError
 from overland.geo.grid import iter_windows
-from overland.geo.measures import areas_m2, pixels_to_map, reprojected
+from overland.geo.measures import areas_m2, map_to_pixels, pixels_to_map, reprojected
 from overland.legend import Legend
 from overland.raster import Grid, Scene, Window
 from overland.reporting.html import data_uri
@@ -235,12 +235,8 @@ def lines_to_overview(lines: Lines, crs: str | None, grid: Grid, step: int) -> l
             f"The lines have the CRS {crs} and the scene {grid.crs}; both or none need one to be drawn together."
         )
     lines = reprojected(lines, crs, grid.crs)
-    a, b, c, d, e, f = tuple(~grid.transform)[:6]
-
-    def to_pixels(xs: Any, ys: Any) -> tuple[Any, Any]:
-        return (a * xs + b * ys + c) / step, (d * xs + e * ys + f) / step
-
-    moved = shapely.simplify(shapely.transform(lines, to_pixels, interleaved=False), _SIMPLIFY_PX)
+    in_overview = shapely.transform(map_to_pixels(lines, grid), lambda xy: xy / step)
+    moved = shapely.simplify(np.asarray(in_overview, dtype=object), _SIMPLIFY_PX)
     return [shapely.get_coordinates(line) for line in moved]
 
 

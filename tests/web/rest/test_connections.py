@@ -55,10 +55,7 @@ def answer_of(connection: socket.socket) -> bytes:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_HEADERS_S", 0.3)
-    monkeypatch.setattr(server._ImpatientProtocol._expect_headers, "__defaults__", (0.3,))
-    monkeypatch.setattr(
-        middleware.AccessMiddleware.__init__, "__kwdefaults__", {"api_key": None, "hosts": None, "body_s": 0.3}
-    )
+    monkeypatch.setattr(middleware, "_BODY_S", 0.3)
 
 
 @pytest.mark.usefixtures("impatient")

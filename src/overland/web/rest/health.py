@@ -17,6 +17,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from overland.web.jobs.job import State
 from overland.web.jobs.queue import JobQueue
 from overland.web.refusals import UnavailableError
 from overland.web.rest.problems import documented
@@ -24,7 +25,7 @@ from overland.web.rest.problems import documented
 __all__ = ["Metrics", "MetricsMiddleware", "check_ready", "health_router", "home_page"]
 
 _BUCKETS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0)
-_STATES = ("queued", "running", "done", "failed", "cancelled")
+_STATES: tuple[State, ...] = ("queued", "running", "done", "failed", "cancelled")
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
 
 

@@ -180,16 +180,16 @@ async def _serve(listener: socket.socket, app: Callable[..., FastAPI]) -> None:
         server.force_exit = server.should_exit and number == signal.SIGINT
         server.should_exit = True
 
-    server.handle_exit = handle_exit  # type: ignore[method-assign]
+    server.handle_exit = handle_exit
     await server.serve(sockets=[listener])
 
 
-class _ImpatientProtocol(H11Protocol):
+class _ImpatientProtocol(H11Protocol):  # type: ignore[misc] # uvicorn is not read by mypy
     """HTTP of a connection that is closed when the headers of its next request do not come in time."""
 
     _deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self._expect_headers()
 
