@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-def show(result: AreasResult) -> str:
+def _show(result: AreasResult) -> str:
     """Return the areas as tables.
 
     Args:
@@ -44,7 +44,7 @@ def _table(rows: Sequence[ClassArea]) -> list[str]:
 
 command = command_from(
     "overland.workflows.areas:areas",
-    show=show,
+    show=_show,
     examples=(
         "overland areas mask.tif",
         "overland areas mask.tif --zones districts.gpkg --zone-field name -o areas.csv",

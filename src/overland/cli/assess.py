@@ -42,7 +42,7 @@ def _accuracies(_: click.Context, __: click.Parameter, options: Sequence[str]) -
     return found or None
 
 
-def show_plan(result: AssessPlanResult) -> str:
+def _show_plan(result: AssessPlanResult) -> str:
     """Return a plan as a table."""
     width = _name_width(result.classes)
     ways = list(result.expected_se)
@@ -55,13 +55,13 @@ def show_plan(result: AssessPlanResult) -> str:
     return "\n".join([*lines, f"  {'standard error':{width + 19}}{errors}"])
 
 
-def show_sample(result: AssessSampleResult) -> str:
+def _show_sample(result: AssessSampleResult) -> str:
     """Return the points of each stratum."""
     lines = [f"{row.name}: {row.points} points ({row.area_fraction:.2%} of the area)" for row in result.classes]
     return "\n".join([*lines, f"Wrote {result.points} points to {result.output}"])
 
 
-def show_estimate(result: AssessEstimateResult) -> str:
+def _show_estimate(result: AssessEstimateResult) -> str:
     """Return the estimates as a table."""
     width = _name_width(result.classes)
     lines = [
@@ -98,7 +98,7 @@ command.add_command(
     command_from(
         "overland.workflows.assess:assess_plan",
         name="plan",
-        show=show_plan,
+        show=_show_plan,
         flags={"expected_accuracies": "--expected-accuracy"},
         metavars={"expected_accuracies": "NAME=FRACTION"},
         callbacks={"expected_accuracies": _accuracies},
@@ -113,7 +113,7 @@ command.add_command(
     command_from(
         "overland.workflows.assess:assess_sample",
         name="sample",
-        show=show_sample,
+        show=_show_sample,
         examples=(
             "overland assess sample mask.tif points.gpkg --points 640",
             "overland assess sample mask.tif points.csv --points 300 --allocation equal --seed 7",
@@ -124,7 +124,7 @@ command.add_command(
     command_from(
         "overland.workflows.assess:assess_estimate",
         name="estimate",
-        show=show_estimate,
+        show=_show_estimate,
         examples=(
             "overland assess estimate points.gpkg mask.tif",
             "overland assess estimate points.csv mask.tif -o estimates.csv --confidence 0.9",

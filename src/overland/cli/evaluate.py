@@ -134,7 +134,7 @@ def score_text(values: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def show(result: EvaluateResult) -> str:
+def _show(result: EvaluateResult) -> str:
     """Describe an evaluation for people.
 
     Args:
@@ -148,7 +148,7 @@ def show(result: EvaluateResult) -> str:
 
 command = command_from(
     "overland.workflows.evaluate:evaluate",
-    show=show,
+    show=_show,
     examples=(
         "overland evaluate runs/segment/roads roads.yaml --split val",
         "overland evaluate model roads.yaml --threshold 0.4 --output scores --overwrite",
@@ -204,5 +204,7 @@ def _remarks(values: Mapping[str, Any]) -> list[str]:
     if "block_size" in values:
         lines.append(f"A block is {values['block_size']} x {values['block_size']} pixels.")
     if values.get("unpredicted_fraction"):
-        lines.append(f"{values['unpredicted_fraction']:.2%} of the labelled pixels have no prediction and were left out.")
+        lines.append(
+            f"{values['unpredicted_fraction']:.2%} of the labelled pixels have no prediction and were left out."
+        )
     return lines

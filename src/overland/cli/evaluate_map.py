@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-def show(result: EvaluateMapResult) -> str:
+def _show(result: EvaluateMapResult) -> str:
     """Describe an evaluation for people.
 
     Args:
@@ -36,7 +36,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: Sequence[s
 
 command = command_from(
     "overland.workflows.evaluate_map:evaluate_map",
-    show=show,
+    show=_show,
     examples=(
         "overland evaluate-map map.tif labels.tif",
         "overland evaluate-map mask.png labels.png --names background,road --output scores",

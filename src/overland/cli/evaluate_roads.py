@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-def show(result: EvaluateRoadsResult) -> str:
+def _show(result: EvaluateRoadsResult) -> str:
     """Return the scores in words."""
     lines = [_size("Truth", result.truth_graph), _size("Proposal", result.proposal_graph), ""]
     if result.apls_cosmiq is not None and result.topo_cosmiq is not None:
@@ -46,7 +46,7 @@ def _number(value: float) -> str:
 
 command = command_from(
     "overland.workflows.evaluate_roads:evaluate_roads",
-    show=show,
+    show=_show,
     examples=(
         "overland evaluate-roads truth.geojson roads.gpkg",
         "overland evaluate-roads truth.geojson roads.gpkg --variant cosmiq -o scores --overwrite",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-def show(result: PostprocessResult) -> str:
+def _show(result: PostprocessResult) -> str:
     """Return the changes in words.
 
     Args:
@@ -38,7 +38,7 @@ def _percent(fraction: float | None) -> str:
 
 command = command_from(
     "overland.workflows.postprocess:postprocess",
-    show=show,
+    show=_show,
     metavars={
         **dict.fromkeys(("median", "majority", "open", "close", "remove_objects", "fill_holes", "sieve"), "N"),
         "min_area_m2": "X",

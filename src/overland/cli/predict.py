@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-def show(result: PredictResult) -> str:
+def _show(result: PredictResult) -> str:
     """Describe a prediction for people.
 
     Args:
@@ -54,7 +54,7 @@ def show(result: PredictResult) -> str:
 
 command = command_from(
     "overland.workflows.predict:predict",
-    show=show,
+    show=_show,
     examples=(
         "overland predict roads scene.tif roads.tif",
         "overland predict runs/roads/weights/best scene.tif roads.tif",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-def show(result: RasterizeResult) -> str:
+def _show(result: RasterizeResult) -> str:
     """Return the class map in words."""
     labelled = max(result.pixels - result.nodata_pixels, 1)
     lines = [
@@ -26,7 +26,7 @@ def show(result: RasterizeResult) -> str:
 
 command = command_from(
     "overland.workflows.rasterize:rasterize",
-    show=show,
+    show=_show,
     metavars={"classes": "A,B"},
     callbacks={"classes": lambda _, __, given: _names(given)},
     examples=(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-def show(result: VectorizeResult) -> str:
+def _show(result: VectorizeResult) -> str:
     """Return the vectors in words."""
     length, area = {"metres": ("m", "m²"), "pixels": ("px", "px²")}.get(result.units, ("units", "square units"))
     if result.kind == "roads":
@@ -35,7 +35,7 @@ def _count(number: int | None, noun: str) -> str:
 
 command = command_from(
     "overland.workflows.vectorize:vectorize",
-    show=show,
+    show=_show,
     flags={"classes": "--class"},
     metavars={"classes": "NAME"},
     examples=(
