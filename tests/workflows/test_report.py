@@ -1,14 +1,16 @@
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import shapely
+from affine import Affine
 from PIL import Image
 
 from models_made import threshold_bundle
 from overland.errors import DataError, UsageError
 from overland.metrics import summary_from_confusions
-from overland.raster import write_class_map
+from overland.raster import Grid, write_class_map
 from overland.vector import Layer, write_features
 from overland.workflows.evaluate import evaluate
 from overland.workflows.report import report
@@ -140,6 +142,43 @@ def test_a_mask_of_another_size_or_without_names_is_refused(run, tmp_path):
     with pytest.raises(UsageError, match="--scene"):
         report(run, mask=scene)
     assert not (run / "report.html").exists()
+
+
+def test_a_mask_that_lies_elsewhere_is_refused(run, tmp_path):
+    grid = utm_grid(20, 20)
+    a, b, c, d, e, f = grid.transform[:6]
+    moved = replace(grid, transform=type(grid.transform)(a, b, c + 50, d, e, f))
+    scene = write_image(tmp_path / "scene.tif", np.full((3, 20, 20), 90, np.uint8), grid)
+    write_class_map(tmp_path / "mask.tif", np.zeros((20, 20), np.uint8), moved, ROAD_LEGEND)
+    with pytest.raises(DataError, match="do not lie on one grid"):
+        report(run, scene=scene, mask=tmp_path / "mask.tif")
+
+
+def test_the_page_replaces_no_input(run, tmp_path):
+    scene = write_image(tmp_path / "scene.tif", np.full((3, 20, 20), 90, np.uint8), utm_grid(20, 20))
+    (tmp_path / "page.html").symlink_to(scene)
+    with pytest.raises(UsageError, match="is an input"):
+        report(run, scene=scene, output=tmp_path / "page.html", overwrite=True)
+
+
+def test_a_mask_of_another_place_is_refused(run, tmp_path):
+    scene = write_image(tmp_path / "scene.tif", np.full((3, 20, 20), 90, np.uint8), utm_grid(20, 20))
+    elsewhere = Grid(height=20, width=20, transform=Affine(1, 0, 500_050, 0, -1, 5_200_000), crs="EPSG:32633")
+    write_class_map(tmp_path / "mask.tif", np.zeros((20, 20), np.uint8), elsewhere, ROAD_LEGEND)
+
+    with pytest.raises(DataError, match="do not lie on one grid"):
+        report(run, scene=scene, mask=tmp_path / "mask.tif")
+    assert not (run / "report.html").exists()
+
+
+def test_no_input_is_overwritten(run, tmp_path):
+    scene = write_image(tmp_path / "scene.tif", np.full((3, 20, 20), 90, np.uint8), utm_grid(20, 20))
+    scene = scene.rename(tmp_path / "scene.html")
+    before = scene.read_bytes()
+
+    with pytest.raises(UsageError, match="is an input"):
+        report(run, scene=scene, output=scene, overwrite=True)
+    assert scene.read_bytes() == before
 
 
 def test_an_existing_page_is_not_replaced_unasked(run):

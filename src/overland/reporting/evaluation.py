@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 from overland.legend import Legend
 from overland.metrics import ThresholdCurve
 from overland.metrics.curves import RelaxedCurve
+from overland.output import write_table, write_text
 from overland.reporting.figures import (
     class_figure,
     relaxed_figure,
@@ -50,10 +50,8 @@ def write_evaluation(
         items: Images that are shown as pictures.
     """
     write_metrics(folder, values)
-    with (folder / "per_image.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    cells = [{key: _cell(value) for key, value in row.items()} for row in rows]
+    write_table(folder / "per_image.csv", cells, list(rows[0]))
     write_confusion_figure(np.array(values["confusion"]), legend, folder / "confusion_matrix.png")
     boundary = values["boundary"]["classes"] if "boundary" in values else None
     write_figure(class_figure(values["pooled"]["classes"], boundary), folder / "per_class.png")
@@ -73,7 +71,7 @@ def write_metrics(folder: Path, values: Mapping[str, Any]) -> None:
         values: The metrics; one that does not exist (NaN) becomes null.
     """
     text = json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    (folder / "metrics.json").write_text(text, encoding="utf-8")
+    write_text(folder / "metrics.json", text)
 
 
 def _cell(value: Any) -> Any:

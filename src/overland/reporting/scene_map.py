@@ -210,7 +210,7 @@ def map_view(
         grid = image.grid
         step = overview_step(grid)
         picture = overview_of_scene(image, step)
-    overlay, areas = _mask_layer(mask, grid, step) if mask else (None, [])
+    overlay, areas = _mask_layer(mask, scene, grid, step) if mask else (None, [])
     lines, groups, facts = _road_layer(roads, grid, step) if roads else ([], [], [])
     resolution = grid.resolution_m
     return MapView(
@@ -289,9 +289,11 @@ def _polygons_by_name(path: str | Path, scene: str | Path) -> tuple[npt.NDArray[
     return np.asarray(in_overview, dtype=object), [names[index] for index in shape_of[is_polygon]]
 
 
-def _mask_layer(path: str | Path, grid: Grid, step: int) -> tuple[npt.NDArray[np.uint8], list[ClassArea]]:
+def _mask_layer(
+    path: str | Path, scene: str | Path, grid: Grid, step: int
+) -> tuple[npt.NDArray[np.uint8], list[ClassArea]]:
     with open_scene(path) as mask:
-        names = ("the scene", str(path))
+        names = (str(scene), str(path))
         check_same_grid(grid, mask.grid, names, advice="Give the mask that was predicted from this scene.")
         if mask.legend is None:
             raise DataError(

@@ -15,6 +15,8 @@ import numpy as np
 
 from overland.bundle import ModelBundle, load_bundle
 from overland.errors import DataError, UsageError
+from overland.output import check_output
+from overland.raster import input_files
 from overland.reporting.curves import read_results, training_figure
 from overland.reporting.figures import confusion_figure, svg_from_figure
 from overland.reporting.html import (
@@ -96,15 +98,13 @@ def report(
     """
     if scene is None and (mask or roads or polygons or picture):
         raise UsageError("A mask, roads or polygons are drawn over a scene; name it with --scene.")
+    inputs = input_files(scene, mask, roads, polygons, roads_before)
     if picture is not None:
-        check_map_picture(picture, roads or polygons, overwrite=overwrite)
+        check_map_picture(picture, roads or polygons, overwrite=overwrite, inputs=inputs)
     source = _source(Path(run_or_model))
     bundle = source.bundle
     path = Path(output) if output is not None else (source.run or Path()) / "report.html"
-    if path.suffix.lower() not in _SUFFIXES:
-        raise UsageError(f"{path}: a report is a page; give it a name that ends in .html.")
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists already. Add --overwrite to replace it, or choose another name.")
+    check_output(path, suffixes=_SUFFIXES, overwrite=overwrite, inputs=inputs)
     evaluations = _evaluations(bundle, evaluation)
     with _laid_over(bundle, scene, mask, [roads, polygons]) as shown:
         sections = _map_section(scene, shown, roads, polygons)
