@@ -30,7 +30,7 @@ from children import overland_json, run_json
 from made import save_unet, write_scene
 from overland.bundle import load_bundle
 from overland.raster import open_scene, read_image
-from overland.workflows.quantize import quantize_bundle
+from overland.workflows.quantize import quantize
 from results import ROOT, Row, json_option, origin, publish
 
 _PEERS = ROOT / "benchmarks" / "peers"
@@ -96,7 +96,7 @@ def run_tool(words: list[str], models: dict[str, Path], scene: Path, output: Pat
     if program == "overland":
         precision = options[options.index("--precision") + 1]
         values = overland_json("predict", models[precision], scene, output, *options, "--overwrite")
-        kept = {key: values[key] for key in ("seconds", "peak_memory_mb", "process_seconds", "redundancy", "windows")}
+        kept = {key: values[key] for key in ("seconds", "peak_memory_mb", "process_seconds", "overlap_overhead", "windows")}
         return kept | {"version": f"{values['engine']} {precision}", "megapixels": values["megapixels"]}
     script, *extra = options
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
@@ -131,7 +131,7 @@ def add_flips(rows: list[Row], tools: list[Tool], flips: list[Path] | None, fold
         return
     model, scene = flips
     # The peers decide at 0.5; small windows, because a scene of everyday size would fit into one.
-    alike = ["--chip-size", str(_WINDOW), *(["--threshold", "0.5"] if load_bundle(model).num_scores == 1 else [])]
+    alike = ["--chip-size", str(_WINDOW), *(["--threshold", "0.5"] if load_bundle(model).num_outputs == 1 else [])]
     models = {"fp32": model, "int8": _quantised(model, scene, folder / "trained-int8")}
     moved = without_first(scene, folder / "moved.tif")
     _, valid = read_image(scene)
@@ -165,7 +165,7 @@ def without_first(scene: Path, path: Path) -> Path:
 
 def _quantised(model: Path, scene: Path, output: Path) -> Path:
     # Forced: what it costs in accuracy is another figure, measured on labels.
-    quantize_bundle(model, output, [scene], force=True)
+    quantize(model, [scene], output, force=True)
     return output
 
 

@@ -16,9 +16,9 @@ def test_people_are_told_what_was_written_and_what_to_set(tmp_path):
     model = threshold_bundle(tmp_path / "model").path
     result = run(model, tmp_path / "road.onnx", "--tile-size", 64)
     assert result.exit_code == 0
-    assert "onnx, fp32, 0.0 MB, tiles of 64 pixels that share 13 %" in result.stdout
+    assert "onnx, fp32, 0.0 MB, tiles of 64 pixels that overlap by 13 %" in result.stdout
     assert "The model does not know its resolution" in result.stdout
-    assert f"Written: {tmp_path / 'road.onnx'}" in result.stdout
+    assert f"Wrote {tmp_path / 'road.onnx'}" in result.stdout
 
 
 def test_json_is_one_object(tmp_path):

@@ -8,14 +8,7 @@ import onnxruntime
 import pytest
 
 from models_made import threshold_bundle
-from overland.bundle import (
-    ModelBundle,
-    load_bundle,
-    load_weights,
-    mask_from_probabilities,
-    probabilities_from_logits,
-    save_bundle,
-)
+from overland.bundle import ModelBundle, load_bundle, load_weights, save_bundle
 from overland.errors import DataError, UsageError
 from overland.exporters.compact import compact_bundle
 from overland.exporters.deepness import deepness_graph
@@ -23,6 +16,7 @@ from overland.exporters.graphs import whole_graph
 from overland.exporters.hugging_face import save_for_hub
 from overland.exporters.quantize import end_layers, quantize_graph
 from overland.inference import open_engine
+from overland.inference.probabilities import mask_from_probabilities, probabilities_from_logits
 from overland.legend import legend_from_names
 
 torch = pytest.importorskip("torch")
@@ -74,7 +68,7 @@ def compact(plain, tmp_path_factory):
 
 
 def scores_of(bundle, engine="onnx"):
-    return probabilities_from_logits(bundle, open_engine(bundle, engine, precision="fp32", streams=1).run(CHIPS))
+    return probabilities_from_logits(bundle, open_engine(bundle, engine, precision="fp32", workers=1).run(CHIPS))
 
 
 @pytest.mark.parametrize(("name", "classes"), [("plain", 1), ("plain", 2), ("group", 1), ("resnet", 2)])

@@ -11,9 +11,10 @@ from scipy.ndimage import binary_erosion
 
 from deepness_made import deepness_map, read_metadata
 from models_made import conv_graph, made_bundle, mean_bundle, ranking_bundle, threshold_bundle
-from overland.bundle import load_bundle, mask_from_probabilities, probabilities_from_logits, scale_pixels
+from overland.bundle import load_bundle
 from overland.errors import DataError, UsageError
 from overland.exporters.deepness import deepness_graph, deepness_metadata, overlap_percent_of
+from overland.inference.probabilities import mask_from_probabilities, probabilities_from_logits, scale_pixels
 from overland.legend import legend_from_names
 from overland.raster import open_scene
 from overland.workflows.predict import predict
@@ -145,7 +146,7 @@ def test_a_tile_that_the_network_cannot_take_is_refused(tmp_path, side, nearest)
 
 
 def test_a_tile_that_is_all_halo_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="share 0 to 90 percent; got 200. Try a larger --tile-size"):
+    with pytest.raises(UsageError, match="overlap by 0 to 90 %; got 200. Try a larger --tile-size"):
         deepness_graph(threshold_bundle(tmp_path / "b", halo=64), tile_size=64)
 
 

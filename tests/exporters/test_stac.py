@@ -88,7 +88,7 @@ def test_item_says_what_the_bundle_knows(tmp_path):
     properties = item["properties"]
     image, output = properties["mlm:input"][0], properties["mlm:output"][0]
     assert properties["description"].endswith(
-        "trained on valley (made scenes) with Overland. miou on its validation images: 0.712."
+        "trained on valley (synthetic scenes) with Overland. miou on its validation images: 0.712."
     )
     assert properties["gsd"] == 10
     assert properties["mlm:framework_version"] == "2.13.0+cpu"

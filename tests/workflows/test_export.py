@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 
 from models_made import ranking_bundle, threshold_bundle
-from overland.bundle import load_bundle
+from overland.bundle import load_bundle, manifest_seal
 from overland.errors import DataError, UsageError
 from overland.workflows.export import export
 from scenes import write_image
@@ -26,7 +26,7 @@ def files_in(folder):
 def test_onnx_is_what_the_suffix_says(model, tmp_path):
     output = tmp_path / "deep" / "road.onnx"
     values = export(model, output, tile_size=64)
-    assert values == {
+    assert values.to_dict() == {
         "model": str(model),
         "output": str(output),
         "format": "onnx",
@@ -38,6 +38,8 @@ def test_onnx_is_what_the_suffix_says(model, tmp_path):
         "resolution_cm": 50.0,
         "notes": [],
         "int8": None,
+        "id": None,
+        "smp_class": None,
     }
     assert onnxruntime.InferenceSession(output).get_inputs()[0].shape == ["batch", 3, 64, 64]
     assert files_in(output.parent) == ["road.onnx"]
@@ -45,9 +47,9 @@ def test_onnx_is_what_the_suffix_says(model, tmp_path):
 
 def test_notes_say_what_is_left_to_do_by_hand(tmp_path):
     model = threshold_bundle(tmp_path / "model", bands=2, threshold=0.2678).path
-    settings = json.loads((model / "overland.json").read_text())
-    (model / "overland.json").write_text(json.dumps(settings | {"bands": [4, 1]}))
-    notes = export(model, tmp_path / "road.onnx", tile_size=64)["notes"]
+    settings = json.loads((model / "overland.json").read_text()) | {"bands": [4, 1]}
+    (model / "overland.json").write_text(json.dumps(settings | {"seal": manifest_seal(settings)}))
+    notes = export(model, tmp_path / "road.onnx", tile_size=64).notes
     assert [note.split(":")[0] for note in notes] == [
         "The model does not know its resolution",
         "The model was trained on the bands 4, 1",
@@ -57,20 +59,20 @@ def test_notes_say_what_is_left_to_do_by_hand(tmp_path):
 
 def test_several_classes_have_no_threshold(tmp_path):
     model = ranking_bundle(tmp_path / "model").path
-    assert export(model, tmp_path / "land.onnx", tile_size=64)["threshold"] is None
+    assert export(model, tmp_path / "land.onnx", tile_size=64).threshold is None
 
 
 def test_stac_item_is_json_beside_which_the_model_lies(model, tmp_path):
     values = export(model, tmp_path / "item.json", format="stac")
     item = json.loads((tmp_path / "item.json").read_text())
-    assert values["id"] == item["id"]
+    assert values.id == item["id"]
     assert item["assets"]["graph"]["href"] == "./model/model.onnx"
 
 
 def test_bundle_is_a_copy(model, tmp_path):
     values = export(model, tmp_path / "copy")
-    assert values["format"] == "bundle"
-    assert values["bytes"] == sum(path.stat().st_size for path in model.iterdir())
+    assert values.format == "bundle"
+    assert values.bytes == sum(path.stat().st_size for path in model.iterdir())
     for path in model.iterdir():
         assert (tmp_path / "copy" / path.name).read_bytes() == path.read_bytes()
 
@@ -78,8 +80,8 @@ def test_bundle_is_a_copy(model, tmp_path):
 def test_hub_folder_of_another_network_says_so(model, tmp_path):
     pytest.importorskip("torch")
     values = export(model, tmp_path / "hub", format="hf")
-    assert values["smp_class"] is None
-    assert "made is no network of smp" in values["notes"][0]
+    assert values.smp_class is None
+    assert "made is no network of smp" in values.notes[0]
     assert load_bundle(tmp_path / "hub").threshold == 0.25
 
 
@@ -100,7 +102,7 @@ def test_what_exists_is_replaced_only_when_asked(model, tmp_path, name):
         ("a.tif", {"format": "onnx"}, "a.tif is the name of no .onnx file"),
         ("a.onnx", {"format": "bundle"}, "--format bundle writes a folder"),
         ("a.onnx", {"precision": "int4"}, "no precision 'int4'"),
-        ("a.onnx", {"precision": "int8"}, "no eight-bit graph yet. Name scenes like those to be mapped"),
+        ("a.onnx", {"precision": "int8"}, "no int8 graph yet. Name scenes like those to be mapped"),
         ("a.onnx", {"calibrate": ["scene.tif"]}, "add --precision int8"),
         ("a.json", {"format": "stac", "precision": "int8", "calibrate": ["x.tif"]}, "describes a model where it lies"),
         ("a.onnx", {"tile_size": 100}, "multiples of 8 pixels; got 100, try 96"),
@@ -148,8 +150,8 @@ def test_eight_bits_are_written_with_what_they_cost(tmp_path, scene):
     model = threshold_bundle(tmp_path / "model", bands=3, mean=(128.0,) * 3, std=(64.0,) * 3, limit=0.0).path
     values = export(model, tmp_path / "small", precision="int8", calibrate=[scene], force=True)
     bundle = load_bundle(tmp_path / "small")
-    assert values["int8"] == bundle.int8
-    assert 0 <= values["int8"]["agreement"] <= 1
+    assert values.int8 == bundle.int8
+    assert 0 <= values.int8["agreement"] <= 1
     assert bundle.int8_path.is_file()
     assert load_bundle(model).int8 is None
     assert files_in(tmp_path) == ["model", "scenes", "small"]

@@ -8,9 +8,10 @@ import pytest
 from models_made import mean_bundle, threshold_bundle
 from overland.bundle import load_bundle, save_bundle
 from overland.errors import DataError, UsageError
+from overland.exporters.quantize import AgreementReport
 from overland.inference import open_engine
 from overland.workflows import quantize as workflow
-from overland.workflows.quantize import quantize_bundle
+from overland.workflows.quantize import quantize
 from scenes import write_image, write_road_dataset
 
 
@@ -31,24 +32,24 @@ def bundle(tmp_path):
 
 
 def test_labels_tell_what_eight_bits_cost(bundle, scenes, roads, tmp_path):
-    report = quantize_bundle(bundle.path, tmp_path / "int8", scenes, data=roads)
+    report = quantize(bundle.path, scenes, tmp_path / "int8", data=roads)
     saved = load_bundle(tmp_path / "int8")
-    assert saved.int8 == report
-    assert report["agreements"]["onnx"] == report["agreement"] == 1
-    assert (report["iou_fp32"], report["iou_change_points"]) == (1, 0)
-    assert report["iou_from"] == f"labels of {roads.name}, val"
-    assert (report["images"], report["pixels"]) == (2, 2 * 96 * 96)
-    assert "In eight bits 100.00% of the labels are those of fp32" in (saved.path / "README.md").read_text()
+    assert saved.int8 == report.report()
+    assert report.agreements["onnx"] == report.agreement == 1
+    assert (report.iou_fp32, report.iou_change_points) == (1, 0)
+    assert report.iou_from == f"labels of {roads.name}, val"
+    assert (report.images, report.pixels) == (2, 2 * 96 * 96)
+    assert "Quantised to int8, 100.00% of the labels are those of fp32" in (saved.path / "README.md").read_text()
     chip = np.random.default_rng(0).uniform(50, 200, (1, 3, 32, 32)).astype(np.float32)
     found, expected = (open_engine(saved, "onnx", precision=p).run(chip) for p in ("int8", "fp32"))
     assert 0 < np.abs(found - expected).max() < 8
 
 
-def test_without_labels_held_out_windows_are_judged(bundle, scenes, tmp_path):
-    report = quantize_bundle(bundle.path, tmp_path / "int8", scenes)
-    assert report["iou_from"] == "fp32 scores of held-out windows"
-    assert (report["calibration_windows"], report["images"]) == (12, 6)
-    assert report["agreement"] == 1
+def test_without_labels_held_out_windows_are_compared(bundle, scenes, tmp_path):
+    report = quantize(bundle.path, scenes, tmp_path / "int8")
+    assert report.iou_from == "fp32 probabilities of held-out windows"
+    assert (report.calibration_windows, report.images) == (12, 6)
+    assert report.agreement == 1
     assert load_bundle(tmp_path / "int8").bytes_per_pixel == 100.0
 
 
@@ -62,15 +63,19 @@ def dark(tmp_path):
 def test_a_loss_is_refused_and_nothing_is_written(bundle, dark, roads, tmp_path):
     before = sorted(path.name for path in tmp_path.iterdir())
     with pytest.raises(DataError, match=r"may differ .* by 0.2 points; .* --force") as error:
-        quantize_bundle(bundle.path, tmp_path / "int8", dark, data=roads)
+        quantize(bundle.path, dark, tmp_path / "int8", data=roads)
     assert error.value.exit_code == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
 def test_a_loss_is_written_when_forced(bundle, dark, roads, tmp_path):
-    report = quantize_bundle(bundle.path, tmp_path / "int8", dark, data=roads, force=True)
-    assert report["iou_change_points"] == -100
-    assert load_bundle(tmp_path / "int8").int8["iou_change_points"] == report["iou_change_points"]
+    report = quantize(bundle.path, dark, tmp_path / "int8", data=roads, force=True)
+    assert report.iou_change_points == -100
+    assert load_bundle(tmp_path / "int8").int8["iou_change_points"] == report.iou_change_points
+
+
+def found(change, agreement=1.0):
+    return AgreementReport(1, 100, agreement, 0.0, 0.0, 1.0, 1.0, change, {}, {})
 
 
 def test_the_ends_stay_in_fp32_where_that_helps(bundle, scenes, tmp_path, monkeypatch):
@@ -78,40 +83,40 @@ def test_the_ends_stay_in_fp32_where_that_helps(bundle, scenes, tmp_path, monkey
 
     def attempt(bundle, calibration, images, *, keep, is_measured):
         tried.append(keep)
-        return b"graph", {"iou_change_points": -0.1 if keep else -0.3, "agreement": 0.99, "layers_in_fp32": list(keep)}
+        return b"graph", workflow._Attempt(keep, "onnx", {"onnx": 0.99}, found(-0.1 if keep else -0.3, 0.99))
 
     monkeypatch.setattr(workflow, "_attempt", attempt)
     monkeypatch.setattr(workflow, "end_layers", lambda graph: ("first", "last"))
-    report = quantize_bundle(bundle.path, tmp_path / "int8", scenes)
+    report = quantize(bundle.path, scenes, tmp_path / "int8")
     assert tried == [(), ("first", "last")]
-    assert report["layers_in_fp32"] == ["first", "last"]
+    assert report.layers_in_fp32 == ("first", "last")
 
 
 def test_the_engine_that_does_worst_counts(bundle, scenes, tmp_path, monkeypatch):
     changes = {"onnx": (-0.01, 0.999), "openvino": (-0.5, 0.98)}
 
     def compare(*arguments):
-        return {name: {"iou_change_points": c, "agreement": a} for name, (c, a) in changes.items()}
+        return {name: found(*values) for name, values in changes.items()}
 
     monkeypatch.setattr(workflow, "compare", compare)
     with pytest.raises(
-        DataError, match=r"on the engine openvino, it changes by -0.50 points, and 98.00% of the labels"
+        DataError, match=r"with the engine openvino, it changes by -0.50 points, and 98.00% of the labels"
     ):
-        quantize_bundle(bundle.path, tmp_path / "int8", scenes)
-    report = quantize_bundle(bundle.path, tmp_path / "int8", scenes, force=True)
-    assert (report["engine"], report["agreements"]) == ("openvino", {"onnx": 0.999, "openvino": 0.98})
+        quantize(bundle.path, scenes, tmp_path / "int8")
+    report = quantize(bundle.path, scenes, tmp_path / "int8", force=True)
+    assert (report.engine, report.agreements) == ("openvino", {"onnx": 0.999, "openvino": 0.98})
 
 
 def test_a_gain_on_labels_is_no_loss_but_an_estimated_one_is_a_difference():
-    assert workflow._loss_points({"iou_change_points": 0.5}, is_measured=True) == 0
-    assert workflow._loss_points({"iou_change_points": 0.5}, is_measured=False) == 0.5
-    assert workflow._loss_points({"iou_change_points": None}, is_measured=True) == float("inf")
+    assert workflow._loss_points(found(0.5), is_measured=True) == 0
+    assert workflow._loss_points(found(0.5), is_measured=False) == 0.5
+    assert workflow._loss_points(found(None), is_measured=True) == float("inf")
 
 
 def test_a_model_that_was_not_measured_gets_measured(tmp_path, scenes):
     old = mean_bundle(tmp_path / "old", side=17, limit=90, chip_size=64, size_divisor=1, halo=1)
     grey = [write_image(tmp_path / f"{number}.tif", _grey(number)) for number in range(2)]
-    quantize_bundle(old.path, tmp_path / "int8", grey, force=True)
+    quantize(old.path, grey, tmp_path / "int8", force=True)
     saved = load_bundle(tmp_path / "int8")
     assert saved.halo == 8
     assert saved.bytes_per_pixel is None or saved.bytes_per_pixel >= 0
@@ -130,22 +135,22 @@ def test_what_cannot_be_calibrated_on_is_said(bundle, scenes, tmp_path):
         ([other], DataError, "of uint16"),
     ):
         with pytest.raises(kind, match=message):
-            quantize_bundle(bundle.path, tmp_path / "int8", sources)
+            quantize(bundle.path, sources, tmp_path / "int8")
 
 
 def test_an_output_that_exists_is_kept_unless_overwritten(bundle, scenes, tmp_path):
     output = tmp_path / "int8"
-    quantize_bundle(bundle.path, output, scenes)
+    quantize(bundle.path, scenes, output)
     with pytest.raises(UsageError, match="Add --overwrite"):
-        quantize_bundle(bundle.path, output, scenes)
-    quantize_bundle(bundle.path, output, scenes, overwrite=True)
+        quantize(bundle.path, scenes, output)
+    quantize(bundle.path, scenes, output, overwrite=True)
     for place, message in ((bundle.path, "is the model itself"), (scenes[0].parent, "no model")):
         with pytest.raises(UsageError, match=message):
-            quantize_bundle(bundle.path, place, scenes, overwrite=True)
+            quantize(bundle.path, scenes, place, overwrite=True)
 
 
 def test_other_weights_lose_the_eight_bit_graph(bundle, scenes, tmp_path):
-    quantize_bundle(bundle.path, tmp_path / "int8", scenes)
+    quantize(bundle.path, scenes, tmp_path / "int8")
     saved = load_bundle(tmp_path / "int8")
     with pytest.raises(UsageError, match="both or neither"):
         save_bundle(saved, tmp_path / "other", weights={}, graph=b"", card="")
@@ -175,6 +180,6 @@ def test_a_model_of_real_roads_holds(tmp_path):
     model = {"architecture": "PlainUnet", "width": 8, "depth": 3, "stem_stride": 2}
     run = train(data, project=str(tmp_path), name="roads", model=model, epochs=3, batch=4, imgsz=128, seed=0)
     scenes = sorted((data / "images" / "train").iterdir())
-    report = quantize_bundle(run["model"], tmp_path / "int8", scenes, data=data)
-    assert report["iou_change_points"] > -0.2
-    assert report["agreement"] > 0.98
+    report = quantize(run["model"], scenes, tmp_path / "int8", data=data)
+    assert report.iou_change_points > -0.2
+    assert report.agreement > 0.98

@@ -1,1 +1,1 @@
-"""A bundle for other programs: ONNX for QGIS, STAC items, Hugging Face folders, graphs in eight bits."""
+"""A bundle for other programs: ONNX for QGIS, STAC items, Hugging Face folders, graphs in int8."""

@@ -1,4 +1,4 @@
-"""A bundle in a quarter of the room: weights in half precision, stored once.
+"""A bundle in a quarter of its size: weights in half precision, stored once.
 
 `model.safetensors` holds them by their PyTorch names, as in every bundle; `model.onnx` has none of its own but names
 places in that file (ONNX external data: file, offset, length) and casts what lies there to float32. ONNX Runtime and
@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overland.bundle import ModelBundle, load_weights, probabilities_from_logits, save_bundle
+from overland.bundle import ModelBundle, load_weights, save_bundle
 from overland.errors import DataError, UsageError, import_extra
+from overland.inference.probabilities import probabilities_from_logits
 
 __all__ = ["LARGEST_DIFFERENCE", "compact_bundle"]
 
@@ -38,11 +39,22 @@ _SMALL = 10_000
 def compact_bundle(bundle: ModelBundle, path: str | Path, *, card: str | None = None) -> ModelBundle:
     """Write a copy of a bundle in about a quarter of its size; one that is at `path` already is replaced.
 
-    Weights of 10,000 numbers and more are rounded to float16; smaller ones stay as they are. The graph is exported
-    again from the network, and the copy is run on noise beside the original before anything is written. An eight-bit
-    graph is copied. `card` takes the place of the README. Returns the copy. Raises `MissingExtraError` without the
-    extra train, `UsageError` for a network that Overland cannot build, `DataError` when a probability differs by more
-    than `LARGEST_DIFFERENCE`.
+    Weights of 10,000 numbers and more are rounded to float16; smaller ones stay as they are. The ONNX graph is exported
+    again from the network, and the copy is run on noise next to the original before anything is written. An int8 graph
+    is copied.
+
+    Args:
+        bundle: The bundle.
+        path: The folder of the copy.
+        card: The model card of the copy; that of the bundle by default.
+
+    Returns:
+        The copy.
+
+    Raises:
+        MissingExtraError: The extra train is not installed.
+        UsageError: Overland cannot build the network.
+        DataError: A probability differs by more than `LARGEST_DIFFERENCE`.
     """
     weights = {name: _halved(array) for name, array in load_weights(bundle).items()}
     files: dict[str, Any] = {
@@ -52,7 +64,17 @@ def compact_bundle(bundle: ModelBundle, path: str | Path, *, card: str | None = 
         "int8_graph": None if bundle.int8_path is None else bundle.int8_path.read_bytes(),
     }
     with TemporaryDirectory(prefix="overland-") as folder:
-        difference = _difference(bundle, save_bundle(bundle, Path(folder) / "model", **files))
+        copy = save_bundle(bundle, Path(folder) / "model", **files)
+        onnxruntime = import_extra("onnxruntime", "train", _PURPOSE)
+        side = 2 * bundle.size_divisor * max(1, 64 // bundle.size_divisor)
+        chips = np.random.default_rng(0).normal(size=(_CHIPS, bundle.in_channels, side, side)).astype(np.float32)
+        first, second = (
+            probabilities_from_logits(
+                each, onnxruntime.InferenceSession(str(each.graph_path)).run(None, {"image": chips})[0]
+            )
+            for each in (bundle, copy)
+        )
+        difference = float(np.abs(first - second).max())
     if difference > LARGEST_DIFFERENCE:
         raise DataError(
             f"In half precision the probabilities of {bundle.path} differ by up to {difference:.4f}, more than "
@@ -80,7 +102,7 @@ def _graph(bundle: ModelBundle, weights: Weights) -> bytes:
 
 
 def _named_graph(bundle: ModelBundle, weights: Weights) -> bytes:
-    # overland.models first: it makes torchvision importable beside a PyTorch without CUDA.
+    # overland.models first: it makes torchvision importable next to a PyTorch without CUDA.
     models = import_extra("overland.models", "train", _PURPOSE)
     torch = import_extra("torch", "train", _PURPOSE)
     try:
@@ -98,7 +120,7 @@ def _named_graph(bundle: ModelBundle, weights: Weights) -> bytes:
 
 
 def _places(content: bytes) -> dict[str, tuple[str, int, int]]:
-    """Type, offset and length in the file of each tensor of a safetensors file."""
+    """Return type, offset and length in the file of each tensor of a safetensors file."""
     (length,) = _LENGTH.unpack_from(content)
     start = _LENGTH.size + length
     header = json.loads(content[_LENGTH.size : start])
@@ -116,26 +138,9 @@ def _refer(onnx: Any, graph: Any, tensor: Any, dtype: str, offset: int, length: 
         external.external_data.add(key=key, value=str(value))
     tensor.CopyFrom(external)
     if dtype == "F16":
-        _cast(onnx, graph, name)
-
-
-def _cast(onnx: Any, graph: Any, name: str) -> None:
-    wide = f"{name}.float32"
-    for node in graph.node:
-        for index, input_name in enumerate(node.input):
-            if input_name == name:
-                node.input[index] = wide
-    graph.node.insert(0, onnx.helper.make_node("Cast", [name], [wide], to=onnx.TensorProto.FLOAT))
-
-
-def _difference(bundle: ModelBundle, copy: ModelBundle) -> float:
-    onnxruntime = import_extra("onnxruntime", "train", _PURPOSE)
-    side = 2 * bundle.size_divisor * max(1, 64 // bundle.size_divisor)
-    chips = np.random.default_rng(0).normal(size=(_CHIPS, bundle.in_channels, side, side)).astype(np.float32)
-    first, second = (
-        probabilities_from_logits(
-            each, onnxruntime.InferenceSession(str(each.graph_path)).run(None, {"image": chips})[0]
-        )
-        for each in (bundle, copy)
-    )
-    return float(np.abs(first - second).max())
+        wide = f"{name}.float32"
+        for node in graph.node:
+            for index, input_name in enumerate(node.input):
+                if input_name == name:
+                    node.input[index] = wide
+        graph.node.insert(0, onnx.helper.make_node("Cast", [name], [wide], to=onnx.TensorProto.FLOAT))

@@ -34,17 +34,38 @@ def deepness_graph(
 ) -> bytes:
     """Serialise a bundle's network for Deepness: tiles (batch, bands, tile_size, tile_size) to probabilities.
 
-    `graph` is another ONNX file of the same network (the eight-bit one); the bundle's own by default.
-    `overlap_percent` is what neighbouring tiles share, by default twice the bundle's halo. Raises `DataError` for a
-    model that Deepness would map wrongly, `UsageError` for a tile that the network cannot take, `MissingExtraError`
-    without the package onnx.
+    Args:
+        bundle: The bundle.
+        tile_size: Side of the tiles in pixels.
+        overlap_percent: Overlap of neighbouring tiles in percent of a tile; by default twice the bundle's halo.
+        graph: Another ONNX file of the same network (the int8 one); the bundle's own by default.
+
+    Returns:
+        The content of the ONNX file.
+
+    Raises:
+        DataError: Deepness would map wrongly with this model.
+        UsageError: The network cannot take such tiles.
+        MissingExtraError: The package onnx is not installed.
     """
-    _check_served(bundle)
-    _check_tile(bundle, tile_size)
+    if bundle.dtype not in DEEPNESS_DTYPES:
+        raise DataError(
+            f"This model maps {bundle.dtype} imagery; Deepness reads layers of {', '.join(DEEPNESS_DTYPES)} alone. "
+            "Map with `overland predict`, which the QGIS Processing script calls."
+        )
+    divisor = bundle.size_divisor
+    if tile_size < divisor or tile_size % divisor:
+        nearest = max(divisor, round(tile_size / divisor) * divisor)
+        raise UsageError(f"Tiles of this model are multiples of {divisor} pixels; got {tile_size}, try {nearest}.")
     metadata = deepness_metadata(bundle, tile_size, overlap_percent)
     onnx = import_extra("onnx", "train", "Exporting to ONNX")
     model = onnx.load_model_from_string(whole_graph(bundle) if graph is None else graph.read_bytes())
-    _check_opset(model)
+    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if opset > _NEWEST_OPSET:
+        raise DataError(
+            f"The graph is of ONNX opset {opset}; Deepness reads at most {_NEWEST_OPSET}. "
+            "Overland's own training writes opset 17."
+        )
     model.ir_version = min(model.ir_version, _NEWEST_IR)
     _fix_tile(model.graph, tile_size)
     _append_activation(onnx, model.graph, bundle)
@@ -56,11 +77,23 @@ def deepness_graph(
 
 
 def deepness_metadata(bundle: ModelBundle, tile_size: int, overlap_percent: int | None = None) -> dict[str, Any]:
-    """What the file tells Deepness, by its keys; the plugin wants every value as JSON."""
+    """Return the metadata that Deepness reads from the file, by its keys.
+
+    Args:
+        bundle: The bundle.
+        tile_size: Side of the tiles in pixels.
+        overlap_percent: Overlap of neighbouring tiles in percent of a tile; by default twice the bundle's halo.
+
+    Returns:
+        Values by key; the plugin wants each of them as JSON.
+
+    Raises:
+        UsageError: The overlap is not between 0 and 90 percent.
+    """
     overlap_percent = overlap_percent_of(bundle, tile_size) if overlap_percent is None else overlap_percent
     if not 0 <= overlap_percent <= _LARGEST_OVERLAP_PERCENT:
         raise UsageError(
-            f"Tiles share 0 to {_LARGEST_OVERLAP_PERCENT} percent; got {overlap_percent}. Try a larger --tile-size."
+            f"Tiles overlap by 0 to {_LARGEST_OVERLAP_PERCENT} %; got {overlap_percent}. Try a larger --tile-size."
         )
     metadata = {
         "model_type": "Segmentor",
@@ -79,39 +112,23 @@ def deepness_metadata(bundle: ModelBundle, tile_size: int, overlap_percent: int 
 
 
 def overlap_percent_of(bundle: ModelBundle, tile_size: int) -> int:
-    """Whole percent of a tile that neighbours share so that a halo is cut off at each of their sides."""
+    """Return the overlap of neighbouring tiles with which a halo is cut off at each of their sides.
+
+    Args:
+        bundle: The bundle, which knows its halo.
+        tile_size: Side of the tiles in pixels.
+
+    Returns:
+        Whole percent of a tile.
+    """
     return math.ceil(200 * bundle.halo / tile_size)
 
 
 def _threshold(bundle: ModelBundle) -> float:
-    if bundle.num_scores > 1:
+    if bundle.num_outputs > 1:
         return 0.0  # Deepness would put a pixel whose best class is below it to class 0.
     # Its field holds two decimals, and at 0 it would call every pixel class 1.
     return max(round(0.5 if bundle.threshold is None else bundle.threshold, 2), 0.01)
-
-
-def _check_served(bundle: ModelBundle) -> None:
-    if bundle.dtype not in DEEPNESS_DTYPES:
-        raise DataError(
-            f"This model maps {bundle.dtype} imagery; Deepness reads layers of {', '.join(DEEPNESS_DTYPES)} alone. "
-            "Map with `overland predict`, which the QGIS Processing script calls."
-        )
-
-
-def _check_tile(bundle: ModelBundle, tile_size: int) -> None:
-    divisor = bundle.size_divisor
-    if tile_size < divisor or tile_size % divisor:
-        nearest = max(divisor, round(tile_size / divisor) * divisor)
-        raise UsageError(f"Tiles of this model are multiples of {divisor} pixels; got {tile_size}, try {nearest}.")
-
-
-def _check_opset(model: Any) -> None:
-    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    if opset > _NEWEST_OPSET:
-        raise DataError(
-            f"The graph is of ONNX opset {opset}; Deepness reads at most {_NEWEST_OPSET}. "
-            "Overland's own training writes opset 17."
-        )
 
 
 def _fix_tile(graph: Any, tile_size: int) -> None:
@@ -123,11 +140,11 @@ def _fix_tile(graph: Any, tile_size: int) -> None:
 
 
 def _append_activation(onnx: Any, graph: Any, bundle: ModelBundle) -> None:
-    logits, scores = graph.output[0].name, "probabilities"
+    logits, output = graph.output[0].name, "probabilities"
     if bundle.activation == "sigmoid":
-        node = onnx.helper.make_node("Sigmoid", [logits], [scores])
+        node = onnx.helper.make_node("Sigmoid", [logits], [output])
     else:
-        node = onnx.helper.make_node("Softmax", [logits], [scores], axis=1)
+        node = onnx.helper.make_node("Softmax", [logits], [output], axis=1)
     graph.node.append(node)
-    graph.output[0].name = scores
-    graph.output[0].type.tensor_type.shape.dim[1].dim_value = bundle.num_scores
+    graph.output[0].name = output
+    graph.output[0].type.tensor_type.shape.dim[1].dim_value = bundle.num_outputs

@@ -1,4 +1,4 @@
-"""Upsampling rewritten: a transposed convolution whose kernel is its stride is a 1x1 convolution and a shuffle."""
+"""ONNX graphs of bundles made whole, and rewritten for int8: transposed convolutions as subpixel convolutions."""
 
 from __future__ import annotations
 
@@ -24,8 +24,15 @@ Array = npt.NDArray[Any]
 def use_subpixel_convolutions(model: Any) -> None:
     """Replace, in place, each ConvTranspose of an ONNX model whose kernel is its stride by Conv and DepthToSpace.
 
-    The result is the same (Shi et al. 2016, "Is the deconvolution layer the same as a convolutional layer?"), and
-    ONNX Runtime has eight-bit kernels for these two but none for the first. Others are left as they are.
+    The result is the same, and ONNX Runtime has int8 kernels for these two but none for the first.
+
+    Args:
+        model: An onnx.ModelProto. Other transposed convolutions are left as they are.
+
+    Raises:
+        MissingExtraError: The package onnx is not installed.
+
+    Source: Shi et al. 2016, Is the deconvolution layer the same as a convolutional layer? arXiv:1609.07009.
     """
     onnx = import_extra("onnx", "train", "Rewriting a graph")
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
@@ -57,7 +64,7 @@ def _is_subpixel(onnx: Any, node: Any, constants: dict[str, Array]) -> bool:
 
 
 def _subpixel(onnx: Any, node: Any, constants: list[Array]) -> tuple[Any, Any, list[Any]]:
-    """The two nodes that stand for a transposed convolution of a weight and maybe a bias, and their constants."""
+    """Return the two nodes that stand for a transposed convolution of a weight and maybe a bias; their constants."""
     weight, biases = constants[0], constants[1:]
     inputs, outputs, size, _ = weight.shape
     kernel = np.ascontiguousarray(weight.transpose(1, 2, 3, 0).reshape(outputs * size**2, inputs, 1, 1))
@@ -80,14 +87,19 @@ def _replace_nodes(graph: Any, nodes: list[Any]) -> None:
     graph.initializer.extend(constants)
 
 
-# A bundle's graph with everything in it, for programs that want one plain file.
-
-
 def whole_graph(bundle: ModelBundle) -> bytes:
-    """The serialised graph with its weights in it, in float32, and normalisation folded into them.
+    """Return the ONNX graph of a bundle in one file: with its weights in it, in float32, and normalisation folded.
 
-    That is the file itself, but for a compact bundle, whose weights lie in half precision in another file. Raises
-    `MissingExtraError` without onnx.
+    That is the file itself, but for a compact bundle, whose weights lie in half precision in another file.
+
+    Args:
+        bundle: The bundle.
+
+    Returns:
+        The content of an ONNX file.
+
+    Raises:
+        MissingExtraError: The package onnx is not installed.
     """
     content = bundle.graph_path.read_bytes()
     onnx = import_extra("onnx", "train", "Reading a graph")
@@ -95,14 +107,13 @@ def whole_graph(bundle: ModelBundle) -> bytes:
     if not any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
         return content
     with TemporaryDirectory(prefix="overland-") as folder:
-        return _folded(onnx.load(bundle.graph_path).SerializeToString(), Path(folder) / "model.onnx")
-
-
-def _folded(graph: bytes, output: Path) -> bytes:
-    onnxruntime: Any = import_extra("onnxruntime", "train", "Reading a graph")
-    options = onnxruntime.SessionOptions()
-    # Basic: constants and normalisation are folded, and all operators stay those of ONNX.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(output)
-    onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    return output.read_bytes()
+        output = Path(folder) / "model.onnx"
+        onnxruntime: Any = import_extra("onnxruntime", "train", "Reading a graph")
+        options = onnxruntime.SessionOptions()
+        # Basic: constants and normalisation are folded, and all operators stay those of ONNX.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(output)
+        onnxruntime.InferenceSession(
+            onnx.load(bundle.graph_path).SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        return output.read_bytes()

@@ -23,8 +23,16 @@ __all__ = ["hub_card", "save_for_hub", "smp_class_of"]
 def save_for_hub(bundle: ModelBundle, folder: Path) -> ModelBundle:
     """Write a bundle as a folder to upload to the Hub; one that is there already is replaced.
 
-    Returns the bundle at its new place. Raises `MissingExtraError` without the extra train, `UsageError` for a bundle
-    that is not on disk.
+    Args:
+        bundle: The bundle.
+        folder: The folder to write.
+
+    Returns:
+        The bundle at its new place.
+
+    Raises:
+        MissingExtraError: The extra train is not installed.
+        UsageError: The bundle is not on disk.
     """
     smp_class = smp_class_of(bundle)
     return save_bundle(
@@ -38,11 +46,18 @@ def save_for_hub(bundle: ModelBundle, folder: Path) -> ModelBundle:
 
 
 def smp_class_of(bundle: ModelBundle) -> str | None:
-    """The class of segmentation_models_pytorch that builds the network, None where the network is another's.
+    """Find the class of segmentation_models_pytorch that builds the network.
 
-    Raises `MissingExtraError` without the extra train.
+    Args:
+        bundle: The bundle.
+
+    Returns:
+        The name of the class; None where the network is another's.
+
+    Raises:
+        MissingExtraError: The extra train is not installed.
     """
-    # overland.models first: it makes torchvision importable beside a PyTorch without CUDA.
+    # overland.models first: it makes torchvision importable next to a PyTorch without CUDA.
     importlib.import_module("overland.models")
     smp = import_extra("segmentation_models_pytorch", "train", "The Hugging Face layout")
     known = smp.MODEL_ARCHITECTURES_MAPPING
@@ -51,7 +66,12 @@ def smp_class_of(bundle: ModelBundle) -> str | None:
 
 
 def hub_card(bundle: ModelBundle, smp_class: str | None) -> str:
-    """The model card with the Hub's metadata on top; `smp_class` is what `smp_class_of` gives."""
+    """Return the model card with the Hub's metadata on top.
+
+    Args:
+        bundle: The bundle, whose README is the card.
+        smp_class: The class that `smp_class_of` finds.
+    """
     card = (bundle.graph_path.parent / "README.md").read_text(encoding="utf-8")
     body = card.split("---\n", 2)[2].lstrip("\n") if card.startswith("---\n") else card
     metadata = {

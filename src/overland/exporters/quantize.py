@@ -1,4 +1,4 @@
-"""Eight bits: a graph with its weights and activations quantised, calibrated on chips like those it will see."""
+"""ONNX graphs quantised to int8, calibrated on chips like those they will see, and how far they agree with fp32."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,30 +14,81 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overland.bundle import ModelBundle, mask_from_probabilities
+from overland.bundle import ModelBundle
 from overland.errors import DataError, import_extra
 from overland.exporters.graphs import use_subpixel_convolutions
+from overland.inference.probabilities import mask_from_probabilities
 from overland.metrics import confusion_matrix
 
-__all__ = [
-    "Agreement",
-    "end_layers",
-    "quantize_graph",
-]
+__all__ = ["Agreement", "AgreementReport", "end_layers", "quantize_graph"]
 
-
-# Agreement: how far the scores of a quantised network are from those of the network it was made of.
-
-Scores = npt.NDArray[np.float32]
+Probabilities = npt.NDArray[np.float32]
+"""Probabilities of an image (classes or 1, height, width)."""
+Ids = npt.NDArray[np.uint8]
 Valid = npt.NDArray[np.bool_]
+Chip = npt.NDArray[np.float32]
+"""A scaled chip (1, bands, height, width)."""
 _Counts = npt.NDArray[np.float64]
+
+_PURPOSE = "Making a graph in int8"
+# What runtimes compute in int8. Pooling, joining and resizing are among them so that values stay in int8 from one
+# convolution to the next. What is not named here stays in fp32: softmax and normalisation, and the parts of swish and
+# squeeze-excitation, with which OpenVINO ran EfficientNet-B0 slower (0.85 of fp32) than without (1.2).
+_OPERATORS = (
+    "Add",
+    "AveragePool",
+    "Clip",
+    "Concat",
+    "Conv",
+    "ConvTranspose",
+    "DepthToSpace",
+    "Gemm",
+    "LeakyRelu",
+    "MatMul",
+    "MaxPool",
+    "Relu",
+    "Resize",
+)
+_LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+
+
+@dataclass(frozen=True)
+class AgreementReport:
+    """How far an int8 network agrees with the fp32 one; None stands for a number that does not exist.
+
+    Attributes:
+        images: Number of images.
+        pixels: Number of pixels with data.
+        agreement: Fraction of pixels with the same label.
+        mean_difference: Mean difference of probabilities.
+        largest_difference: Largest difference of a probability.
+        iou_fp32: IoU of the fp32 network: of class 1 with a binary legend, else the mean.
+        iou_int8: The same of the int8 network.
+        iou_change_points: The change of that in points, 100 to 1.
+        class_iou_change_points: The change of each class, by its name.
+        class_iou_with_fp32: IoU of the two networks' masks with one another, by class name.
+    """
+
+    images: int
+    pixels: int
+    agreement: float
+    mean_difference: float
+    largest_difference: float
+    iou_fp32: float | None
+    iou_int8: float | None
+    iou_change_points: float | None
+    class_iou_change_points: dict[str, float | None]
+    class_iou_with_fp32: dict[str, float | None]
 
 
 class Agreement:
-    """Compares two sets of scores of the same images, one by one, and sums up what differs.
+    """Compares the probabilities that two networks give for the same images, one by one, and sums up the differences.
 
     The change of IoU is measured on labels where there are any. Without labels it is estimated: the first network's
-    scores are taken for the probabilities that they stand for, and each mask gets the IoU that is then expected of it.
+    probabilities are taken at their word, and each mask gets the IoU that is then expected of it.
+
+    Args:
+        bundle: The bundle of the first network.
     """
 
     def __init__(self, bundle: ModelBundle) -> None:
@@ -47,9 +99,16 @@ class Agreement:
         # Rows truth, columns prediction: of the first network, of the second, and of the second against the first.
         self._first, self._second, self._between = np.zeros((3, classes, classes))
 
-    def add(self, first: Scores, second: Scores, valid: Valid, target: npt.NDArray[np.uint8] | None = None) -> None:
-        """Add an image: two arrays (scores, height, width), where it holds data, and its class ids if it has labels."""
-        masks = [mask_from_probabilities(self._bundle, scores) for scores in (first, second)]
+    def add(self, first: Probabilities, second: Probabilities, valid: Valid, truth: Ids | None = None) -> None:
+        """Add an image.
+
+        Args:
+            first: Probabilities of the first network (classes or 1, height, width).
+            second: Those of the second.
+            valid: Where the image holds data (height, width).
+            truth: True class ids (height, width), if they are known.
+        """
+        masks = [mask_from_probabilities(self._bundle, probabilities) for probabilities in (first, second)]
         self._images += 1
         self._pixels += int(valid.sum())
         self._same += int((masks[0] == masks[1])[valid].sum())
@@ -58,34 +117,33 @@ class Agreement:
         self._largest = max(self._largest, float(difference.max(initial=0)))
         self._between += self._counted(masks[0], masks[1], valid)
         for counts, mask in zip((self._first, self._second), masks, strict=True):
-            counts += self._expected(first, mask, valid) if target is None else self._counted(target, mask, valid)
+            counts += self._expected(first, mask, valid) if truth is None else self._counted(truth, mask, valid)
 
-    def report(self) -> dict[str, Any]:
-        """What was found, as JSON: agreement (share of pixels), differences of scores, IoU of both, change in points.
-
-        `iou_*` is the IoU of class 1 with a binary legend, mean IoU otherwise. None stands for what does not exist.
-        """
+    def report(self) -> AgreementReport:
+        """Return the figures over all images added."""
         names = self._bundle.legend.names
         first, second = _ious(self._first), _ious(self._second)
         headlines = self._headline(first), self._headline(second)
-        return {
-            "images": self._images,
-            "pixels": self._pixels,
-            "agreement": self._same / max(1, self._pixels),
-            "mean_difference": self._difference / max(1, self._pixels),
-            "largest_difference": self._largest,
-            "iou_fp32": _known(headlines[0]),
-            "iou_int8": _known(headlines[1]),
-            "iou_change_points": _known(100 * (headlines[1] - headlines[0])),
-            "class_iou_change_points": dict(zip(names, map(_known, 100 * (second - first)), strict=True)),
-            "class_iou_with_fp32": dict(zip(names, map(_known, _ious(self._between)), strict=True)),
-        }
+        return AgreementReport(
+            images=self._images,
+            pixels=self._pixels,
+            agreement=self._same / max(1, self._pixels),
+            mean_difference=self._difference / max(1, self._pixels),
+            largest_difference=self._largest,
+            iou_fp32=_known(headlines[0]),
+            iou_int8=_known(headlines[1]),
+            iou_change_points=_known(100 * (headlines[1] - headlines[0])),
+            class_iou_change_points=dict(zip(names, map(_known, 100 * (second - first)), strict=True)),
+            class_iou_with_fp32=dict(zip(names, map(_known, _ious(self._between)), strict=True)),
+        )
 
-    def _counted(self, target: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], valid: Valid) -> _Counts:
-        return confusion_matrix(target[valid], mask[valid], self._bundle.legend.num_classes).astype(np.float64)
+    def _counted(self, truth: Ids, mask: Ids, valid: Valid) -> _Counts:
+        return confusion_matrix(truth[valid], mask[valid], self._bundle.legend.num_classes).astype(np.float64)
 
-    def _expected(self, scores: Scores, mask: npt.NDArray[np.uint8], valid: Valid) -> _Counts:
-        likely = np.concatenate([1 - scores, scores]) if self._bundle.num_scores == 1 else scores
+    def _expected(self, probabilities: Probabilities, mask: Ids, valid: Valid) -> _Counts:
+        likely = probabilities
+        if self._bundle.num_outputs == 1:
+            likely = np.concatenate([1 - probabilities, probabilities])
         classes = range(self._bundle.legend.num_classes)
         return np.stack([likely[:, valid & (mask == index)].sum(axis=1, dtype=np.float64) for index in classes], axis=1)
 
@@ -107,38 +165,24 @@ def _known(value: float) -> float | None:
     return round(float(value), 6) if math.isfinite(value) else None
 
 
-Chip = npt.NDArray[np.float32]
-
-_PURPOSE = "Making a graph in eight bits"
-# What runtimes compute in eight bits. Pooling, joining and resizing are among them so that values stay in eight bits
-# from one convolution to the next. What is not named here stays in fp32: softmax and normalisation, and the parts of
-# swish and squeeze-excitation, with which OpenVINO ran EfficientNet-B0 slower (0.85 of fp32) than without (1.2).
-_OPERATORS = (
-    "Add",
-    "AveragePool",
-    "Clip",
-    "Concat",
-    "Conv",
-    "ConvTranspose",
-    "DepthToSpace",
-    "Gemm",
-    "LeakyRelu",
-    "MatMul",
-    "MaxPool",
-    "Relu",
-    "Resize",
-)
-_LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-
-
 def quantize_graph(graph: bytes, chips: Iterable[Chip], *, keep: Collection[str] = ()) -> bytes:
-    """Quantise a serialised ONNX graph after training, with QuantizeLinear and DequantizeLinear around each operator.
+    """Quantise an ONNX graph after training, with QuantizeLinear and DequantizeLinear around each operator.
 
-    `chips` are scaled chips (1, bands, height, width); the smallest and largest value of each activation in them
-    become its range. Weights are signed with a scale for each channel, in seven bits: processors without VNNI add
-    pairs of products in 16 bits, which eight would overflow. `keep` names layers that stay in fp32 (`end_layers`).
-    ONNX Runtime 1.17 and OpenVINO read the result. Raises `MissingExtraError` without onnx, and `DataError` for a graph
-    without anything to quantise.
+    Weights are signed with a scale for each channel, in seven bits: processors without VNNI add pairs of products in 16
+    bits, which eight would overflow. ONNX Runtime 1.17 and OpenVINO read the result.
+
+    Args:
+        graph: The content of an ONNX file.
+        chips: Scaled chips (1, bands, height, width); the smallest and largest value of each activation in them become
+            its range.
+        keep: Names of layers that stay in fp32, such as those of `end_layers`.
+
+    Returns:
+        The content of the ONNX file in int8.
+
+    Raises:
+        MissingExtraError: The package onnx is not installed.
+        DataError: The graph has nothing to quantise.
     """
     onnx = import_extra("onnx", "train", _PURPOSE)
     quantization = import_extra("onnxruntime.quantization", "train", _PURPOSE)
@@ -159,13 +203,20 @@ def quantize_graph(graph: bytes, chips: Iterable[Chip], *, keep: Collection[str]
         )
         quantized = onnx.load(path)
     if not any(node.op_type == "QuantizeLinear" for node in quantized.graph.node):
-        raise DataError("The graph has no convolution or other layer that can be computed in eight bits.")
+        raise DataError("The graph has no convolution or other layer that can be computed in int8.")
     content: bytes = quantized.SerializeToString()
     return content
 
 
 def end_layers(graph: bytes) -> tuple[str, ...]:
-    """Names of the first and last layer with weights, which eight bits harm most; empty where there are no others."""
+    """Return the names of the first and last layer with weights, which int8 harms most.
+
+    Args:
+        graph: The content of an ONNX file.
+
+    Returns:
+        Two names; none where there are no other layers.
+    """
     layers = [node.name for node in _prepared(graph).graph.node if node.op_type in _LAYERS]
     return (layers[0], layers[-1]) if len(layers) > 2 else ()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from overland.bundle import ModelBundle
+from overland.output import sha256_of
 
 __all__ = ["stac_item"]
 
@@ -24,12 +24,23 @@ _SEMANTIC_VERSION = re.compile(r"\d+\.\d+\.\d+(\+[0-9A-Za-z.-]+)?")
 
 
 def stac_item(bundle: ModelBundle, folder: Path) -> dict[str, Any]:
-    """Describe a bundle that is on disk as a STAC 1.1 item; links to its files are relative to `folder`.
+    """Describe a bundle that is on disk as a STAC 1.1 item.
 
-    A model has no place of its own, so the geometry is null; its time is when the weights were written. Raises
-    `UsageError` for a bundle that is not on disk. Source: https://github.com/stac-extensions/mlm.
+    A model has no place of its own, so the geometry is null; its time is when the weights were written.
+
+    Args:
+        bundle: The bundle.
+        folder: The folder of the item; links to the bundle's files are relative to it.
+
+    Returns:
+        The item, as JSON.
+
+    Raises:
+        UsageError: The bundle is not on disk.
+
+    Source: https://github.com/stac-extensions/mlm.
     """
-    checksum = _sha256(bundle.weights_path)
+    checksum = sha256_of(bundle.weights_path)
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
@@ -74,10 +85,10 @@ def _name(bundle: ModelBundle) -> str:
 
 def _description(bundle: ModelBundle) -> str:
     data = str(bundle.data.get("name") or "unnamed data")
-    made = " (made scenes)" if bundle.data.get("synthetic") else ""
+    synthetic = " (synthetic scenes)" if bundle.data.get("synthetic") else ""
     headline = bundle.metrics.get("val", {}).get("headline")
     score = f" {headline['key']} on its validation images: {headline['value']:.3f}." if headline else ""
-    return f"{_name(bundle)}, trained on {data}{made} with Overland.{score}"
+    return f"{_name(bundle)}, trained on {data}{synthetic} with Overland.{score}"
 
 
 def _pretraining(bundle: ModelBundle) -> dict[str, Any]:
@@ -109,7 +120,7 @@ def _output(bundle: ModelBundle) -> dict[str, Any]:
         "name": "logits",
         "description": rule,
         "tasks": _TASKS,
-        "result": _tensor("class", bundle.num_scores),
+        "result": _tensor("class", bundle.num_outputs),
         "classification:classes": _classes(bundle),
     }
 
@@ -149,14 +160,14 @@ def _assets(bundle: ModelBundle, folder: Path) -> dict[str, Any]:
         "graph": (bundle.graph_path, "ONNX graph: scaled chips in, logits out", "onnx"),
     }
     if bundle.int8_path is not None:
-        models["graph-int8"] = (bundle.int8_path, "ONNX graph in eight bits", "onnx")
+        models["graph-int8"] = (bundle.int8_path, "ONNX graph in int8", "onnx")
     assets = {}
     for key, (path, title, artifact) in models.items():
         asset = _asset(path, folder, title, "application/octet-stream")
         assets[key] = asset | {"roles": ["mlm:model"], "mlm:artifact_type": artifact, "bands": _bands(bundle)}
-    beside = bundle.graph_path.parent
-    assets["settings"] = _asset(beside / "overland.json", folder, "All that Overland knows of it", "application/json")
-    assets["card"] = _asset(beside / "README.md", folder, "Model card", "text/markdown")
+    home = bundle.graph_path.parent
+    assets["settings"] = _asset(home / "overland.json", folder, "Settings, statistics and scores", "application/json")
+    assets["card"] = _asset(home / "README.md", folder, "Model card", "text/markdown")
     return assets
 
 
@@ -167,7 +178,7 @@ def _asset(path: Path, folder: Path, title: str, kind: str) -> dict[str, Any]:
         "type": kind,
         "roles": ["metadata"],
         "file:size": path.stat().st_size,
-        "file:checksum": f"1220{_sha256(path)}",  # multihash: sha2-256, 32 bytes
+        "file:checksum": f"1220{sha256_of(path)}",  # multihash: sha2-256, 32 bytes
     }
 
 
@@ -182,8 +193,3 @@ def _relative(path: Path, folder: Path) -> str:
 
 def _slug(name: str) -> str:
     return re.sub(r"[^0-9A-Za-z]+", "-", name).strip("-").lower() or "class"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

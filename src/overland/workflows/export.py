@@ -1,13 +1,15 @@
-"""Export: a model for another program, or in eight bits."""
+"""Export a model for another program, or in int8."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from overland.bundle import ModelBundle, load_bundle
 from overland.errors import UsageError
@@ -15,59 +17,121 @@ from overland.exporters.compact import compact_bundle
 from overland.exporters.deepness import deepness_graph, deepness_metadata
 from overland.exporters.hugging_face import save_for_hub, smp_class_of
 from overland.exporters.stac import stac_item
-from overland.output import check_model_folder, check_outside
-from overland.workflows.quantize import quantize_bundle
+from overland.output import check_model_folder, check_output, check_outside, fresh_file, write_folder
+from overland.result import Result
+from overland.workflows.quantize import quantize
 
-__all__ = ["EXPORT_FORMATS", "export"]
+__all__ = ["EXPORT_FORMATS", "ExportResult", "export"]
 
 EXPORT_FORMATS = {"onnx": ".onnx", "stac": ".json", "hf": "", "bundle": "", "compact": ""}
 """The formats, each with the suffix of its file; those without one are folders."""
+
+
+@dataclass(frozen=True)
+class ExportResult(Result):
+    """An exported model. Fields that belong to other formats are None.
+
+    Attributes:
+        model: The model.
+        output: The file or folder that was written.
+        format: Its format.
+        precision: "fp32" or "int8".
+        bytes: Its size on disk.
+        notes: What to know or set in the other program.
+        int8: The comparison of the int8 graph with fp32, as `quantize` gives it.
+        tile_size: onnx: side of the tiles in pixels.
+        overlap_percent: onnx: overlap of neighbouring tiles in percent of a tile.
+        threshold: onnx: probability from which on a pixel is class 1.
+        resolution_cm: onnx: size of a pixel in centimetres, where the model knows it.
+        id: stac: the id of the item.
+        smp_class: hf: the class of segmentation_models_pytorch that opens the folder, if one does.
+    """
+
+    model: Path
+    output: Path
+    format: str
+    precision: str
+    bytes: int
+    notes: tuple[str, ...] = ()
+    int8: Mapping[str, Any] | None = None
+    tile_size: int | None = None
+    overlap_percent: int | None = None
+    threshold: float | None = None
+    resolution_cm: float | None = None
+    id: str | None = None
+    smp_class: str | None = None
 
 
 def export(
     model: str | Path,
     output: str | Path,
     *,
-    format: str | None = None,
-    precision: str = "fp32",
+    format: Literal["onnx", "stac", "hf", "bundle", "compact"] | None = None,
+    precision: Literal["fp32", "int8"] = "fp32",
     calibrate: Sequence[str | Path] = (),
     data: str | Path | None = None,
     force: bool = False,
     tile_size: int = 512,
     overlap_percent: int | None = None,
     overwrite: bool = False,
-) -> dict[str, Any]:
-    """Write a model for another program.
+) -> ExportResult:
+    """Write a model for another program, or in int8.
 
-    `format` is "onnx" (one file for the QGIS plugin Deepness), "stac" (an item that describes the model where it
-    lies), "hf" (a folder for the Hugging Face Hub), "bundle" (a copy) or "compact" (a copy in a quarter of the size:
-    weights in half precision, stored once); by default what the suffix of `output` says, else a bundle. With
-    `precision` "int8" the model gets an eight-bit graph first, calibrated on the scenes `calibrate` and judged on them
-    and the labelled dataset `data`; `force` writes it in spite of a loss. `tile_size` is the side in pixels of what
-    Deepness hands to the network, `overlap_percent` what its tiles share.
+    All formats but stac and bundle need the extra train. A model that another program would map wrongly is refused.
 
-    The output is there whole or not at all. Raises `UsageError` for options that make no sense or an output that
-    exists, `DataError` for a model that is none or that the other program would map wrongly.
+    Args:
+        model: The model: a bundle, the folder of a run, or the name of a pretrained model.
+        output: The file or folder to write; it is there whole or not at all.
+        format: onnx is one file for the QGIS plugin Deepness, stac an item that describes the model where it lies, hf a
+            folder for the Hugging Face Hub, bundle a copy, compact a copy in a quarter of the size (weights in half
+            precision, stored once).  [default: onnx for a name with that suffix, else bundle]
+        precision: Numbers that the network computes with.
+        calibrate: int8: a scene like those to be mapped, on which the ranges are chosen (repeat it).
+        data: int8: a dataset whose validation images say what int8 costs in IoU.
+        force: int8: write it even where it loses more than 0.2 points of IoU.
+        tile_size: onnx: side in pixels of the tiles that Deepness cuts.
+        overlap_percent: onnx: overlap of neighbouring tiles in percent.  [default: what the model needs]
+        overwrite: Replace OUTPUT if it exists.
+
+    Returns:
+        The size of the output and what to set in the other program.
+
+    Raises:
+        UsageError: Options that make no sense, or an output that exists.
+        DataError: The model is none, or the other program would map wrongly with it.
+        MissingExtraError: The extra train is not installed.
     """
     bundle = load_bundle(model)
     output = Path(output)
-    format = _check_format(format, output)
-    _check_precision(bundle, format, precision, calibrate)
-    _check_output(bundle.graph_path.parent, output, format, overwrite)
-    with TemporaryDirectory(prefix="overland-export-") as folder:
-        if calibrate:
-            quantize_bundle(model, Path(folder) / "model", list(calibrate), data=data, force=force)
-            bundle = load_bundle(Path(folder) / "model")
-        found = _write(bundle, output, format, precision, tile_size, overlap_percent)
-    return {
-        "model": str(model),
-        "output": str(output),
-        "format": format,
-        "precision": precision,
-        "bytes": _size(output),
+    kind = _check_format(format, output)
+    _check_precision(bundle, kind, precision, calibrate)
+    missing = [folder for folder in output.parents if not folder.exists()]
+    if EXPORT_FORMATS[kind]:
+        check_outside(bundle.graph_path.parent, output)
+        check_output(output, suffixes=(EXPORT_FORMATS[kind],), overwrite=overwrite)
+    else:
+        check_model_folder(bundle.graph_path.parent, output, overwrite=overwrite)
+    try:
+        with TemporaryDirectory(prefix="overland-export-") as folder:
+            if calibrate:
+                quantize(model, list(calibrate), Path(folder) / "model", data=data, force=force)
+                bundle = load_bundle(Path(folder) / "model")
+            found = _write(bundle, output, kind, precision, tile_size, overlap_percent)
+    except BaseException:
+        for made in missing:
+            with suppress(OSError):
+                made.rmdir()
+        raise
+    files = [output] if output.is_file() else [path for path in output.rglob("*") if path.is_file()]
+    return ExportResult(
+        model=Path(model),
+        output=output,
+        format=kind,
+        precision=precision,
+        bytes=sum(path.stat().st_size for path in files),
+        int8=bundle.int8 if precision == "int8" else None,
         **found,
-        "int8": bundle.int8 if precision == "int8" else None,
-    }
+    )
 
 
 def _check_format(format: str | None, output: Path) -> str:
@@ -87,61 +151,56 @@ def _check_precision(bundle: ModelBundle, format: str, precision: str, calibrate
     if precision not in ("fp32", "int8"):
         raise UsageError(f"There is no precision {precision!r} to export; choose fp32 or int8.")
     if calibrate and precision == "fp32":
-        raise UsageError("Scenes calibrate a model in eight bits; add --precision int8, or leave --calibrate out.")
+        raise UsageError("Scenes calibrate a model in int8; add --precision int8, or leave --calibrate out.")
     if calibrate and format == "stac":
         raise UsageError(
-            "A STAC item describes a model where it lies. Make the one in eight bits first: "
+            "A STAC item describes a model where it lies. Make the one in int8 first: "
             "overland export MODEL FOLDER --precision int8 --calibrate SCENE; then describe that FOLDER."
         )
     if precision == "int8" and not calibrate and bundle.int8 is None:
-        raise UsageError(
-            "This model has no eight-bit graph yet. Name scenes like those to be mapped: --calibrate SCENE."
-        )
-
-
-def _check_output(model: Path, output: Path, format: str, overwrite: bool) -> None:
-    if not EXPORT_FORMATS[format]:
-        check_model_folder(model, output, overwrite=overwrite)
-        return
-    check_outside(model, output)
-    if output.exists() and not overwrite:
-        raise UsageError(f"{output} exists already. Add --overwrite to replace it, or choose another name.")
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder; --format {format} writes a file. Choose another name.")
+        raise UsageError("This model has no int8 graph yet. Name scenes like those to be mapped: --calibrate SCENE.")
 
 
 def _write(
     bundle: ModelBundle, output: Path, format: str, precision: str, tile_size: int, overlap_percent: int | None
 ) -> dict[str, Any]:
+    """Write the output; return the fields of the result that belong to its format."""
     if format == "onnx":
         return _write_onnx(bundle, output, precision, tile_size, overlap_percent)
     if format == "stac":
         item = stac_item(bundle, output.parent)
-        _write_file(output, (json.dumps(item, indent=2, ensure_ascii=False) + "\n").encode())
-        return {"id": item["id"], "notes": []}
+        with fresh_file(output) as part:
+            part.write_text(json.dumps(item, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return {"id": item["id"]}
     if format == "hf":
         save_for_hub(bundle, output)
         smp_class = smp_class_of(bundle)
-        return {"smp_class": smp_class, "notes": [] if smp_class else [_no_smp(bundle)]}
+        architecture = bundle.model.get("architecture")
+        note = f"{architecture} is no network of smp: load_bundle and overland predict open the folder."
+        return {"smp_class": smp_class, "notes": () if smp_class else (note,)}
     if format == "compact":
         compact_bundle(bundle, output)
     else:
-        _copy_bundle(bundle, output)
-    return {"notes": []}
+        with write_folder(output) as part:
+            shutil.copytree(bundle.graph_path.parent, part, dirs_exist_ok=True)
+            load_bundle(part)
+    return {}
 
 
 def _write_onnx(
     bundle: ModelBundle, output: Path, precision: str, tile_size: int, overlap_percent: int | None
 ) -> dict[str, Any]:
     graph = bundle.int8_path if precision == "int8" else None
-    _write_file(output, deepness_graph(bundle, tile_size=tile_size, overlap_percent=overlap_percent, graph=graph))
+    content = deepness_graph(bundle, tile_size=tile_size, overlap_percent=overlap_percent, graph=graph)
+    with fresh_file(output) as part:
+        part.write_bytes(content)
     metadata = deepness_metadata(bundle, tile_size, overlap_percent)
     return {
         "tile_size": tile_size,
         "overlap_percent": metadata["tiles_overlap"],
         "threshold": metadata["seg_thresh"] or None,
         "resolution_cm": metadata.get("resolution"),
-        "notes": _deepness_notes(bundle, metadata),
+        "notes": tuple(_deepness_notes(bundle, metadata)),
     }
 
 
@@ -152,42 +211,8 @@ def _deepness_notes(bundle: ModelBundle, metadata: dict[str, Any]) -> list[str]:
     if bundle.bands != tuple(range(1, bundle.in_channels + 1)):
         bands = ", ".join(map(str, bundle.bands))
         notes.append(f"The model was trained on the bands {bands}: choose these under Input channels mapping.")
-    if bundle.num_scores == 1 and bundle.threshold is not None and metadata["seg_thresh"] != bundle.threshold:
+    if bundle.num_outputs == 1 and bundle.threshold is not None and metadata["seg_thresh"] != bundle.threshold:
         notes.append(
             f"The tuned threshold {bundle.threshold:.4f} became {metadata['seg_thresh']}: Deepness has two decimals."
         )
     return notes
-
-
-def _no_smp(bundle: ModelBundle) -> str:
-    return f"{bundle.model.get('architecture')} is no network of smp: load_bundle and overland predict open the folder."
-
-
-def _copy_bundle(bundle: ModelBundle, output: Path) -> None:
-    part = output.with_name(output.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        shutil.copytree(bundle.graph_path.parent, part)
-        load_bundle(part)
-        if output.exists():
-            shutil.rmtree(output)
-        part.replace(output)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _write_file(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _size(path: Path) -> int:
-    if path.is_file():
-        return path.stat().st_size
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
