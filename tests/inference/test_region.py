@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from affine import Affine
 
 from models_made import mean_bundle
 from overland.errors import DataError, UsageError
@@ -66,7 +67,12 @@ def test_an_area_is_the_cut_of_the_whole_run_byte_by_byte(tmp_path):
     options = {"chip_size": 64, "engine": "onnx"}
     predict(bundle, tmp_path / "s.tif", tmp_path / "w.tif", probabilities=tmp_path / "ws.tif", **options)
     values = predict(
-        bundle, tmp_path / "s.tif", tmp_path / "o.tif", probabilities=tmp_path / "os.tif", area=tmp_path / "a.gpkg", **options
+        bundle,
+        tmp_path / "s.tif",
+        tmp_path / "o.tif",
+        probabilities=tmp_path / "os.tif",
+        area=tmp_path / "a.gpkg",
+        **options,
     )
     part = scene_part("s", GRID, read_area(tmp_path / "a.gpkg"))
     inside = part.inside(part.window)
@@ -77,3 +83,12 @@ def test_an_area_is_the_cut_of_the_whole_run_byte_by_byte(tmp_path):
     with rasterio.open(tmp_path / "ws.tif") as whole, rasterio.open(tmp_path / "os.tif") as cut:
         assert np.where(inside, whole.read(1)[part.window.slices], np.nan).tobytes() == cut.read(1).tobytes()
     assert values.megapixels == pytest.approx(0.1155)
+
+
+def test_a_place_without_a_crs_is_cut_by_its_own_units_and_else_by_pixels(caplog):
+    placed = Grid(height=192, width=224, transform=Affine(0.5, 0, 3_500_000, 0, -0.5, 5_800_000))
+    expected = Window(col_off=20, row_off=20, width=100, height=80)
+    assert scene_part("s", placed, (3_500_010, 5_799_950, 3_500_060, 5_799_990)).window == expected
+    assert scene_part("s", placed, (20, 20, 120, 100)).window == expected
+    assert "columns and rows" in caplog.text
+    assert scene_part("s", placed, (20, 20, 300, 100)) is None

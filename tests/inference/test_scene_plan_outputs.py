@@ -1,8 +1,11 @@
+import numpy as np
 import pytest
+import rasterio.shutil
 
 from overland.errors import UsageError
 from overland.inference.options import PredictOptions
 from overland.inference.scene_plan import plan_outputs
+from scenes import utm_grid, write_image
 
 
 def test_one_input_has_the_outputs_that_are_named(tmp_path):
@@ -45,3 +48,15 @@ def test_an_output_that_exists_is_refused_unless_told(tmp_path):
     with pytest.raises(UsageError, match="--overwrite"):
         plan_outputs(["s.tif"], tmp_path / "o.tif")
     assert plan_outputs(["s.tif"], tmp_path / "o.tif", PredictOptions(overwrite=True))
+
+
+@pytest.mark.parametrize("outputs", [{"mask": "scene.tif"}, {"mask": "o.tif", "probabilities": "scene.tif"}])
+def test_the_files_behind_a_vrt_are_inputs_too(tmp_path, monkeypatch, outputs):
+    monkeypatch.chdir(tmp_path)
+    grid = utm_grid(20, 30)
+    write_image(tmp_path / "scene.tif", np.ones((3, 20, 30), np.uint8), grid)
+    rasterio.shutil.copy(tmp_path / "scene.tif", tmp_path / "mosaic.vrt", driver="VRT")
+    before = (tmp_path / "scene.tif").read_bytes()
+    with pytest.raises(UsageError, match="is an input, or a part of one"):
+        plan_outputs(["mosaic.vrt"], outputs.pop("mask"), PredictOptions(**outputs, overwrite=True))
+    assert (tmp_path / "scene.tif").read_bytes() == before

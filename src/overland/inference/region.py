@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,12 +16,13 @@ import shapely
 from overland.errors import DataError, UsageError
 from overland.geo.grid import Grid, Window
 from overland.geo.measures import map_to_pixels
-from overland.geo.measures import reprojected
 from overland.inference.probabilities import Valid
 from overland.raster.features import burn_shapes
-from overland.vector import Layer, read_layer
+from overland.vector import Layer, geometries_on_grid, read_layer
 
 __all__ = ["Area", "Bounds", "Region", "ScenePart", "check_bounds", "read_area", "rows_left", "scene_part"]
+
+logger = logging.getLogger(__name__)
 
 Bounds = tuple[float, float, float, float]
 """Left, bottom, right and top, in a CRS."""
@@ -136,7 +138,9 @@ def check_bounds(bounds: Sequence[float]) -> Bounds:
         raise UsageError(f"Bounds are four numbers, left bottom right top; got {_listed(bounds)}.")
     left, bottom, right, top = bounds
     if not (left < right and bottom < top):
-        raise UsageError(f"Bounds are left bottom right top, with left < right and bottom < top; got {_listed(bounds)}.")
+        raise UsageError(
+            f"Bounds are left bottom right top, with left < right and bottom < top; got {_listed(bounds)}."
+        )
     return left, bottom, right, top
 
 
@@ -178,12 +182,16 @@ def scene_part(path: str, grid: Grid, limits: Bounds | Area | None) -> ScenePart
     if grid.gcps and not grid.is_georeferenced:
         raise DataError(f"{path} has ground control points alone; warp it first (rio warp, gdalwarp), then cut it.")
     if isinstance(limits, Area):
-        crs = grid.crs if grid.is_georeferenced else None
-        polygons = reprojected(limits.layer.geometries, limits.layer.crs, crs)
+        polygons = geometries_on_grid(limits.layer.geometries, limits.layer.crs, grid)
         shape = shapely.union_all(shapely.make_valid(polygons))
+        shape = map_to_pixels(np.array([shape], dtype=object), grid)[0]
     else:
-        shape = shapely.box(*limits)
-    shape = map_to_pixels(np.array([shape], dtype=object), grid)[0]
+        box = shapely.box(*limits)
+        shape = map_to_pixels(np.array([box], dtype=object), grid)[0]
+        frame = shapely.box(0, 0, grid.width, grid.height)
+        if grid.map_crs is None and not shape.intersects(frame) and frame.contains(box):
+            logger.warning("%s: the bounds are not in its units; they are taken for columns and rows.", path)
+            shape = box
     if shape.is_empty:
         return None
     window = _touched(shape.bounds).intersection(grid.window)

@@ -24,6 +24,7 @@ from overland.inference.plan import Plan, plan_windows, round_up
 from overland.inference.region import Area, Bounds, ScenePart, scene_part
 from overland.inference.resample import Resampling, resampling_bytes
 from overland.output import check_output
+from overland.raster.open import input_files
 from overland.raster.read import Scene, open_scene
 from overland.raster.row_blocks import are_own_outputs
 from overland.raster.write import OUTPUT_DRIVERS
@@ -88,11 +89,12 @@ def plan_outputs(
     for path in written:
         if path in read:
             raise UsageError(f"{path} is an input and would be overwritten; choose another output.")
+    inputs = input_files(*sources, options.area)
     for each in outputs:
         is_ours = are_own_outputs(each.files)
         for kind, path in each.files.items():
             suffixes = tuple(OUTPUT_DRIVERS) if kind == "mask" else (".tif", ".tiff")
-            check_output(path, overwrite=options.overwrite or is_ours, suffixes=suffixes)
+            check_output(path, suffixes=suffixes, overwrite=options.overwrite or is_ours, inputs=inputs)
     return outputs
 
 
