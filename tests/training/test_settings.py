@@ -3,7 +3,6 @@ import yaml
 
 from overland.errors import UsageError
 from overland.training.settings import (
-    TrainSettings,
     recipe_names,
     train_settings_from_mapping,
     train_settings_from_source,

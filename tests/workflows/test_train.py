@@ -7,6 +7,7 @@ import sys
 import typing
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import yaml
@@ -221,4 +222,5 @@ def test_the_command_line_shows_the_defaults_of_the_settings():
         if setting.name == "reproduce":
             assert setting.name not in options
         elif isinstance(setting.default, int | float | str) and not isinstance(setting.default, bool):
-            assert options[setting.name].show_default == str(setting.default)
+            record = options[setting.name].get_help_record(click.Context(command))
+            assert f"[default: {setting.default}]" in record[1]

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -47,11 +48,13 @@ class RunRecord:
     Args:
         data: The dataset, an absolute path; "given:..." for one that was given as a Python object.
         settings: Settings of the run.
+        root: Folder of the dataset, an absolute path; the images of splits.csv lie under it.
         synthetic: Whether its scenes are drawn, not photographed.
     """
 
     data: str
     settings: TrainSettings
+    root: str = ""
     synthetic: bool = False
 
 
@@ -68,8 +71,8 @@ def write_run(folder: Path, record: RunRecord, dataset: Dataset) -> None:
             "split": split,
             "key": sample.key,
             "group": sample.group,
-            "image": _place(sample.image, dataset.root),
-            "mask": "" if sample.mask is None else _place(sample.mask, dataset.root),
+            "image": _place(sample.image, Path(record.root)),
+            "mask": "" if sample.mask is None else _place(sample.mask, Path(record.root)),
         }
         for split, samples in dataset.splits.items()
         for sample in samples
@@ -112,9 +115,12 @@ def read_run(folder: str | Path) -> RunRecord:
     values = load_yaml(path)
     if not isinstance(values.get("data"), str):
         raise DataError(f"{path} does not say which data the run was started with.")
-    settings = {name: value for name, value in values.items() if name not in ("data", "synthetic")}
+    settings = {name: value for name, value in values.items() if name not in ("data", "root", "synthetic")}
     return RunRecord(
-        values["data"], train_settings_from_mapping(settings, str(path)), synthetic=values.get("synthetic") is True
+        data=values["data"],
+        settings=train_settings_from_mapping(settings, str(path)),
+        root=str(values.get("root") or ""),
+        synthetic=values.get("synthetic") is True,
     )
 
 
@@ -134,8 +140,11 @@ def run_of_model(model: str | Path) -> Path | None:
 def with_split_of_run(dataset: Dataset, run: Path) -> Dataset:
     """Put the images of a dataset into the splits that they had in a run.
 
+    Images are told by where they lie, so that another dataset whose files have the same names is another dataset. Where
+    the run's dataset is no longer at its place it has moved: then the places within the folder count.
+
     Args:
-        dataset: The dataset that the run was trained on, perhaps with images added since.
+        dataset: A dataset, perhaps that of the run with images added since.
         run: Folder of the run.
 
     Returns:
@@ -147,7 +156,9 @@ def with_split_of_run(dataset: Dataset, run: Path) -> Dataset:
     """
     recorded = _read_splits(run / _SPLITS)
     samples = [sample for split in dataset.splits.values() for sample in split]
-    places = {sample: _place(sample.image, dataset.root) for sample in samples}
+    root = Path(read_run(run).root or dataset.root)
+    root = root if root.is_dir() else dataset.root
+    places = {sample: _place(sample.image, root) for sample in samples}
     if not any(place in recorded for place in places.values()):
         return dataset
     names = list(dict.fromkeys([*(name for name in recorded.values()), UNSEEN]))
@@ -156,16 +167,16 @@ def with_split_of_run(dataset: Dataset, run: Path) -> Dataset:
     }
     if splits[UNSEEN]:
         logger.warning(
-            "%d images of %s were added after the run %s was started; they are its split %r: neither trained on nor "
-            "scored as validation.",
-            len(splits[UNSEEN]),
+            "Images added to %s since the run %s was started: %d. They are its split %r, neither trained on nor scored "
+            "as validation.",
             dataset.root,
             run,
+            len(splits[UNSEEN]),
             UNSEEN,
         )
     missing = len(recorded) - sum(place in recorded for place in places.values())
     if missing:
-        logger.warning("%d images of the run %s are no longer in %s.", missing, run, dataset.root)
+        logger.warning("Images of the run %s that are no longer in %s: %d.", run, dataset.root, missing)
     return replace(dataset, splits={name: found for name, found in splits.items() if found})
 
 
@@ -194,20 +205,17 @@ def write_history(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
 
 
 def _place(path: Path, root: Path) -> str:
-    """Return a file's path from the dataset's root, so that data and run may move; absolute where it lies elsewhere."""
+    """Return a file's path from the dataset's root, so that data may move; absolute where it lies elsewhere."""
     try:
-        return path.resolve().relative_to(_folder(root)).as_posix()
+        return path.resolve().relative_to(root.resolve()).as_posix()
     except ValueError:
         return path.resolve().as_posix()
 
 
-def _folder(root: Path) -> Path:
-    root = root.resolve()
-    return root.parent if root.is_file() else root
-
-
 def _write_record(folder: Path, record: RunRecord) -> None:
-    values = {"data": record.data, **({"synthetic": True} if record.synthetic else {}), **record.settings.to_dict()}
+    values: dict[str, Any] = {"data": record.data, "root": record.root}
+    values |= {"synthetic": True} if record.synthetic else {}
+    values |= record.settings.to_dict()
     (folder / SETTINGS_FILE).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
 

@@ -30,6 +30,7 @@ from overland.raster import open_scene
 from overland.reporting.evaluation import write_evaluation
 from overland.reporting.pictures import PictureItem
 from overland.result import Result
+from overland.training.run_folder import run_of_model, with_split_of_run
 
 __all__ = [
     "EvaluateResult",
@@ -120,7 +121,8 @@ def evaluate(
     Writes IoU, F1 (which is Dice), precision, recall and accuracy of each class, over all pixels (pooled) and as a mean
     over images, with a 95 % interval from drawing images again (bootstrap), figures and pictures to a folder. Pixels
     without a label are left out. A model with one more class than the dataset, for pixels without a label, is evaluated
-    on the dataset's classes, where that answer is wrong.
+    on the dataset's classes, where that answer is wrong. A model in the folder of its run is evaluated on the run's own
+    split; images that were added to the dataset since are the split unseen.
 
     Args:
         model: A model's folder, the folder of a run (its best model is taken), or the name of a pretrained model.
@@ -145,6 +147,9 @@ def evaluate(
     dataset = read_dataset(data)
     for note in dataset.notes:
         logger.info("%s", note)
+    if (run := run_of_model(bundle.graph_path.parent)) is not None:
+        # Drawn again, the split would score images that the model was trained on as soon as images were added.
+        dataset = with_split_of_run(dataset, run)
     default = Path("evaluations") / f"{_model_name(bundle.graph_path.parent)}-{dataset.name}-{split}"
     folder = free_folder(default) if output is None else check_folder(output, overwrite=overwrite)
     extras = extra_counts_for(bundle.legend, roads=roads, boundary=boundary, patches=patches)
@@ -191,7 +196,9 @@ def evaluate_dataset(
         synthetic=bundle.data.get("synthetic") is True,
         **summary_from_confusions(tally.confusions, bundle.legend),
         output=str(folder),
-        **{name: counts.scores() for name, counts in extras.items()},
+        roads=extras["roads"].scores() if "roads" in extras else None,
+        boundary=extras["boundary"].scores() if "boundary" in extras else None,
+        patches=extras["patches"].scores() if "patches" in extras else None,
         **tally.more_values(evaluator),
     )
     rows = [
@@ -320,9 +327,7 @@ class _Tally:
         return values
 
 
-def _tally(
-    evaluator: _Evaluator, samples: Sequence[Sample], split: str, extras: Mapping[str, ExtraCounts]
-) -> _Tally:
+def _tally(evaluator: _Evaluator, samples: Sequence[Sample], split: str, extras: Mapping[str, ExtraCounts]) -> _Tally:
     legend = evaluator.bundle.legend
     confusions, curve, with_ignored = [], ThresholdCurve(), np.zeros((legend.num_classes,) * 2, np.int64)
     has_ignored = legend.num_classes > evaluator.dataset.legend.num_classes
@@ -409,7 +414,9 @@ def _threshold(bundle: ModelBundle, threshold: float | None) -> float | None:
         raise UsageError(f"A threshold is compared with a probability, so it lies within 0..1; got {threshold}.")
     if bundle.num_outputs > 1:
         if threshold is not None:
-            raise UsageError(f"A threshold decides between two classes; this model has {bundle.legend.num_classes}. Leave it out.")
+            raise UsageError(
+                f"A threshold decides between two classes; this model has {bundle.legend.num_classes}. Leave it out."
+            )
         return None
     return next((limit for limit in (threshold, bundle.threshold) if limit is not None), 0.5)
 

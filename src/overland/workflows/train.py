@@ -18,6 +18,7 @@ import numpy as np
 
 from overland.bundle import ModelBundle, save_bundle
 from overland.datasets import Dataset, class_fractions
+from overland.datasets.check import check_before_use
 from overland.datasets.chips import BandStatistics, band_statistics
 from overland.datasets.class_balance import weights_from_fractions
 from overland.datasets.layouts import DataSource, data_name, read_dataset
@@ -200,7 +201,13 @@ def train(
             raise UsageError("Name the dataset to train on: a folder or a dataset YAML, with --data.")
         settings = train_settings_from_source(recipe, _plain_settings(given, own))
         dataset = read_dataset(data, seed=settings.seed)
-        record = RunRecord(data_name(data) or f"{_GIVEN}:{dataset.name}", settings, synthetic)
+        check_before_use(dataset, bands=settings.bands)
+        record = RunRecord(
+            data=data_name(data) or f"{_GIVEN}:{dataset.name}",
+            settings=settings,
+            root=str(dataset.root.resolve()),
+            synthetic=synthetic,
+        )
     fractions = _class_fractions(dataset)
     learned = _with_ignored_class(dataset) if settings.reproduce.ignored_as_class else dataset
     statistics = _scaling(settings.normalize, band_statistics(dataset, "train", settings.bands))
