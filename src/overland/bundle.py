@@ -2,7 +2,8 @@
 
     model.safetensors   the weights, by their PyTorch names
     model.onnx          the graph: scaled chips in, logits out; batch, height and width are free. It has the weights in
-                        it, or (a compact bundle, `exporters.compact`) reads them in model.safetensors, in half precision
+                        it, or (a compact bundle, `exporters.compact`) reads them in model.safetensors, in half
+                        precision
     model.int8.onnx     the same graph in eight bits, where one was made
     config.json         how to build the network (keys as segmentation_models_pytorch names them)
     overland.json       the manifest: bands, scaling, legend, threshold, metrics, training settings, versions, checksums
@@ -296,7 +297,10 @@ def _is_whole(value: object, low: int, high: int) -> bool:
 
 
 def _is_number(value: object, low: float, high: float) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and low <= value <= high  # type: ignore[arg-type]
+    # A bool is an int, and is no number here.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and low <= value <= high
 
 
 def _is_optional(check: Callable[..., bool], value: object, low: float, high: float) -> bool:

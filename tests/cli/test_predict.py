@@ -13,8 +13,8 @@ from overland.raster import Grid, create_raster
 def files(tmp_path):
     threshold_bundle(tmp_path / "m", bands=3)
     pixels = np.full((4, 60, 50), 200, np.uint8)
-    with create_raster(tmp_path / "s.tif", Grid(60, 50), count=4) as writer:
-        writer.write(pixels, Grid(60, 50).window)
+    with create_raster(tmp_path / "s.tif", Grid(height=60, width=50), count=4) as writer:
+        writer.write(pixels, Grid(height=60, width=50).window)
     return tmp_path
 
 
@@ -33,7 +33,7 @@ def test_a_scene_is_mapped_and_told_in_three_lines(files):
 def test_json_is_one_object(files):
     result = run(files, "-b", "1,2,3", "--json")
     values = json.loads(result.stdout)
-    assert {"output", "windows", "megapixels", "seconds", "mpx_per_s", "engine", "redundancy"} <= set(values)
+    assert {"output", "windows", "megapixels", "seconds", "mpx_per_s", "engine", "overlap_overhead"} <= set(values)
     assert values["class_fractions"]["road"] == 1
 
 
@@ -95,5 +95,5 @@ def test_options_that_make_no_sense_are_usage_errors(files, options):
 
 def test_the_end_tells_what_ran_and_how_fast(files):
     values = json.loads(run(files, "-b", "1,2,3", "--co", "compress=zstd", "--json").stdout)
-    keys = {"windows", "mpx_per_s", "engine", "precision", "device", "streams", "peak_memory_mb", "redundancy"}
+    keys = {"windows", "mpx_per_s", "engine", "precision", "device", "workers", "peak_memory_mb", "overlap_overhead"}
     assert keys | {"resumed_at_row"} <= set(values)

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from overland.geo.grid import Window
 from overland.inference.blend import Blend
 from overland.inference.plan import plan_windows
-from overland.geo.grid import Window
 
 
 def blended(plan, num_outputs, give_chip, region=None, align=1):

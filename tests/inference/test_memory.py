@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from models_made import threshold_bundle
 from overland.errors import UsageError
-from overland.inference import MemoryCosts, default_budget_mb, default_window, plan_windows, planned_memory_mb
-from overland.inference import memory
+from overland.inference import MemoryCosts, default_budget_mb, default_window, memory, plan_windows, planned_memory_mb
 from overland.inference.memory import LARGEST_WINDOW, window_for, workers_for
 
 COSTS = MemoryCosts(bytes_per_pixel=800, bands=3, pixel_bytes=3, num_outputs=1)
@@ -47,7 +46,8 @@ def test_the_window_in_the_bundle_counts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"bytes_per_pixel": 2000}, {"num_outputs": 30}, {"pixel_bytes": 200}, {"bands": 400}, {"fixed_bytes": 2e9}]
+    "change",
+    [{"bytes_per_pixel": 2000}, {"num_outputs": 30}, {"pixel_bytes": 200}, {"bands": 400}, {"fixed_bytes": 2e9}],
 )
 def test_whatever_costs_more_lets_fewer_windows_run_at_once(change):
     plain, dear = (

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overland.errors import UsageError
-from overland.inference.plan import plan_axis, plan_windows, round_up
 from overland.geo.grid import Window
+from overland.inference.plan import plan_axis, plan_windows, round_up
 
 lengths = st.integers(1, 700)
 halos = st.integers(0, 20)

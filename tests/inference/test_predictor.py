@@ -166,7 +166,7 @@ def test_a_scene_streams_by_to_the_same_scores_as_its_array(tmp_path, height, wi
 
 @pytest.fixture
 def whole(tmp_path):
-    """A classifier, a scene of 1,300 x 500 with a hole, its plan, and the probabilities and valid pixels of the whole of it."""
+    """A classifier, a scene of 1,300 x 500 with a hole, its plan, and the probabilities and valid pixels of all."""
     classifier = Counting(scorer_of(mean_bundle(tmp_path / "m", side=5)))
     pixels = RNG.integers(1, 255, (1, 1300, 500), dtype=np.uint8)
     pixels[0, 600:700, 200:400] = 0

@@ -109,7 +109,10 @@ def test_moved_windows_give_the_same_probabilities(classifier, scene, resampling
     ],
 )
 def test_a_part_gets_the_very_scores_of_the_whole(classifier, scene, resampling, window):
-    whole, part = predicted(classifier, scene, resampling), predicted(classifier, scene, resampling, region=Region(window))
+    whole, part = (
+        predicted(classifier, scene, resampling),
+        predicted(classifier, scene, resampling, region=Region(window)),
+    )
     np.testing.assert_array_equal(part.valid, whole.valid[window.slices])
     np.testing.assert_array_equal(part.probabilities[part.valid], whole.probabilities[window.slices][part.valid])
 

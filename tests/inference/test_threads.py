@@ -214,7 +214,7 @@ def test_the_report_names_each_thread_and_where_it_is():
 def test_ctrl_c_does_not_wait_for_a_window_under_way():
     may_go = threading.Event()
     started = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), worker_threads(1) as threads:
+    with pytest.raises(KeyboardInterrupt), worker_threads(1) as threads:  # noqa: PT012
         threads.submit(may_go.wait, 30)
         raise KeyboardInterrupt
     assert time.monotonic() - started < 5

@@ -36,15 +36,15 @@ def without_figures(monkeypatch):
 
 
 def test_a_model_that_is_right_scores_1(values):
-    assert values["headline"]["value"] == values["pooled"]["iou"] == values["per_image"]["iou"] == 1
-    assert (values["headline"]["low"], values["headline"]["high"]) == (1, 1)
-    assert values["images"] == 3
-    assert values["synthetic"] is True
-    assert np.sum(values["confusion"]) == 3 * 64 * 64
+    assert values.headline["value"] == values.pooled["iou"] == values.per_image["iou"] == 1
+    assert (values.headline["low"], values.headline["high"]) == (1, 1)
+    assert values.images == 3
+    assert values.synthetic is True
+    assert np.sum(values.confusion) == 3 * 64 * 64
 
 
 def test_the_folder_is_whole(values):
-    folder = Path(values["output"])
+    folder = Path(values.output)
 
     assert {"metrics.json", "per_image.csv", "confusion_matrix.png", "threshold_curve.png", "pictures.jpg"} <= {
         path.name for path in folder.iterdir()
@@ -58,11 +58,11 @@ def test_a_threshold_that_finds_nothing_scores_0_and_the_best_one_is_told(data, 
     model = made_bundle(tmp_path / "dim", np.full((1, 3, 1, 1), 0.01), np.array([-6.5]), threshold=0.5).path
     values = evaluate(model, data, output=tmp_path / "out")
 
-    assert values["pooled"]["iou"] == 0
-    assert values["threshold"] == 0.5
-    assert values["best_threshold"]["iou"] == 1
-    best = values["best_threshold"]["threshold"]
-    assert evaluate(model, data, threshold=best, output=tmp_path / "best")["pooled"]["iou"] == 1
+    assert values.pooled["iou"] == 0
+    assert values.threshold == 0.5
+    assert values.best_threshold["iou"] == 1
+    best = values.best_threshold["threshold"]
+    assert evaluate(model, data, threshold=best, output=tmp_path / "best").pooled["iou"] == 1
 
 
 def test_pixels_without_a_label_are_left_out(model, data, tmp_path, without_figures):
@@ -71,7 +71,7 @@ def test_pixels_without_a_label_are_left_out(model, data, tmp_path, without_figu
     mask[:8] = bright_roads(100, 64, 64)[1][:8]
     write_class_map(folder / "masks/val/val0.tif", mask, utm_grid(64, 64), ROAD_LEGEND, overwrite=True)
 
-    assert np.sum(evaluate(model, folder, output=tmp_path / "out")["confusion"]) == (2 * 64 + 8) * 64
+    assert np.sum(evaluate(model, folder, output=tmp_path / "out").confusion) == (2 * 64 + 8) * 64
 
 
 def test_many_classes_are_scored_by_their_mean(tmp_path, without_figures):
@@ -87,9 +87,9 @@ def test_many_classes_are_scored_by_their_mean(tmp_path, without_figures):
     )
     values = evaluate(ranking_bundle(tmp_path / "m").path, tmp_path / "data", output=tmp_path / "out")
 
-    assert (values["headline"]["key"], values["headline"]["value"]) == ("miou", 1)
-    assert math.isnan(values["headline"]["low"])
-    assert values["threshold"] is None
+    assert (values.headline["key"], values.headline["value"]) == ("miou", 1)
+    assert math.isnan(values.headline["low"])
+    assert values.threshold is None
     with pytest.raises(UsageError, match="threshold"):
         evaluate(tmp_path / "m", tmp_path / "data", threshold=0.5, output=tmp_path / "again")
 
@@ -98,7 +98,7 @@ def test_without_an_output_each_evaluation_gets_a_folder_of_its_own(
     model, data, tmp_path, monkeypatch, without_figures
 ):
     monkeypatch.chdir(tmp_path)
-    folders = [evaluate(model, data)["output"] for _ in range(2)]
+    folders = [evaluate(model, data).output for _ in range(2)]
 
     assert folders[0].startswith("evaluations/bright-")
     assert folders[1] == f"{folders[0]}2"
@@ -143,12 +143,12 @@ def test_an_output_is_not_replaced_unasked(model, data, tmp_path):
 def test_more_scores_are_counted_when_asked_for(model, data, tmp_path, without_figures):
     values = evaluate(model, data, roads=True, boundary=2, patches=16, output=tmp_path / "out")
 
-    assert values["roads"]["relaxed_break_even_3px"] == values["roads"]["cldice"] == 1
-    assert values["boundary"]["iou"] == values["boundary"]["miou"] == 1
-    assert values["patches"]["from_mask"]["f1"] == 1
-    assert values["patches"]["from_mask"]["patches"] == 3 * 16
+    assert values.roads["relaxed_break_even_3px"] == values.roads["cldice"] == 1
+    assert values.boundary["iou"] == values.boundary["miou"] == 1
+    assert values.patches["from_mask"]["f1"] == 1
+    assert values.patches["from_mask"]["patches"] == 3 * 16
     # The mean over bands of a road pixel is 160 to 210, far above the limit: scores are 0 and 1.
-    assert values["patches"]["from_scores"] == values["patches"]["from_mask"]
+    assert values.patches["from_probabilities"] == values.patches["from_mask"]
     with pytest.raises(UsageError, match="2%"):
         evaluate(model, data, boundary="wide", output=tmp_path / "never")
 
@@ -158,8 +158,8 @@ def test_a_run_folder_stands_for_its_best_model(model, data, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     values = evaluate("run", data)
 
-    assert values["model"] == "run/weights/best"
-    assert values["output"].startswith("evaluations/run-best-")
+    assert values.model == "run/weights/best"
+    assert values.output.startswith("evaluations/run-best-")
 
 
 def _dataset_with_gaps(folder):
@@ -181,10 +181,10 @@ def test_the_answer_void_is_wrong_and_no_class_of_the_mean(tmp_path, without_fig
     values = evaluate(model, _dataset_with_gaps(tmp_path / "data"), boundary=1, output=tmp_path / "out")
 
     # Half of a is called void, b is right, the pixels without a label are called void.
-    assert values["confusion"] == [[128, 0, 128], [0, 256, 0], [0, 0, 0]]
-    assert values["headline"]["value"] == values["pooled"]["miou"] == pytest.approx((0.5 + 1) / 2)
-    assert values["pooled"]["pixel_accuracy"] == 0.75
-    assert values["with_void"] == {
+    assert values.confusion == [[128, 0, 128], [0, 256, 0], [0, 0, 0]]
+    assert values.headline["value"] == values.pooled["miou_without_unknown"] == pytest.approx((0.5 + 1) / 2)
+    assert values.pooled["pixel_accuracy"] == 0.75
+    assert values.with_ignored == {
         "averaging": "pooled",
         "miou": pytest.approx((0.5 + 1 + 256 / 384) / 3),
         "pixel_accuracy": pytest.approx(640 / 768),

@@ -22,7 +22,7 @@ RNG = np.random.default_rng(1)
 
 
 def write_scene(path, pixels, nodata=None):
-    grid = Grid(*pixels.shape[1:], *PLACE)
+    grid = Grid(height=pixels.shape[1], width=pixels.shape[2], transform=PLACE[0], crs=PLACE[1])
     with create_raster(path, grid, count=len(pixels), dtype=str(pixels.dtype), nodata=nodata) as writer:
         writer.write(pixels, grid.window)
     return path
@@ -50,21 +50,21 @@ def test_the_map_lies_where_the_scene_lies_and_holds_its_classes(tmp_path, scene
         assert (mask.grid.transform, mask.grid.crs) == PLACE
         assert mask.nodata == 255
         assert mask.legend.names == ("forest", "water", "urban")
-    assert values["nodata_share"] == pytest.approx(100 * 40 / 600 / 530, abs=1e-6)
-    shares = [(expected == index).sum() / (expected < 255).sum() for index in range(3)]
-    assert list(values["class_fractions"].values()) == pytest.approx(shares, abs=1e-6)
+    assert values.nodata_fraction == pytest.approx(100 * 40 / 600 / 530, abs=1e-6)
+    fractions = [(expected == index).sum() / (expected < 255).sum() for index in range(3)]
+    assert list(values.class_fractions.values()) == pytest.approx(fractions, abs=1e-6)
 
 
 def test_the_result_says_what_was_done_in_plain_values(tmp_path, scene):
     bundle = ranking_bundle(tmp_path / "m")
-    values = predict(bundle.path, [scene[0]], tmp_path / "mask.tif", engine=open_engine(bundle, "onnx", streams=1))
-    assert json.loads(json.dumps(values)) == values
-    assert values["output"] == str(tmp_path / "mask.tif")
-    assert (values["engine"], values["windows"], values["megapixels"]) == ("onnx", 1, 0.318)
-    assert values["redundancy"] == pytest.approx(608 * 544 / (600 * 530), abs=1e-3)
-    assert values["seconds"] > 0
-    assert values["mpx_per_s"] > 0
-    assert values["scenes"][0]["chip_size"] == [608, 544]
+    values = predict(bundle.path, [scene[0]], tmp_path / "mask.tif", engine=open_engine(bundle, "onnx", workers=1))
+    assert json.loads(json.dumps(values.to_dict())) == values.to_dict()
+    assert values.output == str(tmp_path / "mask.tif")
+    assert (values.engine, values.windows, values.megapixels) == ("onnx", 1, 0.318)
+    assert values.overlap_overhead == pytest.approx(608 * 544 / (600 * 530), abs=1e-3)
+    assert values.seconds > 0
+    assert values.mpx_per_s > 0
+    assert values.scenes[0].chip_size == [608, 544]
 
 
 @pytest.mark.parametrize("chip_size", [64, 200, 1000])
@@ -77,15 +77,21 @@ def test_the_bytes_are_the_same_for_every_chip_size_of_a_local_model(tmp_path, s
 
 def test_scores_are_probabilities_with_nan_where_there_is_no_data(tmp_path, scene):
     path, pixels = scene
-    predict(ranking_bundle(tmp_path / "m"), path, tmp_path / "mask.tif", scores=tmp_path / "scores.tif", chip_size=128)
-    with rasterio.open(tmp_path / "scores.tif") as dataset:
-        scores = dataset.read()
+    predict(
+        ranking_bundle(tmp_path / "m"),
+        path,
+        tmp_path / "mask.tif",
+        probabilities=tmp_path / "probabilities.tif",
+        chip_size=128,
+    )
+    with rasterio.open(tmp_path / "probabilities.tif") as dataset:
+        probabilities = dataset.read()
         assert dataset.dtypes == ("float32",) * 3
         assert dataset.descriptions == ("forest", "water", "urban")
         assert dataset.crs.to_epsg() == 32633
     valid = (pixels != 0).any(axis=0)
-    assert np.isnan(scores[:, ~valid]).all()
-    np.testing.assert_allclose(scores[:, valid].sum(axis=0), 1, atol=1e-5)
+    assert np.isnan(probabilities[:, ~valid]).all()
+    np.testing.assert_allclose(probabilities[:, valid].sum(axis=0), 1, atol=1e-5)
 
 
 def test_the_threshold_can_be_overridden(tmp_path):
@@ -109,7 +115,7 @@ def test_a_threshold_without_a_meaning_is_refused(tmp_path, scene, settings, mes
 def test_overlap_is_what_neighbours_share_in_multiples_that_the_model_needs(tmp_path, scene, overlap, shared):
     bundle = mean_bundle(tmp_path / "m")
     values = predict(bundle, scene[0], tmp_path / "mask.tif", bands=(1,), overlap=overlap, chip_size=128)
-    assert values["scenes"][0]["overlap"] == shared
+    assert values.scenes[0].overlap == shared
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
@@ -156,34 +162,38 @@ def test_a_palette_image_is_seen_in_its_colours(tmp_path):
 def test_several_inputs_go_to_a_folder(tmp_path, scene):
     other = write_scene(tmp_path / "other.tif", np.full((3, 20, 20), 9, np.uint8))
     bundle = ranking_bundle(tmp_path / "m")
-    engine = open_engine(bundle, "onnx", streams=1)
-    values = predict(bundle, [scene[0], other], tmp_path / "masks", scores=tmp_path / "scores", engine=engine)
+    engine = open_engine(bundle, "onnx", workers=1)
+    values = predict(
+        bundle, [scene[0], other], tmp_path / "masks", probabilities=tmp_path / "probabilities", engine=engine
+    )
     assert sorted(path.name for path in (tmp_path / "masks").glob("*.tif")) == ["other.tif", "scene.tif"]
-    assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == ["other.tif", "scene.tif"]
-    assert values["megapixels"] == pytest.approx(0.3184)
-    assert [item["windows"] for item in values["scenes"]] == [1, 1]
+    assert sorted(path.name for path in (tmp_path / "probabilities").iterdir()) == ["other.tif", "scene.tif"]
+    assert values.megapixels == pytest.approx(0.3184)
+    assert [item.windows for item in values.scenes] == [1, 1]
 
 
 def test_a_dry_run_plans_and_writes_nothing(tmp_path, scene):
     before = sorted(path.name for path in tmp_path.iterdir())
     values = predict(ranking_bundle(tmp_path / "m"), scene[0], tmp_path / "mask.tif", chip_size=128, dry_run=True)
-    assert values["dry_run"]
-    assert values["windows"] == 25
-    assert values["seconds"] > 0
-    assert values["output_mb_at_most"] == pytest.approx(0.318 * 4 / 3, abs=0.1)
+    assert values.dry_run
+    assert values.windows == 25
+    assert values.seconds > 0
+    assert values.output_mb_at_most == pytest.approx(0.318 * 4 / 3, abs=0.1)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*before, "m"])
-    json.dumps(values)
+    json.dumps(values.to_dict())
 
 
 def left_over(folder):
-    return sorted(path.name for path in folder.iterdir() if "mask" in path.name or "scores" in path.name)
+    return sorted(path.name for path in folder.iterdir() if "mask" in path.name or "probabilities" in path.name)
 
 
 def test_a_scene_that_was_cut_short_leaves_no_output(tmp_path, scene):
     path, _ = scene
     path.write_bytes(path.read_bytes()[:300_000])
     with pytest.raises(DataError, match="damaged or was cut short"):
-        predict(ranking_bundle(tmp_path / "m"), path, tmp_path / "mask.tif", scores=tmp_path / "scores.tif")
+        predict(
+            ranking_bundle(tmp_path / "m"), path, tmp_path / "mask.tif", probabilities=tmp_path / "probabilities.tif"
+        )
     assert left_over(tmp_path) == []
 
 
@@ -249,8 +259,8 @@ def test_a_real_file_with_a_band_too_many_is_refused_with_the_way_out(tmp_path, 
 def test_a_model_that_squashes_gets_the_whole_scene_in_one_window(tmp_path, scene, caplog):
     path, _ = scene
     bundle = ranking_bundle(tmp_path / "m")
-    squashing = replace(bundle, model={**bundle.model, "squash": 64})
+    squashing = replace(bundle, model={**bundle.model, "fixed_size": 64})
     save_bundle(squashing, tmp_path / "q", weights={}, graph=bundle.graph_path.read_bytes(), card="")
     values = predict(tmp_path / "q", path, tmp_path / "mask.tif", engine="onnx", chip_size=128)
-    assert values["windows"] == 1
+    assert values.windows == 1
     assert "resizes the whole" in caplog.text

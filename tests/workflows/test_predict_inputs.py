@@ -49,12 +49,12 @@ def test_nodata_can_be_told(files):
 
 def test_several_models_are_averaged(files):
     low, high = threshold_bundle(files / "low", limit=100.0), threshold_bundle(files / "high", limit=140.0)
-    predict(low, files / "s.tif", files / "o.tif", with_models=[high.path], scores=files / "p.tif", **ONNX)
+    predict(low, files / "s.tif", files / "o.tif", with_models=[high.path], probabilities=files / "p.tif", **ONNX)
     with rasterio.open(files / "p.tif") as dataset:
-        scores = dataset.read(1)
+        probabilities = dataset.read(1)
     pixels = PIXELS[0].astype(float)
     expected = (1 / (1 + np.exp(100 - pixels)) + 1 / (1 + np.exp(140 - pixels))) / 2
-    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("tta", ["flips", "d4"])

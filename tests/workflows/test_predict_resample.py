@@ -11,8 +11,7 @@ from overland.errors import UsageError
 from overland.inference import open_engine
 from overland.inference.resample import AxisResampling, ResampledScene, Resampling, resample
 from overland.raster import open_scene
-from overland.vector import Layer
-from overland.vector.layers import write_features
+from overland.vector import Layer, write_features
 from overland.workflows.predict import predict
 from scenes import utm_grid, write_image
 
@@ -57,20 +56,22 @@ def read(path):
 
 
 def test_the_map_lies_on_the_scenes_own_pixels_and_is_that_of_the_resampled_scene(tmp_path, scene, bundle):
-    values = predict(bundle, scene, tmp_path / "map.tif", scores=tmp_path / "scores.tif", chip_size=64)
+    values = predict(bundle, scene, tmp_path / "map.tif", probabilities=tmp_path / "probabilities.tif", chip_size=64)
     with open_scene(scene) as fine, open_scene(tmp_path / "map.tif") as found:
         assert found.grid == fine.grid
         coarse, _ = ResampledScene(fine, HALVED).read(HALVED.bounds, (1,))
     write_image(tmp_path / "coarse.tif", coarse, utm_grid(HEIGHT // 2, WIDTH // 2, 1.0))
-    predict(bundle, tmp_path / "coarse.tif", tmp_path / "c.tif", scores=tmp_path / "cs.tif", nodata=0, chip_size=64)
-    scores, coarse_scores = read(tmp_path / "scores.tif"), read(tmp_path / "cs.tif")
+    predict(
+        bundle, tmp_path / "coarse.tif", tmp_path / "c.tif", probabilities=tmp_path / "cs.tif", nodata=0, chip_size=64
+    )
+    probabilities, coarse_probabilities = read(tmp_path / "probabilities.tif"), read(tmp_path / "cs.tif")
     valid = read(scene)[0] > 0
-    known = ~np.isnan(coarse_scores[0])
-    expected, _ = resample(HALVED.reversed, fine.grid.window, coarse_scores, known, HALVED.bounds)
-    np.testing.assert_allclose(scores[:, valid], expected[:, valid], atol=1e-6)
-    assert values["scenes"][0]["resampled_to"] == [HEIGHT // 2, WIDTH // 2]
-    assert values["megapixels"] == pytest.approx(HEIGHT * WIDTH / 1e6)
-    assert json.loads(json.dumps(values)) == values
+    known = ~np.isnan(coarse_probabilities[0])
+    expected, _ = resample(HALVED.reversed, fine.grid.window, coarse_probabilities, known, HALVED.bounds)
+    np.testing.assert_allclose(probabilities[:, valid], expected[:, valid], atol=1e-6)
+    assert values.scenes[0].resampled_to == [HEIGHT // 2, WIDTH // 2]
+    assert values.megapixels == pytest.approx(HEIGHT * WIDTH / 1e6)
+    assert json.loads(json.dumps(values.to_dict())) == values.to_dict()
 
 
 def test_missing_data_stay_where_they_are(tmp_path, scene, bundle):
@@ -83,7 +84,7 @@ def test_at_the_models_resolution_nothing_changes(tmp_path, scene):
     known = mean_bundle(tmp_path / "b", side=5, halo=8, limit=128.0, resolution_m=0.5)
     for name, bundle in (("a", unknown), ("b", known)):
         values = predict(bundle, scene, tmp_path / f"{name}.tif", chip_size=64)
-        assert values["scenes"][0]["resampled_to"] is None
+        assert values.scenes[0].resampled_to is None
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
 
 
@@ -98,7 +99,7 @@ def test_off_takes_the_scene_as_it_is_and_says_so(tmp_path, scene, bundle, caplo
 
 
 def test_the_windows_do_not_show(tmp_path, scene, bundle):
-    engine = open_engine(bundle, "onnx", streams=1)
+    engine = open_engine(bundle, "onnx", workers=1)
     for name, size in (("a", 40), ("b", 56), ("c", 2000)):
         predict(bundle, scene, tmp_path / f"{name}.tif", chip_size=size, engine=engine)
     masks = [read(tmp_path / f"{name}.tif") for name in "abc"]
@@ -133,21 +134,23 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, scene, bundl
     with pytest.raises(UsageError, match=r"resampled to was \[650, 120\], now none"):
         predict(bundle, scene, tmp_path / "map.tif", chip_size=64, resample="off")
     values = predict(bundle, scene, tmp_path / "map.tif", chip_size=64)
-    assert values["resumed_at_row"] in (512, 1024)
+    assert values.resumed_at_row in (512, 1024)
     assert (tmp_path / "map.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
 
 
 def test_a_dry_run_plans_the_models_pixels(tmp_path, scene, bundle, caplog):
     caplog.set_level(logging.INFO, "overland")
     values = predict(bundle, scene, tmp_path / "map.tif", dry_run=True, chip_size=2000)
-    assert values["scenes"][0]["resampled_to"] == [HEIGHT // 2, WIDTH // 2]
-    assert values["redundancy"] < 0.6
+    assert values.scenes[0].resampled_to == [HEIGHT // 2, WIDTH // 2]
+    assert values.overlap_overhead < 0.6
     assert not (tmp_path / "map.tif").exists()
     assert "resampled for the network" in caplog.text
 
 
 def test_pixels_of_the_other_kinds_are_those_of_the_scene(tmp_path, scene):
     bundle = threshold_bundle(tmp_path / "t", limit=128.0, resolution_m=1.0)
-    predict(bundle, scene, tmp_path / "m.tif", scores=tmp_path / "s.tif", confidence=tmp_path / "c.tif", chip_size=64)
+    predict(
+        bundle, scene, tmp_path / "m.tif", probabilities=tmp_path / "s.tif", confidence=tmp_path / "c.tif", chip_size=64
+    )
     assert {read(tmp_path / name).shape[1:] for name in ("m.tif", "s.tif", "c.tif")} == {(HEIGHT, WIDTH)}
     np.testing.assert_array_equal(np.isnan(read(tmp_path / "s.tif")), read(scene) == 0)

@@ -15,6 +15,7 @@ import pytest
 import killed_predict
 from models_made import mean_bundle, threshold_bundle
 from overland.errors import DataError, ResourceError, UsageError
+from overland.inference import memory
 from overland.inference.engines.onnx import OnnxEngine
 from overland.raster import create_raster
 from overland.raster.journal import recorded_run
@@ -73,7 +74,7 @@ def test_killed_at_ten_moments_the_result_is_the_same_bytes(files):
     rng = random.Random(4)
     write_scene(files / "s.tif", height=24 * 512 - 100, width=96)
     (files / "whole").mkdir()
-    predict(files / "m", files / "s.tif", files / "whole" / "o.tif", scores=files / "whole" / "p.tif", **ONNX)
+    predict(files / "m", files / "s.tif", files / "whole" / "o.tif", probabilities=files / "whole" / "p.tif", **ONNX)
     kills = [f"window:{rng.randint(6, 14)}" for _ in range(3)]
     kills += [f"sync:{rng.randint(5, 12)}", f"sync:{rng.randint(4, 9)}", f"replace:{rng.randint(3, 6)}"]
     kills += [f"after:{rng.uniform(0.01, 0.05):.3f}"]
@@ -97,9 +98,9 @@ def test_a_stopped_run_continues_says_so_and_gives_the_same_bytes(files, caplog)
         assert "512 of 1,200 rows are kept in" in caplog.text
         values = predict(files / "m", files / "s.tif", files / "o.tif", **ONNX)
     assert f"Continuing {files / 'o.tif'} at row 512 of 1,200." in caplog.text
-    assert values["resumed_at_row"] == values["scenes"][0]["resumed_at_row"] == 512
-    assert values["mpx_per_s"] * values["seconds"] == pytest.approx((1200 - 512) * 150 / 1e6, rel=0.02)
-    assert sum(values["class_fractions"].values()) == pytest.approx(1)
+    assert values.resumed_at_row == values.scenes[0].resumed_at_row == 512
+    assert values.mpx_per_s * values.seconds == pytest.approx((1200 - 512) * 150 / 1e6, rel=0.02)
+    assert sum(values.class_fractions.values()) == pytest.approx(1)
     assert digest(files / "o.tif") == digest(files / "whole.tif")
     assert not (files / "o.tif.part").exists()
 
@@ -133,13 +134,13 @@ def change_model(files):
         (change_scene, {}, "input file was"),
         (change_model, {}, "model was"),
         (None, {"threshold": 0.4}, "threshold was none, now 0.4"),
-        (None, {"chip_size": 64}, "chip size was 128, now 64"),
+        (None, {"chip_size": 64}, r"chip size was \[128, 88\], now \[64, 64\]"),
         (None, {"overlap": 40}, "overlap was 8, now 40"),
         (None, {"tta": "flips"}, "tta was none, now flips"),
         (None, {"nodata": 7}, "nodata was None, now 7"),
         (None, {"bounds": (500_000, 5_199_000, 500_100, 5_200_000)}, "rows and columns was"),
         (None, {"creation": {"COMPRESS": "LZW"}}, "creation options was"),
-        (None, {"scores": "p.tif"}, "outputs was"),
+        (None, {"probabilities": "p.tif"}, "outputs was"),
     ],
 )
 def test_another_run_is_refused_with_what_changed(files, change, options, word):
@@ -147,8 +148,8 @@ def test_another_run_is_refused_with_what_changed(files, change, options, word):
     if change:
         change(files)
     options = {**ONNX, **options}
-    if "scores" in options:
-        options["scores"] = files / "p.tif"
+    if "probabilities" in options:
+        options["probabilities"] = files / "p.tif"
     with pytest.raises(UsageError, match=word) as caught:
         predict(files / "m", files / "s.tif", files / "o.tif", **options)
     assert "--overwrite" in str(caught.value)
@@ -156,12 +157,15 @@ def test_another_run_is_refused_with_what_changed(files, change, options, word):
     assert not (files / "o.tif.part").exists()
 
 
-def test_the_windows_are_those_of_the_run_before_whatever_memory_is_free_now(files, monkeypatch):
-    stopped(files, chip_size=None, at=0.1, max_memory=310)
-    monkeypatch.setattr("overland.inference.scene_task.available_memory_mb", lambda: 100_000.0)
-    values = predict(files / "m", files / "s.tif", files / "o.tif", engine="onnx")
-    assert values["resumed_at_row"] == 512
-    assert values["windows"] > 1
+def test_the_windows_are_those_of_the_model_whatever_memory_is_free(files, monkeypatch):
+    bundle = mean_bundle(files / "m", window=256)
+    monkeypatch.setattr(memory, "available_memory_mb", lambda: 700.0)
+    stopped(files, chip_size=None, at=0.14)
+    monkeypatch.setattr(memory, "available_memory_mb", lambda: 100_000.0)
+    values = predict(bundle, files / "s.tif", files / "o.tif", engine="onnx")
+    assert values.resumed_at_row == 512
+    predict(bundle, files / "s.tif", files / "whole.tif", engine="onnx", max_memory="8GB")
+    assert digest(files / "o.tif") == digest(files / "whole.tif")
 
 
 def test_damaged_rows_are_computed_again(files, caplog):
@@ -198,9 +202,9 @@ def test_scenes_that_are_done_are_not_computed_again(files, caplog, monkeypatch)
     with caplog.at_level(logging.INFO, logger="overland"):
         values = predict(files / "m", inputs, out, **ONNX)
     assert "s.tif is done already" in caplog.text
-    assert [scene["resumed_at_row"] for scene in values["scenes"]] == [1200, None]
+    assert [scene.resumed_at_row for scene in values.scenes] == [1200, None]
     assert digest(out / "s.tif") == first
-    assert sum(values["scenes"][0]["class_fractions"].values()) == pytest.approx(1)
+    assert sum(values.scenes[0].class_fractions.values()) == pytest.approx(1)
     assert sorted(path.name for path in out.iterdir()) == ["s.tif", "s.tif.aux.xml", "t.tif", "t.tif.aux.xml"]
     with pytest.raises(UsageError, match="exists already"):
         predict(files / "m", inputs, out, **ONNX)
@@ -234,7 +238,7 @@ def test_an_error_in_the_model_keeps_what_is_finished(files, monkeypatch, error)
         patch.setattr(OnnxEngine, "run", fail)
         with pytest.raises(type(error)):
             predict(files / "m", files / "s.tif", files / "o.tif", **ONNX)
-    resumed_at = predict(files / "m", files / "s.tif", files / "o.tif", **ONNX)["resumed_at_row"]
+    resumed_at = predict(files / "m", files / "s.tif", files / "o.tif", **ONNX).resumed_at_row
     assert resumed_at in (512, 1024)
 
 
@@ -261,15 +265,15 @@ def small_disk(tmp_path):
 def test_a_disk_that_fills_up_is_said_and_the_run_continues(files, small_disk):
     write_scene(files / "s.tif", height=2000, width=300)
     arguments = (threshold_bundle(files / "t"), files / "s.tif")
-    predict(*arguments, files / "o.tif", scores=files / "p.tif", **ONNX)
+    predict(*arguments, files / "o.tif", probabilities=files / "p.tif", **ONNX)
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(1_200_000))
     with pytest.raises(ResourceError, match="disk is full.*continues"):
-        predict(*arguments, small_disk / "o.tif", scores=files / "q.tif", **ONNX)
+        predict(*arguments, small_disk / "o.tif", probabilities=files / "q.tif", **ONNX)
     assert not (small_disk / "o.tif").exists()
     ballast.unlink()
     subprocess.run(["mount", "-o", "remount,size=40m", str(small_disk)], check=True)
-    values = predict(*arguments, small_disk / "o.tif", scores=files / "q.tif", **ONNX)
-    assert values["resumed_at_row"] >= 512
+    values = predict(*arguments, small_disk / "o.tif", probabilities=files / "q.tif", **ONNX)
+    assert values.resumed_at_row >= 512
     assert digest(small_disk / "o.tif") == digest(files / "o.tif")
     assert digest(files / "q.tif") == digest(files / "p.tif")

@@ -16,20 +16,24 @@ if TYPE_CHECKING:
 __all__ = [
     "boundary_lines",
     "command",
-    "graph_text",
     "patch_lines",
     "road_lines",
     "score_text",
 ]
 
 
-# Scores of masks that were asked for, in words: outlines and patches.
-
 _PREDICTED_BY = {"from_mask": "the mean of the mask", "from_probabilities": "the mean of the probabilities"}
 
 
 def boundary_lines(scores: Mapping[str, Any]) -> list[str]:
-    """The block `boundary` of an evaluation, line by line."""
+    """Describe the scores of outlines.
+
+    Args:
+        scores: The block of an evaluation.
+
+    Returns:
+        Lines of text.
+    """
     band = scores["width"]
     classes = ", ".join(f"{name} {_number(value)}" for name, value in scores["classes"].items())
     width = f"{band} of the diagonal" if band.endswith("%") else f"{band} pixels"
@@ -37,7 +41,14 @@ def boundary_lines(scores: Mapping[str, Any]) -> list[str]:
 
 
 def patch_lines(scores: Mapping[str, Any]) -> list[str]:
-    """The block `patches` of an evaluation, line by line."""
+    """Describe the scores of patches.
+
+    Args:
+        scores: The block of an evaluation.
+
+    Returns:
+        Lines of text.
+    """
     size, share = scores["patch_size"], scores["patch_fraction"]
     lines = [f"Patches of {size} x {size} pixels, of the class where its mean is above {share}, pooled"]
     for block, what in _PREDICTED_BY.items():
@@ -52,14 +63,15 @@ def _number(value: float | None) -> str:
     return "-" if value is None or not math.isfinite(value) else f"{value:.4f}"
 
 
-# Scores of roads in words: of lines in masks, and of graphs.
-
-_FORMS = {"cosmiq": "CosmiQ/SpaceNet", "sat2graph": "Sat2Graph"}
-_TILES = {"small": ", at its 30 m for small tiles", "large": ""}
-
-
 def road_lines(scores: Mapping[str, Any]) -> list[str]:
-    """The block `roads` of an evaluation, line by line."""
+    """Describe the scores of lines of class 1.
+
+    Args:
+        scores: The block of an evaluation.
+
+    Returns:
+        Lines of text.
+    """
     precision, recall = _number(scores["relaxed_precision_3px"]), _number(scores["relaxed_recall_3px"])
     return [
         "Lines of class 1, pooled over all images",
@@ -77,31 +89,6 @@ def _break_even_lines(scores: Mapping[str, Any]) -> list[str]:
     value, threshold = _number(scores["relaxed_break_even_3px"]), scores["relaxed_break_even_3px_threshold"]
     at = f" at the threshold {threshold:.3f}" if threshold is not None and math.isfinite(threshold) else ""
     return [f"  relaxed precision equals recall (break-even) at {value}{at}"]
-
-
-def graph_text(values: Mapping[str, Any]) -> str:
-    """An evaluation of a road graph."""
-    lines = [_description("Truth", values["truth_graph"]), _description("Proposal", values["proposal_graph"]), ""]
-    for form, name in _FORMS.items():
-        if f"apls_{form}" in values:
-            tile = _TILES[values["sat2graph_tile"]] if form == "sat2graph" else ""
-            lines += [f"{name} form{tile}", *_form(values[f"apls_{form}"], values[f"topo_{form}"]), ""]
-    return "\n".join([*lines, f"Scores are in {values['output']}"])
-
-
-def _description(name: str, graph: Mapping[str, Any]) -> str:
-    size = f"{graph['edges']:,} edges, {graph['nodes']:,} nodes, {graph['components']:,} components"
-    return f"{name + ':':10}{graph['length_m'] / 1000:.2f} km, {size}"
-
-
-def _form(apls: Mapping[str, Any], topo: Mapping[str, Any]) -> list[str]:
-    there, back = _number(apls["truth_to_proposal"]), _number(apls["proposal_to_truth"])
-    pairs = apls["pairs_truth_to_proposal"] + apls["pairs_proposal_to_truth"]
-    return [
-        f"  APLS {_number(apls['score'])}  truth to proposal {there}, proposal to truth {back} ({pairs:,} pairs)",
-        f"  TOPO {_number(topo['f1'])}  precision {_number(topo['precision'])}, recall {_number(topo['recall'])} "
-        f"({topo['origins']:,} origins)",
-    ]
 
 
 def _percent(value: float | None) -> str:

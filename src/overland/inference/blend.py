@@ -20,8 +20,8 @@ _Part = tuple[int, int, _Weights]
 class Blend:
     """The rows of probabilities that windows still add to.
 
-    Windows are added row by row of windows, from the top, each row in any order of its windows' columns that is the same
-    in every run: sums of floats depend on their order.
+    Windows are added row by row of windows, from the top, each row in an order of columns that is the same in every
+    run: sums of floats depend on their order.
 
     Args:
         plan: The windows of the whole raster.

@@ -1,4 +1,4 @@
-"""Compatibility of a scene with a model: the bands that are read, and whether the scene is resampled for the network."""
+"""Compatibility of a scene with a model: the bands that are read, and the resolution that the network gets."""
 
 from __future__ import annotations
 

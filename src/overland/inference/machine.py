@@ -116,9 +116,16 @@ def cpu_count() -> int:
 
 
 def cpu_workers(threads: int) -> int:
-    """How many chips to compute at once with a number of threads: one for each, at most four.
+    """Choose how many windows to compute at once on a processor: one for each thread, at most four.
 
-    Threads that fraction a chip wait for each other after every layer; chips that are computed at once each take memory.
+    Threads that work on one window wait for each other after every layer; windows that are computed at once each take
+    memory.
+
+    Args:
+        threads: Number of threads.
+
+    Returns:
+        Number of windows.
     """
     return min(threads, 4)
 

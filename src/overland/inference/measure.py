@@ -231,9 +231,9 @@ def measure_halo(
             return halo
         if is_last:
             logger.warning(
-                "%.2f %% of the labels still depend on what lies outside a window %d pixels away, and a wider halo does "
-                "not help: the network sees the whole window. The halo is %d; seams may show, and a larger --chip-size "
-                "has fewer.",
+                "%.2f %% of the labels still depend on what lies outside a window %d pixels away, and a wider halo "
+                "does not help: the network sees the whole window. The halo is %d; seams may show, and a larger "
+                "--chip-size has fewer.",
                 flips,
                 halo,
                 halo,

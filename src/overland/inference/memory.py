@@ -47,8 +47,8 @@ _CLEAR_PEAK = Path("/proc/self/clear_refs")
 # A U-Net of 7.8 M parameters computes as many pixels a second in windows of 512 as of 2,560; larger ones save little
 # halo (at 64 pixels 3 % are left to save at 2,560), and a run that is stopped loses the windows under way.
 LARGEST_WINDOW = 2048
-# The network's memory for one window on ONNX Runtime; OpenVINO takes an eighth less. That U-Net takes 806 bytes a pixel:
-# windows of 1,264 pixels at most. At a halo of 64 four of 1,152 cover 2,048 x 2,048, in a process of less than 1.5 GB.
+# The network's memory for one window on ONNX Runtime; OpenVINO takes an eighth less. That U-Net takes 806 bytes a
+# pixel: windows of 1,264 at most. At a halo of 64 four of 1,152 cover 2,048 x 2,048, in a process of less than 1.5 GB.
 _WINDOW_BYTES = 1.3e9
 # A window keeps four ninths of its pixels at least, however wide the halo is.
 _SMALLEST_IN_HALOS = 6

@@ -157,7 +157,7 @@ class Axis:
     def _border(self, index: int) -> int:
         return index * self.stride - self.offset
 
-    def _step(self, distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _step(self, distance: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         if self.ramp == 0:
             return (distance > 0).astype(np.float64)
         return np.asarray(np.sin(np.pi / 4 * (1 + np.clip(distance / self.ramp, -1, 1))) ** 2, np.float64)
@@ -236,9 +236,7 @@ def plan_windows(
             f"A chip of {largest} pixels has nothing left inside a halo of {halo} on each side. "
             f"Try --chip-size {round_up(4 * halo, divisor)}, or a smaller --overlap."
         )
-    axes = (
-        plan_axis(length, math.ceil(length / (largest - 2 * halo)), halo, divisor) for length in (height, width)
-    )
+    axes = (plan_axis(length, math.ceil(length / (largest - 2 * halo)), halo, divisor) for length in (height, width))
     return Plan(*(_moved(axis, pixels) for axis, pixels in zip(axes, offset, strict=True)))
 
 

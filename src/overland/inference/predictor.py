@@ -182,9 +182,7 @@ def _iter_classified(
         return ((task, classify(task)) for task in tasks)
     # The windows of one row, so that no more than two buffers are in use; those of a narrow scene would be too few.
     queued = max(len(plan.cols.touching(left.col_off, left.col_end)), workers + 1)
-    return map_in_threads(
-        classify, tasks, threads, busy=workers, queued=queued, is_light=lambda task: task.is_empty
-    )
+    return map_in_threads(classify, tasks, threads, busy=workers, queued=queued, is_light=lambda task: task.is_empty)
 
 
 def _classify_window(classifier: PixelClassifier, plan: Plan, task: _WindowTask) -> Probabilities | None:

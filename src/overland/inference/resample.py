@@ -237,7 +237,12 @@ class ResampledScene:
         old, new = self.scene.grid, self.resampling.bounds
         a, b, c, d, e, f = old.transform[:6]
         across, down = old.width / new.width, old.height / new.height
-        return Grid(height=new.height, width=new.width, transform=Affine(a * across, b * down, c, d * across, e * down, f), crs=old.crs)
+        return Grid(
+            height=new.height,
+            width=new.width,
+            transform=Affine(a * across, b * down, c, d * across, e * down, f),
+            crs=old.crs,
+        )
 
     @property
     def block_shape(self) -> tuple[int, int]:
@@ -429,7 +434,9 @@ class _ReturnedRows:
         self._resampling, self._window, self._row = resampling, window, window.row_off
         self._held: tuple[Window, Probabilities, Valid] | None = None
 
-    def add(self, window: Window, probabilities: Probabilities, wanted: Valid) -> Iterator[tuple[Window, Probabilities]]:
+    def add(
+        self, window: Window, probabilities: Probabilities, wanted: Valid
+    ) -> Iterator[tuple[Window, Probabilities]]:
         """Hold rows in the model's pixels; give the blocks that they complete, with their windows in the scene."""
         if self._held is not None:
             seen, held, known = self._held

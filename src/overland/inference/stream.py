@@ -1,4 +1,4 @@
-"""The rows of a scene as they stream by: blocks that are read, buffers that a row of windows sees, chips cut out of them."""
+"""The rows of a scene as they stream by: blocks that are read, buffers that a row of windows sees, and chips."""
 
 from __future__ import annotations
 

@@ -101,7 +101,8 @@ def thread_report() -> str:
     frames = sys._current_frames()
     places = []
     for thread in threading.enumerate():
-        frame, lines = frames.get(thread.ident or 0), []
+        lines: list[str] = []
+        frame = frames.get(thread.ident or 0)
         while frame is not None and len(lines) < _SHOWN_FRAMES:
             place = Path(frame.f_code.co_filename)
             # That it waits for a lock or an event is plain; who asked it to is not.

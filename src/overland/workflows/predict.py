@@ -274,9 +274,7 @@ def _dry_run(
         with open_input(ensemble.bundle, run.source, options.nodata) as scene:
             source = scene if run.resampling is None else ResampledScene(scene, run.resampling)
             region = ScenePart(run.model_window)
-            seconds += probe_seconds(
-                ensemble.classifier, source, run.bands, run.plan, region=region, workers=workers
-            )
+            seconds += probe_seconds(ensemble.classifier, source, run.bands, run.plan, region=region, workers=workers)
     legend = ensemble.bundle.legend
     written = sum(
         output_bytes(kind, ensemble.bundle, run.grid.height * run.grid.width) for run in runs for kind in run.outputs

@@ -126,19 +126,25 @@ def _check_choice(noun: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 # Imported late: each engine costs a quarter of a second and more, and the base install has one of them.
-def _open_openvino(bundle: ModelBundle, precision: str, threads: int | None, workers: int | None, max_workers: int | None) -> Engine:
+def _open_openvino(
+    bundle: ModelBundle, precision: str, threads: int | None, workers: int | None, max_workers: int | None
+) -> Engine:
     from overland.inference.engines.openvino import OpenvinoEngine
 
     return OpenvinoEngine(bundle, precision, threads, workers, max_workers)
 
 
-def _open_onnx(bundle: ModelBundle, precision: str, threads: int | None, workers: int | None, max_workers: int | None) -> Engine:
+def _open_onnx(
+    bundle: ModelBundle, precision: str, threads: int | None, workers: int | None, max_workers: int | None
+) -> Engine:
     from overland.inference.engines.onnx import OnnxEngine
 
     return OnnxEngine(bundle, precision, threads, workers, max_workers)
 
 
-def _open_torch(bundle: ModelBundle, precision: str, threads: int | None, workers: int | None, max_workers: int | None) -> Engine:
+def _open_torch(
+    bundle: ModelBundle, precision: str, threads: int | None, workers: int | None, max_workers: int | None
+) -> Engine:
     import_extra("torch", "train", "The engine torch")
     from overland.inference.engines.torch import TorchEngine
 

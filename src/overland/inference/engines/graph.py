@@ -1,8 +1,8 @@
 """The ONNX file of a bundle: which one is run, whether it does what the bundle says, and errors in one form.
 
-A model may come from anywhere, so its graph is looked at before it is run: control flow is refused (a loop of 2^62 turns
-is a few bytes), and one small chip is run under a time limit, which shows the number of inputs and outputs and the
-stride, and is the first use of the engine, in one thread, before others start (see `warm_up`).
+A model may come from anywhere, so its graph is looked at before it is run: control flow is refused (a loop of 2^62
+turns is a few bytes), and one small chip is run under a time limit, which shows the number of outputs and the stride,
+and is the first use of the engine, in one thread, before others start (see `warm_up`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from overland.inference.engines.onnx_file import operators_of
 from overland.inference.machine import cpu_features
 from overland.inference.plan import round_up
 
-__all__ = ["as_data_error", "check_channels", "check_operators", "choose_precision", "graph_file", "warm_up"]
+__all__ = ["as_data_error", "check_operators", "check_ports", "choose_precision", "graph_file", "warm_up"]
 
 logger = logging.getLogger(__name__)
 
@@ -80,19 +80,27 @@ def check_operators(path: Path) -> None:
         )
 
 
-def check_channels(bundle: ModelBundle, path: Path, takes: int | None, gives: int | None) -> None:
-    """Compare the channels of a graph with its bundle.
+def check_ports(bundle: ModelBundle, path: Path, takes: list[list[int | None]], gives: list[list[int | None]]) -> None:
+    """Compare the inputs and outputs of a graph with its bundle.
 
     Args:
         bundle: The model.
         path: The ONNX file.
-        takes: Number of channels of its input; None where it is free.
-        gives: Number of channels of its output; None where it is free.
+        takes: Shape of each input; None for a free axis.
+        gives: Shape of each output.
 
     Raises:
-        DataError: The bundle says another number.
+        DataError: They are not one chip and one array of logits, of the bundle's numbers of channels.
     """
-    for word, found, expected in (("takes", takes, bundle.in_channels), ("gives", gives, bundle.num_outputs)):
+    if len(takes) != 1 or len(gives) != 1 or len(takes[0]) != 4 or len(gives[0]) != 4:
+        raise DataError(
+            f"{path} takes {len(takes)} arrays and gives {len(gives)}; a network here takes one chip (batch, bands, "
+            "height, width) and gives logits for each of its pixels. Export the model again."
+        )
+    for word, found, expected in (
+        ("takes", takes[0][1], bundle.in_channels),
+        ("gives", gives[0][1], bundle.num_outputs),
+    ):
         if found is not None and found != expected:
             raise DataError(f"{path} {word} {found} channels, the bundle says {expected}. Export the model again.")
 
@@ -141,8 +149,8 @@ def warm_up(
         cancel()
         thread.join(2.0)
         raise DataError(
-            f"{path} did not finish a chip of {height} x {width} pixels within {limit_s:.0f} seconds, so it is not run. "
-            "Export the model again."
+            f"{path} did not finish a chip of {height} x {width} pixels within {limit_s:.0f} seconds, so it is not "
+            "run. Export the model again."
         )
     logits = found[0]
     if isinstance(logits, BaseException):
@@ -150,8 +158,8 @@ def warm_up(
     expected = (1, bundle.num_outputs, height, width)
     if logits.shape != expected:
         raise DataError(
-            f"{path} turns a chip of {height} x {width} pixels into an array of {_listed(logits.shape)}; the bundle says "
-            f"{_listed(expected)}. Export the model again with logits for every pixel."
+            f"{path} turns a chip of {height} x {width} pixels into an array of {_listed(logits.shape)}; the bundle "
+            f"says {_listed(expected)}. Export the model again with logits for every pixel."
         )
 
 

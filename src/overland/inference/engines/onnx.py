@@ -23,11 +23,11 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 
 from overland.bundle import ModelBundle
-from overland.errors import DataError, import_extra
+from overland.errors import import_extra
 from overland.inference.engines.graph import (
     as_data_error,
-    check_channels,
     check_operators,
+    check_ports,
     choose_precision,
     graph_file,
     warm_up,
@@ -67,12 +67,7 @@ class OnnxEngine:
         with as_data_error(self._path, "cannot be loaded", _ERRORS):
             self._session = self._open_session(math.ceil(threads / self.workers))
         takes, gives = self._session.get_inputs(), self._session.get_outputs()
-        if len(takes) != 1 or not gives or len(takes[0].shape) != 4 or len(gives[0].shape) != 4:
-            raise DataError(
-                f"{self._path} takes {len(takes)} arrays and gives {len(gives)}; a network here takes one chip of four axes "
-                "and gives one array of logits. Export the model again."
-            )
-        check_channels(bundle, self._path, _channels(takes[0]), _channels(gives[0]))
+        check_ports(bundle, self._path, [_shape(port) for port in takes], [_shape(port) for port in gives])
         self._input = str(takes[0].name)
         stop = onnxruntime.RunOptions()
         warm_up(bundle, self._path, partial(self._run, options=stop), cancel=lambda: setattr(stop, "terminate", True))
@@ -130,6 +125,6 @@ def half_precision(path: Path) -> bytes:
     return graph
 
 
-def _channels(port: Any) -> int | None:
+def _shape(port: Any) -> list[int | None]:
     # A free axis has a name instead of a number.
-    return port.shape[1] if isinstance(port.shape[1], int) else None
+    return [side if isinstance(side, int) else None for side in port.shape]

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.bundle import ModelBundle
-from overland.errors import DataError, import_extra
+from overland.errors import import_extra
 from overland.inference.engines.graph import (
     as_data_error,
-    check_channels,
     check_operators,
+    check_ports,
     choose_precision,
     graph_file,
     warm_up,
@@ -71,12 +71,7 @@ class OpenvinoEngine:
         with as_data_error(self._path, "cannot be loaded", _ERRORS):
             self._graph = self._core.read_model(self._path)
         takes, gives = self._graph.inputs, self._graph.outputs
-        if len(takes) != 1 or not gives or not _has_four_axes(takes[0]) or not _has_four_axes(gives[0]):
-            raise DataError(
-                f"{self._path} takes {len(takes)} arrays and gives {len(gives)}; a network here takes one chip of four axes "
-                "and gives one array of logits. Export the model again."
-            )
-        check_channels(bundle, self._path, _channels(takes[0]), _channels(gives[0]))
+        check_ports(bundle, self._path, [_shape(port) for port in takes], [_shape(port) for port in gives])
         self._networks: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._lock = threading.Lock()
         self._of_thread = threading.local()
@@ -122,10 +117,6 @@ class OpenvinoEngine:
         return mine.request
 
 
-def _has_four_axes(port: Any) -> bool:
-    return port.partial_shape.rank.is_static and len(port.partial_shape) == 4
-
-
-def _channels(port: Any) -> int | None:
-    dimension = port.partial_shape[1]
-    return dimension.get_length() if dimension.is_static else None
+def _shape(port: Any) -> list[int | None]:
+    shape = port.partial_shape
+    return [side.get_length() if side.is_static else None for side in shape] if shape.rank.is_static else []
