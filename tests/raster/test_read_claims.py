@@ -118,8 +118,9 @@ def test_a_white_object_of_one_bit_is_one(tmp_path):
         assert scene.read()[0].max() == 1
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".tif", ".big.tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_picture_that_a_camera_stored_turned_is_turned_back(tmp_path, orientation):
+def test_a_picture_that_a_camera_stored_turned_is_turned_back(tmp_path, orientation, suffix):
     from PIL import ImageOps
 
     array = np.zeros((64, 96, 3), np.uint8)
@@ -127,9 +128,13 @@ def test_a_picture_that_a_camera_stored_turned_is_turned_back(tmp_path, orientat
     image = Image.fromarray(array)
     exif = image.getexif()
     exif[274] = orientation
-    image.save(tmp_path / "c.jpg", exif=exif, quality=95, subsampling=0)
-    expected = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "c.jpg"))).astype(int)
-    with open_scene(tmp_path / "c.jpg") as scene:
+    path = tmp_path / f"c{suffix}"
+    if suffix == ".jpg":
+        image.save(path, exif=exif, quality=95, subsampling=0)
+    else:
+        image.save(path, tiffinfo={274: orientation}, big_tiff="big" in suffix)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(path))).astype(int)
+    with open_scene(path) as scene:
         assert (scene.height, scene.width) == expected.shape[:2]
         whole, valid = scene.read()
         part, _ = scene.read(Window(col_off=8, row_off=3, width=40, height=21))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import struct
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +53,7 @@ _TURNS = {
     "7": (True, True, True),
     "8": (False, True, True),
 }
+_ORIENTATION, _MOST_TAGS = 274, 1000
 _COLORS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 # Alpha is clear or opaque nearly everywhere; an infrared band that is called so has many values.
 _SAMPLE, _SAMPLES, _MOST_SOFT, _MOST_VALUES = 64, 4, 0.05, 16
@@ -83,7 +85,7 @@ class Scene:
             self._colormap = _colormap_of(self._dataset)
             self._palette = _palette_of(self._colormap) if expand_palette else None
             self._white = None if self._palette is not None else _white_of(self._dataset)
-            self._turn = _turn_of(self._dataset)
+            self._turn = _turn_of(self._dataset, self.path)
             self.grid = _grid_of(self._dataset, self.path, swapped=self._turn is not None and self._turn[2])
             self._given_nodata = None if nodata is None else self._checked_nodata(float(nodata))
         except BaseException:
@@ -421,11 +423,35 @@ def _grid_of(dataset: Any, path: str, *, swapped: bool) -> Grid:
     )
 
 
-def _turn_of(dataset: Any) -> tuple[bool, bool, bool] | None:
+def _turn_of(dataset: Any, path: str) -> tuple[bool, bool, bool] | None:
     """How a camera's picture was stored turned; a raster with a place on the ground is not turned."""
     with without_place_warnings():
         is_placed = dataset.crs is not None or not dataset.transform.is_identity or dataset.gcps[0]
-    return None if is_placed else _TURNS.get(dataset.tags().get("EXIF_Orientation", "1").strip())
+    if is_placed:
+        return None
+    orientation = dataset.tags().get("EXIF_Orientation", "").strip()
+    if not orientation and dataset.driver == "GTiff" and Path(path).is_file():
+        orientation = _tiff_orientation(Path(path))
+    return _TURNS.get(orientation)
+
+
+def _tiff_orientation(path: Path) -> str:
+    """Read the tag of a TIFF that GDAL leaves out."""
+    with path.open("rb") as file:
+        head = file.read(16)
+        order = "<" if head[:2] == b"II" else ">"
+        is_big = head[2:4] in (b"+\0", b"\0+")
+        offset_at, offset_code, count_code, size = (8, "Q", "Q", 20) if is_big else (4, "I", "H", 12)
+        try:
+            file.seek(struct.unpack_from(order + offset_code, head, offset_at)[0])
+            (count,) = struct.unpack(order + count_code, file.read(struct.calcsize(count_code)))
+            for _ in range(min(count, _MOST_TAGS)):
+                entry = file.read(size)
+                if struct.unpack_from(order + "H", entry)[0] == _ORIENTATION:
+                    return str(struct.unpack_from(order + "H", entry, size - struct.calcsize(offset_code))[0])
+        except (struct.error, OSError):
+            pass
+    return ""
 
 
 def _white_of(dataset: Any) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import logging
 import platform
@@ -25,7 +24,7 @@ from overland.inference.plan import even_halo, round_up
 from overland.inference.probabilities import probabilities_from_logits
 from overland.legend import Legend, legend_from_names
 from overland.models import graph_from_model
-from overland.output import check_model_folder
+from overland.output import check_model_folder, sha256_of
 from overland.reporting.card import model_card
 from overland.result import Result
 from overland.version import __version__
@@ -137,8 +136,7 @@ def import_keras(
     for note in notes:
         logger.info("%s", note)
     network = network_from_keras(model)
-    with source.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(source)
     divisor = network.size_divisor
     # The side of the images in training, where the file tells it.
     side = max((side for side in model.input_shape if side is not None), default=_USUAL_SIDE)

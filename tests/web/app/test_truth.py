@@ -57,7 +57,7 @@ def test_labels_of_another_size_or_place_are_refused(result: MappedImage, tmp_pa
         asked(result, tmp_path, small, "PNG")
     grid = utm_grid(96, 128, resolution_m=2.0)
     elsewhere = write_image(tmp_path / "elsewhere.tif", road_mask()[None], grid)
-    with pytest.raises(DataError, match="do not lie where the image lies"):
+    with pytest.raises(DataError, match="do not lie on one grid"):
         asked(result, tmp_path, elsewhere)
 
 

@@ -16,8 +16,9 @@ from overland.bundle import load_bundle
 from overland.datasets.label_mapping_choice import label_mapping_from_masks
 from overland.datasets.masks import RawMask, read_mask
 from overland.errors import DataError, OverlandError
+from overland.geo.alignment import check_same_grid
 from overland.legend import Color, Legend
-from overland.raster import Grid, open_scene, write_class_map
+from overland.raster import open_scene, write_class_map
 from overland.raster.plain_copy import read_facts
 from overland.web.sandbox.hardening import harden_process, limit_memory
 
@@ -67,7 +68,7 @@ def read_truth(upload: str, driver: str, model: str, mask: str, output: str) -> 
             "both must show the same pixels."
         )
     raw = read_mask(upload)
-    _check_place(raw.grid, grid)
+    check_same_grid(grid, raw.grid, ("The image", "the labels"), advice="Warp the labels to the image's grid.")
     choice = label_mapping_from_masks([Path(upload)], legend, colors=_colors(raw, legend))
     ids = choice.label_mapping.ids_from_mask(raw)
     write_class_map(output, np.ascontiguousarray(ids), grid, legend, overwrite=True)
@@ -78,17 +79,6 @@ def _colors(raw: RawMask, legend: Legend) -> list[tuple[Color, int]] | None:
     if not raw.has_colors and raw.palette is None:
         return None
     return [(color, index) for index, color in enumerate(legend.colors)]
-
-
-def _check_place(labels: Grid, image: Grid) -> None:
-    if not (labels.is_georeferenced and image.is_georeferenced):
-        return
-    near = 0.01 * abs(image.transform.a)
-    if labels.crs != image.crs or not labels.transform.almost_equals(image.transform, near):
-        raise DataError(
-            f"The labels do not lie where the image lies: {labels.crs} at {labels.bounds}, {image.crs} at "
-            f"{image.bounds}. Warp them to the image's grid."
-        )
 
 
 if __name__ == "__main__":
