@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
 
-from overland.datasets.files import group_from_name, list_images, pair_by_stem, split_folders
+from overland.datasets.files import distinct_names, group_from_name, list_images, pair_by_stem, split_folders
 
 
 def touch(folder: Path, *names: str) -> list[Path]:
@@ -66,3 +67,29 @@ def test_valid_and_validation_are_val(tmp_path: Path) -> None:
     (tmp_path / "valid").mkdir()
     (tmp_path / "other").mkdir()
     assert {name: path.name for name, path in split_folders(tmp_path).items()} == {"train": "Train", "val": "valid"}
+
+
+def test_what_programs_leave_behind_is_no_image(tmp_path: Path) -> None:
+    names = (".ipynb_checkpoints/a-checkpoint.png", "__MACOSX/a.png", "@eaDir/a.png", "._a.png", "sub/.thumbs/a.png")
+    assert [path.name for path in touch(tmp_path, "a.png", *names)] == ["a.png"]
+
+
+def test_names_are_compared_in_one_unicode_form(tmp_path: Path) -> None:
+    images = touch(tmp_path / "i", unicodedata.normalize("NFD", "Zürich.jpg"))
+    masks = touch(tmp_path / "m", unicodedata.normalize("NFC", "Zürich.png"))
+    samples, issues = pair_by_stem(images, tmp_path / "i", masks, tmp_path / "m", "train")
+    assert samples[0].mask == masks[0]
+    assert issues == []
+
+
+@pytest.mark.parametrize(
+    ("folders", "names"),
+    [
+        (["t/images"], [""]),
+        (["t/rural/images", "t/urban/images"], ["rural", "urban"]),
+        (["t/a/images", "v/a/images", "v/b/images"], ["t-a", "v-a", "v-b"]),
+        (["a", "a/b"], ["a", "b"]),
+    ],
+)
+def test_folders_are_named_by_where_they_differ(folders: list[str], names: list[str]) -> None:
+    assert distinct_names([Path(folder) for folder in folders]) == names

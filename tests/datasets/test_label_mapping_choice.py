@@ -9,7 +9,9 @@ from made_sets import save
 from overland.datasets.label_mapping_choice import label_mapping_from_masks
 from overland.datasets.masks import read_mask
 from overland.errors import DataError
+from overland.geo.grid import Grid, Window
 from overland.legend import legend_from_names
+from overland.raster import create_raster
 
 ROAD = legend_from_names(["background", "road"])
 INVERTED = legend_from_names(["road", "background"])
@@ -129,3 +131,49 @@ def test_noise_round_declared_black_and_white_is_binarised_and_told(tmp_path: Pa
     assert np.array_equal(choice.label_mapping.ids_from_mask(read_mask(path)), WEDGE)
     clean = label_mapping_from_masks([save(tmp_path / "m.png", WEDGE * 255)], ROAD, colors=colors)
     assert clean.notes == clean.issues == ()
+
+
+@pytest.mark.parametrize("values", [[0, 1, 2, 255], [0, 7, 11, 255], [0, 1, 2, 3, 4]])
+def test_small_numbers_are_ids_and_never_two_tones(tmp_path: Path, values: list[int]) -> None:
+    path = mask_of(tmp_path / "m.png", values)
+    with pytest.raises(DataError, match="open which value is which class"):
+        label_mapping_from_masks([path], ROAD)
+    choice = label_mapping_from_masks([path])
+    assert choice.label_mapping.kind == "ids"
+    assert np.array_equal(choice.label_mapping.ids_from_mask(read_mask(path)), read_mask(path).pixels[0])
+
+
+def test_grey_values_that_do_not_lie_at_the_ends_are_no_two_tones(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="open which value is which class"):
+        label_mapping_from_masks([mask_of(tmp_path / "m.png", [50, 200])], ROAD)
+
+
+def test_noise_on_one_side_alone_is_noise_where_it_is_the_bright_one(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.png", np.array([0] * 90 + [255] * 90 + [251, 254], np.uint8)[None])
+    assert label_mapping_from_masks([path], ROAD).label_mapping.kind == "threshold"
+
+
+@pytest.mark.parametrize(
+    ("values", "counts", "line"),
+    [
+        ([-1, 0, 1], [900, 9, 90], "label_mapping: {-1: ignore_label, 0: 0, 1: 1}"),
+        ([3, 4, 255], [9, 1, 900], "label_mapping: {3: 0, 4: 1, 255: ignore_label}"),
+        ([0, 1, 2], [900, 90, 1], "label_mapping: {0: 0, 1: 1, 2: ...}"),
+    ],
+)
+def test_advice_drops_no_class_because_it_is_rare(
+    tmp_path: Path, values: list[int], counts: list[int], line: str
+) -> None:
+    pixels = np.repeat(np.array(values, np.int16), counts)[None]
+    with create_raster(tmp_path / "m.tif", Grid(height=1, width=pixels.shape[1]), dtype="int16") as writer:
+        writer.write(pixels, Window(col_off=0, row_off=0, width=pixels.shape[1], height=1))
+    with pytest.raises(DataError) as caught:
+        label_mapping_from_masks([tmp_path / "m.tif"], ROAD)
+    assert line in str(caught.value)
+
+
+def test_ids_in_red_alone_are_said_to_be_so(tmp_path: Path) -> None:
+    pixels = np.zeros((4, 6, 3), np.uint8)
+    pixels[:, 1:, 0] = 1
+    with pytest.raises(DataError, match=r"Red alone seems to hold ids.*palette: \{0: \[0, 0, 0\], 1: \[1, 0, 0\]\}"):
+        label_mapping_from_masks([save(tmp_path / "m.png", pixels)])

@@ -8,9 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from made_sets import make_image, make_mask, real_data, save, write_set
-from overland.datasets.check import check_dataset
+from overland.datasets import read_dataset
+from overland.datasets.check import check_before_use, check_dataset
+from overland.errors import DataError
+from overland.geo.grid import Grid
+from overland.raster import create_raster
 
 MAPPED = "names: {0: background, 1: road}\nlabel_mapping: {0: 0, 255: 1}"
 
@@ -225,6 +230,65 @@ def test_one_issue_stands_for_many_files(tmp_path: Path) -> None:
     assert [issue.code for issue in issues] == ["unreadable-file"]
     assert len(issues[0].files) == 8
     assert len(issues[0].to_dict()["files"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (resize_mask, "have different sizes"),
+        (swap_sizes, "two files were swapped"),
+        (grey_image, "differ in bands or pixel type"),
+        (cut_mask, "img-0.png"),
+        (no_road_at_all, "a model can never learn it"),
+    ],
+)
+def test_the_quick_look_before_use_stops_on_what_the_check_calls_an_error(
+    tmp_path: Path, spoil: Callable[[Path], None], message: str
+) -> None:
+    spoil(write_set(tmp_path, MAPPED, high=255))
+    with pytest.raises(DataError, match=message):
+        check_before_use(read_dataset(tmp_path))
+
+
+def test_the_quick_look_names_masks_in_two_codings(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    save(tmp_path / "masks/train/img-1.png", make_mask(high=255))
+    with pytest.raises(DataError, match=r"1 mask with 0 and 255 where the others hold 0 and 1: train/img-1.png"):
+        check_before_use(read_dataset(tmp_path))
+
+
+@pytest.mark.parametrize("spoil", [repeat_across, blank_image, no_road_in_val, scene_in_both, orphan_mask])
+def test_the_quick_look_lets_pass_what_the_check_warns_of(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    spoil(write_set(tmp_path, MAPPED, high=255))
+    assert check_before_use(read_dataset(tmp_path)) == ()
+
+
+def test_bands_that_are_chosen_may_be_of_images_with_more(tmp_path: Path) -> None:
+    grey_image(write_set(tmp_path, MAPPED, high=255))
+    assert check_before_use(read_dataset(tmp_path), bands=(1,)) == ()
+
+
+def rewrite(root: Path, change: Callable[[np.ndarray], np.ndarray], **options: object) -> None:
+    for path in sorted((root / "images").rglob("*.png")):
+        pixels = change(np.asarray(Image.open(path)).transpose(2, 0, 1))
+        grid = Grid(height=24, width=32)
+        with create_raster(
+            path.with_suffix(".tif"), grid, count=len(pixels), dtype=str(pixels.dtype), **options
+        ) as writer:
+            writer.write(pixels, grid.window)
+        path.unlink()
+
+
+def test_a_fill_value_is_named_and_no_shift_is_made_of_it(tmp_path: Path) -> None:
+    def filled(pixels: np.ndarray) -> np.ndarray:
+        values = pixels.astype(np.float32) / 255
+        values[:, :4] = -9999
+        return values
+
+    rewrite(write_set(tmp_path, MAPPED, high=255), filled)
+    issues = check_dataset(tmp_path).issues
+    assert [(issue.code, issue.severity) for issue in issues] == [("undeclared-fill", "error")]
+    assert "-9999" in issues[0].message
 
 
 @pytest.mark.real

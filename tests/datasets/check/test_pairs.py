@@ -7,6 +7,9 @@ from affine import Affine
 
 from made_sets import make_image, make_mask
 from overland.datasets.check import check_dataset
+from overland.datasets.check.pairs import check_ground, check_imagery
+from overland.datasets.check.survey import ImageFacts, MaskFacts, Record
+from overland.datasets.dataset import Sample
 from overland.geo.grid import Grid
 from overland.raster.write import create_raster
 
@@ -52,3 +55,19 @@ def test_scenes_of_the_same_ground_in_two_splits_are_named(tmp_path: Path) -> No
     issues = check_dataset(tmp_path).issues
     assert [issue.code for issue in issues] == ["overlapping-scenes"]
     assert "train/a.tif and val/b.tif" in issues[0].message
+
+
+def test_a_mask_that_lies_upside_down_on_its_image_is_named(tmp_path: Path) -> None:
+    south_up = Grid(height=24, width=32, transform=Affine(0.5, 0, 1000, 0, 0.5, 1988), crs="EPSG:32633")
+    facts = [ImageFacts(grid(), 3, "uint8"), MaskFacts(south_up, "GTiff", None)]
+    record = Record("train", Sample("train/a", tmp_path / "a.tif", tmp_path / "m.tif", "a"), *facts)
+    (issue,) = check_ground([record])
+    assert (issue.code, issue.severity) == ("extent-differs", "error")
+    assert "upside down" in issue.message
+
+
+def test_an_alpha_band_that_hides_pixels_is_told(tmp_path: Path) -> None:
+    facts = ImageFacts(grid(), 3, "uint8", "digest", hidden_by_alpha=True)
+    (issue,) = check_imagery([Record("train", Sample("train/a", tmp_path / "a.tif", None, "a"), facts, None)])
+    assert (issue.code, issue.severity) == ("alpha-band", "warning")
+    assert "-b 1,2,3,4" in issue.message

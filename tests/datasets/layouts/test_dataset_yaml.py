@@ -6,6 +6,7 @@ import pytest
 
 from made_sets import make_image, make_mask, save, write_set
 from overland.datasets import read_dataset, read_sample
+from overland.datasets.layouts.dataset_yaml import layout_from_yaml
 from overland.errors import DataError
 
 
@@ -112,3 +113,76 @@ def test_two_descriptions_in_one_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "dataset.yaml").write_text(FULL)
     with pytest.raises(DataError, match=r"data.yaml and dataset.yaml; name the one"):
         read_dataset(tmp_path)
+
+
+NAMES = "names: [background, road]"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_a_list_of_any_system_is_read(tmp_path: Path, encoding: str) -> None:
+    yaml_with(tmp_path, FULL.replace("train: images/train", "train: some.txt") + NAMES)
+    (tmp_path / "some.txt").write_bytes("images\\train\\img-3.png\r\nimages/train/img-1.png".encode(encoding))
+    assert [sample.key for sample in read_dataset(tmp_path).splits["train"]] == ["train/img-3", "train/img-1"]
+
+
+def test_an_image_that_is_listed_twice_counts_once_and_is_told(tmp_path: Path) -> None:
+    yaml_with(tmp_path, FULL.replace("train: images/train", "train: some.txt") + NAMES)
+    (tmp_path / "some.txt").write_text("images/train/img-3.png\nimages/train/img-1.png\nimages/train/img-3.png\n")
+    assert [sample.key for sample in read_dataset(tmp_path).splits["train"]] == ["train/img-3", "train/img-1"]
+    issues = layout_from_yaml(tmp_path / "data.yaml").problems
+    assert [(issue.code, issue.severity) for issue in issues] == [("listed-twice", "warning")]
+
+
+def test_roboflows_paths_and_a_test_split_that_was_left_out(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        save(tmp_path / split / "images/a.png", make_image(len(split)))
+        save(tmp_path / split / "masks/a.png", make_mask())
+    lines = ("train: ../train/images", "val: ../valid/images", "test: ../test/images", "nc: 2", NAMES)
+    (tmp_path / "data.yaml").write_text("\n".join(lines))
+    dataset = read_dataset(tmp_path)
+    assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 1, "val": 1}
+    assert dataset.notes == ("Left out: test, for ../test/images does not exist.",)
+
+
+def test_masks_dir_replaces_the_last_folder_where_none_is_called_images(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        save(tmp_path / split / "rgb/a.png", make_image(len(split)))
+        save(tmp_path / split / "label/a.png", make_mask())
+    (tmp_path / "data.yaml").write_text(f"train: train/rgb\nval: val/rgb\nmasks_dir: label\n{NAMES}")
+    assert read_dataset(tmp_path).splits["train"][0].mask == tmp_path / "train/label/a.png"
+
+
+def test_minus_one_is_no_label(tmp_path: Path) -> None:
+    dataset = read_dataset(write_set(tmp_path, f"{NAMES}\nlabel_mapping: {{0: 0, 9: -1}}", high=9))
+    assert dataset.label_mapping.mapping == {0: 0, 9: 255}
+
+
+def test_names_are_what_is_written(tmp_path: Path) -> None:
+    assert read_dataset(write_set(tmp_path, "names: {0: no, 1: yes}")).legend.names == ("no", "yes")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("names: [null, road]", "has the class name None"),
+        ('names: [background, "ro\\ad"]', "control characters"),
+        ("names: {0: background, 1: road, 1: building}", "the key 1 stands twice"),
+        ("names: [a, b]\nmasks_dir: masks", "the key masks_dir stands twice"),
+        ("names: [a, b]\npalette: red", "a palette that is no table"),
+    ],
+)
+def test_yaml_that_says_something_else_than_it_seems_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_dataset(yaml_with(tmp_path, FULL + text))
+
+
+def test_equal_names_in_several_folders_are_samples_of_their_own(tmp_path: Path) -> None:
+    for seed, place in enumerate(("a/rural", "a/urban", "b/rural", "b/urban")):
+        for index in range(2):
+            save(tmp_path / place / f"images/{index}.png", make_image(2 * seed + index))
+            save(tmp_path / place / f"masks/{index}.png", make_mask())
+    text = f"train: [a/rural/images, a/urban/images, b/rural/images, b/urban/images]\n{NAMES}"
+    (tmp_path / "data.yaml").write_text(text)
+    samples = [sample for split in read_dataset(tmp_path).splits.values() for sample in split]
+    assert len({sample.key for sample in samples}) == len({sample.group for sample in samples}) == 8
+    assert "train/a-rural/0" in {sample.key for sample in samples}

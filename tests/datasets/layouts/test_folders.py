@@ -44,3 +44,14 @@ def test_images_and_masks_below_splits_and_the_yaml_that_says_so(tmp_path: Path)
 def test_none_without_both_folders(tmp_path: Path) -> None:
     save(tmp_path / "images/a.png", make_image(0))
     assert layout_from_folders(tmp_path) is None
+
+
+def test_folders_are_found_in_any_case(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        save(tmp_path / split / "Image/a.png", make_image(len(split)))
+        save(tmp_path / split / "Mask/a.png", make_mask())
+    layout = layout_from_folders(tmp_path)
+    assert layout is not None
+    assert layout.yaml_lines[-1] == "masks_dir: Mask"
+    (tmp_path / "data.yaml").write_text("\n".join([*layout.yaml_lines, "names: [background, building]"]))
+    assert [len(samples) for samples in read_dataset(tmp_path).splits.values()] == [1, 1]

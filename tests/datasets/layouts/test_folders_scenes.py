@@ -60,3 +60,12 @@ def test_class_names_in_the_label_file_are_used(tmp_path: Path) -> None:
 def test_none_without_labels(tmp_path: Path) -> None:
     write_scene(tmp_path / "a.tif", 0, None)
     assert layout_from_scenes(tmp_path) is None
+
+
+def test_files_that_macos_leaves_are_no_scenes(tmp_path: Path) -> None:
+    for seed in range(2):
+        write_scene(tmp_path / f"scene{seed}.tif", seed, "_labels")
+        for ending in ("", "_labels"):
+            (tmp_path / f"._scene{seed}{ending}.tif").write_bytes(b"\0\5\x16\7")
+    dataset = read_dataset(tmp_path)
+    assert sorted(s.image.name for samples in dataset.splits.values() for s in samples) == ["scene0.tif", "scene1.tif"]

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from made_sets import make_image, make_mask, real_data, save, write_set
-from overland.datasets import read_dataset, read_sample
-from overland.errors import DataError
+from overland.datasets import Sample, read_dataset, read_sample
+from overland.datasets.layouts import Layout, data_name
+from overland.errors import DataError, UsageError
 
 
 def test_nothing_known_lists_what_was_looked_for_and_what_is_there(tmp_path: Path) -> None:
@@ -72,3 +74,48 @@ def test_real_sets_are_read(name: str, counts: dict[str, int], kind: str) -> Non
     image, target, _ = read_sample(dataset, dataset.splits["val"][0])
     assert image.shape == (3, *target.shape)
     assert target[target != 255].max() < dataset.legend.num_classes
+
+
+def read_pairs(folder: Path) -> Layout:
+    samples = [Sample(f"train/{p.stem}", p, folder / "m" / p.name, p.stem) for p in sorted((folder / "i").iterdir())]
+    return Layout("pairs", folder, {"train": tuple(samples)})
+
+
+def write_pairs(root: Path) -> Path:
+    for index in range(5):
+        save(root / "i" / f"{index}.png", make_image(index))
+        save(root / "m" / f"{index}.png", make_mask())
+    return root
+
+
+def test_a_reader_of_ones_own_returns_a_layout_or_a_dataset(tmp_path: Path) -> None:
+    layout = read_pairs(write_pairs(tmp_path))
+    dataset = read_dataset(layout, seed=1)
+    assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 4, "val": 1}
+    own = replace(dataset, splits=layout.splits, notes=())
+    assert read_dataset(own, seed=1).splits == dataset.splits
+    assert data_name(own) is None
+
+
+def test_a_reader_is_called_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_pairs(tmp_path))
+    (tmp_path / "own_reader_of_a_test.py").write_text(
+        "from overland.datasets import Layout, Sample\n"
+        "def read(folder):\n"
+        "    names = ['0', '1', '2']\n"
+        "    samples = [Sample(f'train/{n}', folder / f'i/{n}.png', folder / f'm/{n}.png', n) for n in names]\n"
+        "    return Layout('mine', folder, {'train': tuple(samples)})\n"
+        "def wrong(folder):\n"
+        "    return [folder]\n"
+    )
+    dataset = read_dataset("own_reader_of_a_test:read@.")
+    assert sum(map(len, dataset.splits.values())) == 3
+    assert data_name("own_reader_of_a_test:read@.") == f"own_reader_of_a_test:read@{tmp_path}"
+    assert data_name("some/folder") == str(tmp_path / "some/folder")
+    for name, message in (
+        ("own_reader_of_a_test:wrong@.", "returned list; a reader returns"),
+        ("own_reader_of_a_test:nothing@.", "cannot be imported"),
+        ("no_such_module:read@.", "cannot be imported"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            read_dataset(name)

@@ -41,3 +41,11 @@ def test_a_missing_annotation_is_named(tmp_path: Path) -> None:
 def test_none_without_both_folders(tmp_path: Path) -> None:
     (tmp_path / "leftImg8bit").mkdir()
     assert layout_from_cityscapes(tmp_path) is None
+
+
+def test_label_ids_and_training_ids_in_one_set_are_refused(tmp_path: Path) -> None:
+    write_cityscapes(tmp_path, "labelIds", [7])
+    label = next((tmp_path / "gtFine/val").rglob("*.png"))
+    label.rename(label.with_name(label.name.replace("labelIds", "labelTrainIds")))
+    with pytest.raises(DataError, match=r"which all of them must have \(or all _gtFine_labelTrainIds.png\)"):
+        read_dataset(tmp_path)

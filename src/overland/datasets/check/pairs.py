@@ -85,13 +85,13 @@ def check_kinds(records: Sequence[Record], bands: Sequence[int] | None = None) -
 
 
 def check_imagery(records: Sequence[Record]) -> list[Issue]:
-    """Report images that are blank, without data over half of their area, or filled with an undeclared number.
+    """Report images that are blank, empty over half of their area, filled with a number, or hidden by an alpha band.
 
     Args:
         records: The survey.
 
     Returns:
-        One issue for each of the three kinds at most.
+        One issue for each of the four kinds at most.
     """
     blank = [r.sample.image for r in records if r.image and (r.image.is_constant or r.image.empty_fraction == 1)]
     part = [
@@ -111,6 +111,14 @@ def check_imagery(records: Sequence[Record]) -> list[Issue]:
             f"{named_files(part)}. Their labels there teach nothing true: declare nodata, or set those labels to 255."
         )
         issues.append(Issue("warning", "empty-imagery", message, tuple(part)))
+    hidden = tuple(r.sample.image for r in records if r.image and r.image.hidden_by_alpha)
+    if hidden:
+        message = (
+            f"{count_of(hidden, 'image')} with a last band that is read as alpha: where it is 0 there is no data and "
+            f"no label ({named_files(hidden)}). If it is a measurement, such as near infrared, name it with the "
+            "others when you train (-b 1,2,3,4), or say so in the file (`gdal_edit.py -colorinterp_4 undefined FILE`)."
+        )
+        issues.append(Issue("warning", "alpha-band", message, hidden))
     filled = [(r.image.fill, r.sample.image) for r in records if r.image and r.image.fill is not None]
     if filled:
         paths = tuple(path for _, path in filled)

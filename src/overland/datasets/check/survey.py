@@ -56,6 +56,7 @@ class ImageFacts:
         empty_fraction: Fraction of the pixels that are nodata, or all black or white.
         is_constant: True where each band holds one value.
         fill: A number such as -9999 that stands for "no data" and is not declared.
+        hidden_by_alpha: True where an alpha band says that some pixels hold no data.
     """
 
     grid: Grid
@@ -65,6 +66,7 @@ class ImageFacts:
     empty_fraction: float = 0.0
     is_constant: bool = False
     fill: float | None = None
+    hidden_by_alpha: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,15 +184,16 @@ def _record(split: str, sample: Sample, label_mapping: LabelMapping | None, *, i
 def _read_image(sample: Sample) -> tuple[Pixels, Valid, ImageFacts]:
     with open_scene(sample.image, expand_palette=True) as scene:
         pixels, valid = scene.read()
-        grid, dtype = scene.grid, scene.dtype
+        grid, dtype, has_alpha = scene.grid, scene.dtype, len(scene.data_bands) < scene.count
     header = f"{pixels.shape} {pixels.dtype}".encode()[:64]
     digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, key=header, digest_size=16).hexdigest()
+    hidden = has_alpha and not valid.all()
     fill = undeclared_fill(pixels, valid)
     if fill is not None:
         # The edge of the fill is no edge on the ground.
         valid = valid & (pixels != fill).any(axis=0)
     empty, constant = empty_fraction(pixels, valid), is_constant(pixels)
-    return pixels, valid, ImageFacts(grid, len(pixels), dtype, digest, empty, constant, fill)
+    return pixels, valid, ImageFacts(grid, len(pixels), dtype, digest, empty, constant, fill, hidden)
 
 
 def _read_mask(

@@ -63,3 +63,27 @@ def test_a_table_that_is_wrong_is_said(tmp_path: Path, file: str, text: str | No
         (tmp_path / file).write_text(text)
     with pytest.raises(DataError, match=message):
         read_dataset(tmp_path)
+
+
+def write_by_name(root: Path, mask: np.ndarray) -> Path:
+    for index in range(5):
+        save(root / f"train/{index}_sat.jpg", make_image(index))
+        save(root / f"train/{index}_mask.png", mask)
+    save(root / "valid/9_sat.jpg", make_image(9))
+    return root
+
+
+def test_roads_without_the_tables_are_told_by_their_masks(tmp_path: Path) -> None:
+    dataset = read_dataset(write_by_name(tmp_path, make_mask(high=255)))
+    assert dataset.legend.names == ("background", "road")
+    assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 4, "val": 1, "unlabelled": 1}
+    assert np.array_equal(read_sample(dataset, dataset.splits["train"][0])[1], make_mask())
+
+
+def test_land_cover_without_the_tables_has_the_published_colours(tmp_path: Path) -> None:
+    mask = np.zeros((24, 32, 3), np.uint8)
+    mask[:8] = 0, 255, 255
+    mask[8:16] = 0, 0, 255
+    dataset = read_dataset(write_by_name(tmp_path, mask))
+    assert dataset.legend.names[0] == "urban_land"
+    assert read_sample(dataset, dataset.splits["train"][0])[1][::8, 0].tolist() == [0, 4, 255]
