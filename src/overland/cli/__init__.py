@@ -6,6 +6,7 @@ import importlib
 
 import click
 
+from overland.cli.interrupt import end_process, prompt_end
 from overland.version import __version__
 
 __all__ = ["COMMANDS", "main", "overland"]
@@ -34,6 +35,10 @@ COMMANDS = {
     "sagemaker": "Train and serve in Amazon SageMaker's containers.",
     "doctor": "Print versions, GDAL, devices, engines and disk.",
 }
+
+
+# They end in their own time: training saves what it has, servers let their clients finish.
+_GRACEFUL = ("app", "demo", "sagemaker", "serve", "train")
 
 
 class _LazyGroup(click.Group):
@@ -65,10 +70,16 @@ class _LazyGroup(click.Group):
     epilog="Start with `overland demo`. Each command has examples in its --help.",
 )
 @click.version_option(__version__, prog_name="overland")
-def overland() -> None:
+@click.pass_context
+def overland(context: click.Context) -> None:
     """Satellite imagery in, maps out."""
+    if context.invoked_subcommand not in _GRACEFUL:
+        context.with_resource(prompt_end())
 
 
 def main() -> None:
     """Run the command line."""
-    overland(prog_name="overland")
+    try:
+        overland(prog_name="overland")
+    except SystemExit as end:
+        end_process(end.code if isinstance(end.code, int) else int(end.code is not None))
