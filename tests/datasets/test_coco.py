@@ -29,6 +29,10 @@ def test_polygons_of_one_annotation_are_joined_and_cut_at_the_edge() -> None:
     assert np.array_equal(mask, expected)
 
 
+def test_one_polygon_may_be_pairs_as_labelme_writes_them() -> None:
+    assert np.array_equal(mask_from_segmentation([[2, 1], [6, 1], [6, 4], [2, 4]], 7, 9), box())
+
+
 def test_runs_go_down_the_columns() -> None:
     runs = [15, 3, 4, 3, 4, 3, 4, 3, 24]
     assert np.array_equal(mask_from_segmentation({"size": [7, 9], "counts": runs}, 7, 9), box())
@@ -54,6 +58,8 @@ def test_packed_runs_are_those_of_pycocotools() -> None:
         ([[1, 2, 3]], "x, y, x, y"),
         ([["a", "b"]], "x, y, x, y"),
         ([[1, float("nan")]], "no number"),
+        ([], "boxes alone are no masks"),
+        ([[1, 1, 5, 5]], "three points at least"),
         ({"size": [7, 9], "counts": [5]}, "run lengths of 5 pixels"),
         ({"size": [9, 7], "counts": [63]}, "for an image of 7 x 9"),
     ],
@@ -131,3 +137,30 @@ def test_no_json_is_said(tmp_path: Path) -> None:
         read_coco(tmp_path / "c.json")
     with pytest.raises(DataError, match="does not exist"):
         read_coco(tmp_path / "d.json")
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    path = coco(tmp_path / "c.json")
+    path.write_bytes(path.read_text().encode("utf-8-sig"))
+    assert len(read_coco(path).images) == 1
+
+
+@pytest.mark.parametrize("kind", ["images", "categories"])
+def test_an_id_that_stands_twice_is_refused(tmp_path: Path, kind: str) -> None:
+    path = coco(tmp_path / "c.json")
+    values = json.loads(path.read_text())
+    values[kind].append({**values[kind][0], "file_name": "a/two.jpg", "name": "house"})
+    path.write_text(json.dumps(values))
+    with pytest.raises(DataError, match=f"to several {kind}, so it is open which of them"):
+        read_coco(path)
+
+
+def test_a_name_with_control_characters_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="control characters"):
+        read_coco(coco(tmp_path / "c.json", categories=[{"id": 3, "name": "ro\x1b[31mad"}]))
+
+
+def test_json_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text("[" * 100_000)
+    with pytest.raises(DataError, match="not valid JSON"):
+        read_coco(tmp_path / "c.json")

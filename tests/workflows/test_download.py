@@ -148,6 +148,17 @@ def test_an_archive_that_arrived_damaged_is_taken_again(github: Stub, tmp_path: 
     assert download("camvid", output=tmp_path / "set").images["train"] == 3
 
 
+@pytest.mark.parametrize("content", [b"no archive", None, zip_of({"somewhere/else.png": b"x"})])
+def test_an_archive_by_hand_that_is_refused_leaves_nothing_behind(tmp_path: Path, content: bytes | None) -> None:
+    archive = tmp_path / "archive.zip"
+    if content is not None:
+        archive.write_bytes(content)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(DataError):
+        download("camvid", output=tmp_path / "set", archives=[archive])
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_an_archive_that_was_got_by_hand_needs_no_network(tmp_path: Path) -> None:
     archive = tmp_path / "archive.zip"
     archive.write_bytes(zip_of({f"around/{name}": content for name, content in deepglobe_road_files().items()}))

@@ -227,3 +227,32 @@ def test_real_sets_keep_every_label(tmp_path: Path, name: str, suffix: str) -> N
 def test_names_that_are_made_up_are_marked(tmp_path: Path) -> None:
     prepare_chips(write_set(tmp_path / "data", yaml=None), tmp_path / "chips", chip_size=32)
     assert "# The set declared no names" in (tmp_path / "chips/data.yaml").read_text()
+
+
+def test_chips_stop_on_what_the_check_calls_an_error(tmp_path: Path) -> None:
+    data = write_set(tmp_path / "data")
+    save(data / "masks/train/img-1.png", make_mask(high=255))
+    with pytest.raises(DataError, match="train/img-1.png"):
+        prepare_chips(data, tmp_path / "chips", chip_size=16)
+    assert not (tmp_path / "chips").exists()
+
+
+def test_images_of_one_name_in_two_folders_are_chips_of_their_own(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    for seed, place in enumerate(("train/rural", "train/urban", "val/rural", "val/urban")):
+        save(root / place / "images/0.png", make_image(seed))
+        save(root / place / "masks/0.png", make_mask())
+    lines = ("train: [train/rural/images, train/urban/images]", "val: [val/rural/images, val/urban/images]")
+    (root / "data.yaml").write_text("\n".join([*lines, "names: [background, road]"]))
+    assert prepare_chips(root, tmp_path / "chips", chip_size=32).chips == 4
+    assert len(list((tmp_path / "chips/images").rglob("*.png"))) == 4
+
+
+def test_no_cell_of_the_manifest_is_a_formula(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    for split in ("train", "val"):
+        save(root / "images" / split / "=1+1.png", make_image(len(split)))
+        save(root / "masks" / split / "=1+1.png", make_mask())
+    (root / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [background, road]")
+    prepare_chips(root, tmp_path / "chips", chip_size=32)
+    assert {row["scene"] for row in manifest(tmp_path / "chips")} == {"'=1+1"}
