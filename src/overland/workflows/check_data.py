@@ -48,9 +48,11 @@ class CheckDataResult(Result):
 def check_data(data: DataSource, *, val_fraction: float = 0.2, seed: int = 0) -> CheckDataResult:
     """Profile a dataset and name what is wrong with it.
 
-    Every image and mask is read once. An issue is an error, a warning or a piece of information, with a code, a
-    sentence on what to do, and the files. An error is what keeps the data from being trained on; it ends the command
-    with exit code 3.
+    The folder holds images/ with masks/, scenes with X_labels.tif next to them, or DeepGlobe, Massachusetts, CamVid,
+    Cityscapes, LoveDA, masks of Roboflow or channels of the managed cloud trainer. Every image and mask is read once:
+    pairs, sizes, mask values, classes in each split, duplicates and scenes across splits, blank imagery, fill values,
+    labels that lie elsewhere than their image or are shifted against it. An error is what keeps the data from being
+    used; it ends the command with exit code 3.
 
     Args:
         data: Dataset: a folder, a dataset YAML, or a reader of your own as package.module:reader@folder; in Python also

@@ -99,3 +99,11 @@ def test_maps_of_the_channels_must_agree(tmp_path: Path) -> None:
 def test_none_without_annotations(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     assert layout_from_channels(tmp_path) is None
+
+
+def test_a_label_map_with_a_key_twice_is_refused(tmp_path: Path) -> None:
+    write_channels(tmp_path, values(0, 3), {"map": {"0": 0, "1": 3}})
+    path = tmp_path / "label_map/train_label_map.json"
+    path.write_text('{"map": {"0": 0, "1": 3, "1": 4}}')
+    with pytest.raises(DataError, match="has a key twice"):
+        read_dataset(tmp_path)

@@ -133,12 +133,20 @@ def _sampled_values(masks: Sequence[Path]) -> set[int]:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        declared = json.loads(read_text(path))
+        declared = json.loads(read_text(path), object_pairs_hook=lambda pairs: _unrepeated(path, pairs))
     except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"{path} is not valid JSON ({error}).") from error
     if not isinstance(declared, dict):
         raise DataError(f'{path} holds no JSON object; expected one such as {{"scale": "3"}}.')
     return declared
+
+
+def _unrepeated(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # JSON keeps the last of two equal keys without a word.
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise DataError(f"{path} has a key twice: {', '.join(key for key, _ in pairs)}. Correct one of them.")
+    return values
 
 
 def _whole(path: Path, value: object) -> int:
