@@ -20,6 +20,7 @@ _FLAGS = {
     "--scores": "--probabilities",
     "--val-share": "--val-fraction",
     "--form": "--variant",
+    "--n": "--points",
     "--flip": "--flipud",
     "--no-flip": "--no-flipud",
     "--mirror": "--fliplr",
@@ -80,7 +81,7 @@ def openvino_engine(folder: str | Path, threads: int, streams: int) -> Any:
     from overland.bundle import load_bundle
     from overland.inference.engines.openvino import OpenvinoEngine
 
-    return OpenvinoEngine(load_bundle(Path(folder)), threads=threads, streams=streams)
+    return OpenvinoEngine(load_bundle(Path(folder)), threads=threads, workers=streams)
 
 
 def manifest_key(name: str) -> str:
@@ -107,6 +108,8 @@ def words(arguments: Sequence[str]) -> list[str]:
         return ["evaluate-roads", *_leading(now[1:], "--graph")]
     if now[:1] == ["evaluate"] and "--prediction" in now and "--target" in now:
         return ["evaluate-map", *_leading(now[1:], "--prediction", "--target")]
+    if now[:1] == ["evaluate"] and "--data" in now and len(now) > 1 and not now[1].startswith("-"):
+        return ["evaluate", now[1], *_leading(now[2:], "--data")]
     return now
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import pytest
 import shapely
 
 from overland.errors import DataError, MissingExtraError, ResourceError, UsageError
+from overland.geo.measures import reprojected
 from overland.vector import Layer, read_layer, write_features
 
 LINES = np.array([shapely.LineString([(500000, 4600000), (500100, 4600000), (500100, 4600050)])] * 2, dtype=object)
@@ -121,10 +123,9 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path):
 
 def test_a_full_disk_is_named(tmp_path, monkeypatch):
     def full(*args):
-        raise OSError("no space")
+        raise OSError(errno.ENOSPC, "no space")
 
     monkeypatch.setattr(os, "fsync", full)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 0))
     with pytest.raises(ResourceError, match="disk is full"):
         write_features(tmp_path / "a.gpkg", [edges()])
     assert list(tmp_path.iterdir()) == []
@@ -134,3 +135,48 @@ def test_geoparquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"overland\[parquet\]"):
         write_features(tmp_path / "a.parquet", [edges()])
+
+
+def test_gdal_on_a_full_disk_is_named(tmp_path, monkeypatch):
+    def full(*args, **options):
+        raise pyogrio.errors.DataSourceError("disk I/O error")
+
+    monkeypatch.setattr("pyogrio.raw.write", full)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 0))
+    with pytest.raises(ResourceError, match="disk is full"):
+        write_features(tmp_path / "a.gpkg", [edges()])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_gdal_would_cut_is_kept(tmp_path):
+    path = write_features(tmp_path / "north;south.gpkg", [edges(), nodes()])
+    assert [found.name for found in tmp_path.iterdir()] == ["north;south.gpkg"]
+    assert len(read_layer(path, "nodes")) == 1
+
+
+def test_leftovers_of_another_run_are_not_read(tmp_path):
+    (tmp_path / "a.part.gpkg").write_bytes(b"a run that was killed")
+    path = write_features(tmp_path / "a.gpkg", [edges()])
+    assert pyogrio.list_layers(path)[:, 0].tolist() == ["edges"]
+
+
+def test_geojson_keeps_pixels_of_a_millimetre(tmp_path):
+    small = shapely.box(500000, 4600000, 500000.04, 4600000.03)
+    layer = Layer("plots", "Polygon", np.array([small], dtype=object), {}, "EPSG:32633")
+    write_features(tmp_path / "a.geojson", [layer], pixel_size=0.001)
+    [again] = reprojected(read_layer(tmp_path / "a.geojson").geometries, "EPSG:4326", "EPSG:32633")
+    assert again.area == pytest.approx(small.area, rel=0.01)
+
+
+def test_geojson_in_units_of_its_own_keeps_small_ones(tmp_path):
+    layer = Layer("plots", "Polygon", np.array([shapely.box(0, 0, 4e-6, 3e-6)], dtype=object))
+    write_features(tmp_path / "a.geojson", [layer], pixel_size=1e-7)
+    assert read_layer(tmp_path / "a.geojson").geometries[0].area == pytest.approx(12e-12, rel=0.01)
+
+
+def test_a_local_crs_has_no_geojson(tmp_path):
+    local = 'LOCAL_CS["site",UNIT["metre",1],AXIS["x",EAST],AXIS["y",NORTH]]'
+    layer = Layer("plots", "Polygon", np.array([shapely.box(0, 0, 4, 3)], dtype=object), {}, local)
+    with pytest.raises(DataError, match=r"local CRS .*\.gpkg"):
+        write_features(tmp_path / "a.geojson", [layer])
+    assert list(tmp_path.iterdir()) == []

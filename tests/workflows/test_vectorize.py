@@ -256,14 +256,16 @@ def test_probabilities_that_do_not_fit_are_refused(land, tmp_path):
     logits = save_probabilities(tmp_path / "logits.tif", road_probabilities() * 20)
     small = save_plain(tmp_path / "small.png", np.zeros((50, 50), np.uint8))
     for probabilities, words in [
-        (other, "scores of road"),
+        (other, "probabilities of road"),
         (logits, "0 to 1"),
         (small, "50 x 50"),
-        (land, "scores of road"),
+        (land, "probabilities of road"),
     ]:
         with pytest.raises(DataError, match=words):
             vectorize(land, tmp_path / "a.gpkg", kind="roads", probabilities=probabilities)
-        with pytest.raises(DataError, match=words.replace("scores of road", "scores of background, field, road")):
+        with pytest.raises(
+            DataError, match=words.replace("probabilities of road", "probabilities of background, field, road")
+        ):
             vectorize(land, tmp_path / "a.gpkg", probabilities=probabilities, classes=["road"])
     assert not (tmp_path / "a.gpkg").exists()
 
@@ -272,7 +274,7 @@ def test_probabilities_of_another_place_are_refused(land, tmp_path):
     grid = Grid(height=200, width=200, transform=Affine(0.5, 0, 600000, 0, -0.5, 4600000), crs="EPSG:32633")
     with create_raster(tmp_path / "probabilities.tif", grid, dtype="float32") as writer:
         writer.write(road_probabilities().astype(np.float32), grid.window)
-    with pytest.raises(DataError, match="elsewhere"):
+    with pytest.raises(DataError, match="do not lie on one grid"):
         vectorize(land, tmp_path / "a.gpkg", kind="roads", probabilities=tmp_path / "probabilities.tif")
 
 

@@ -10,7 +10,7 @@ from overland.geo.grid import Grid
 from overland.geo.measures import reprojected
 from overland.vector.layer import Floats, Geometries, Ints
 
-__all__ = ["geometries_on_grid", "turn_of", "unwrapped"]
+__all__ = ["geometries_on_grid", "grouped", "turn_of", "unwrapped"]
 
 # A straight edge in degrees is a curve in most projections; longer ones than this get vertices between.
 _LONGEST_EDGE_DEGREES = 0.5
@@ -73,11 +73,14 @@ def unwrapped(geometries: Geometries, turn: float = 360.0, *, polygons: bool = T
         return geometries
 
     def without_jumps(at: Floats) -> Floats:
-        return np.column_stack([np.unwrap(at[:, 0], period=turn), at[:, 1]])
+        x = np.unwrap(at[:, 0], period=turn)
+        # A ring round a pole does not come back to where it began.
+        is_closed = np.array_equal(at[0], at[-1])
+        return at if is_closed and abs(x[-1] - x[0]) > turn / 2 else np.column_stack([x, at[:, 1]])
 
     for index in wide.tolist():
         parts[index] = shapely.transform(parts[index], without_jumps)
-    return _grouped(parts, owner, geometries)
+    return grouped(parts, owner, geometries)
 
 
 def _turned(geometries: Geometries, turn: float, west: float, east: float) -> Geometries:
@@ -98,11 +101,20 @@ def _turned(geometries: Geometries, turn: float, west: float, east: float) -> Ge
         placed[meets] = True
     found.append(parts[~placed])
     owners.append(owner[~placed])
-    return _grouped(np.concatenate(found), np.concatenate(owners), geometries)
+    return grouped(np.concatenate(found), np.concatenate(owners), geometries)
 
 
-def _grouped(parts: Geometries, owner: Ints, geometries: Geometries) -> Geometries:
-    """Put parts together again as the geometries that they are of."""
+def grouped(parts: Geometries, owner: Ints, geometries: Geometries) -> Geometries:
+    """Put parts together again.
+
+    Args:
+        parts: Single-part geometries (m,).
+        owner: The geometry that each is a part of (m,).
+        geometries: Geometries (n,); those that no part is of stay.
+
+    Returns:
+        Geometries (n,), multi-part where several parts are of one.
+    """
     order = np.argsort(owner, kind="stable")
     parts, owner = parts[order], owner[order]
     counts = np.bincount(owner, minlength=len(geometries))

@@ -97,9 +97,16 @@ def _check_file(path: str | Path) -> None:
         raise DataError(f"{path} is neither a file nor a folder, but a pipe or a device. Save it as a file first.")
 
 
+def _gdal_name(path: str | Path) -> str | Path:
+    # pyogrio takes a semicolon for the end of a path, and an exclamation mark for that of an archive.
+    if str(path).startswith(_IN_ARCHIVE) or not {";", "!"} & set(str(path)):
+        return path
+    return f"/vsisubfile/0,{Path(path).absolute()}"
+
+
 def _choose_layer(path: str | Path, kinds: Collection[str]) -> str:
     try:
-        layers = [(str(name), kind) for name, kind in pyogrio.list_layers(path) if kind is not None]
+        layers = [(str(name), kind) for name, kind in pyogrio.list_layers(_gdal_name(path)) if kind is not None]
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as vector data ({error}).") from error
     if not layers:
@@ -124,7 +131,7 @@ def _plain_kind(kind: str) -> str:
 
 def _read_with_gdal(path: str | Path, layer_name: str, asked: str | None) -> Layer:
     try:
-        meta, _, wkb, values = pyogrio.raw.read(path, layer=layer_name, force_2d=True)
+        meta, _, wkb, values = pyogrio.raw.read(_gdal_name(path), layer=layer_name, force_2d=True)
         if wkb is None:
             raise DataError(f"{path}, layer {layer_name}, is a table without geometries; name another layer.")
         geometries = np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), dtype=object)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import math
 import shutil
-import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ import pyogrio.raw
 import shapely
 
 from overland.errors import DataError, ResourceError
-from overland.output import check_output
+from overland.output import check_output, fresh_file
 from overland.vector.formats import require_pyarrow, write_geoparquet, write_graphml
+from overland.vector.globe import to_longitude_latitude
 from overland.vector.layer import Layer
 
 __all__ = ["GRAPH_SUFFIXES", "VECTOR_SUFFIXES", "check_vector_output", "write_features"]
@@ -29,27 +29,35 @@ VECTOR_SUFFIXES = (".gpkg", ".geojson", ".parquet", *GRAPH_SUFFIXES)
 """Suffixes of vector files that Overland writes."""
 
 
-def check_vector_output(path: str | Path, *, overwrite: bool = False) -> Path:
+# RFC 7946 asks for no more than centimetres; pixels of a drone or a scanner are smaller than that.
+_FEWEST_DECIMALS, _MOST_DECIMALS = 7, 15
+_METRES_PER_DEGREE = 111_320.0
+
+
+def check_vector_output(path: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()) -> Path:
     """Make sure that a vector file may be written, before any work is done.
 
     Args:
         path: Where it will be written; its suffix is one of `VECTOR_SUFFIXES`.
         overwrite: Accept a file that exists.
+        inputs: Files that are read; the output may be none of them.
 
     Returns:
         The path.
 
     Raises:
-        UsageError: The suffix is unknown, or the file exists and may not be replaced.
+        UsageError: The suffix is unknown, the file exists and may not be replaced, or the folder takes no files.
         MissingExtraError: It is a GeoParquet file, and pyarrow is not installed.
     """
-    path = check_output(path, overwrite=overwrite, suffixes=VECTOR_SUFFIXES)
+    path = check_output(path, overwrite=overwrite, suffixes=VECTOR_SUFFIXES, inputs=inputs)
     if path.suffix.lower() == ".parquet":
         require_pyarrow()
     return path
 
 
-def write_features(path: str | Path, layers: Sequence[Layer], *, overwrite: bool = False) -> Path:
+def write_features(
+    path: str | Path, layers: Sequence[Layer], *, pixel_size: float | None = None, overwrite: bool = False
+) -> Path:
     """Write layers to a vector file, whose suffix decides the format.
 
     `.gpkg` holds every layer and keeps the CRS. `.geojson` and `.parquet` hold the first layer alone: GeoJSON in
@@ -59,6 +67,8 @@ def write_features(path: str | Path, layers: Sequence[Layer], *, overwrite: bool
     Args:
         path: Where to write; the file appears there when it is whole.
         layers: At least one.
+        pixel_size: The side of a pixel of the raster that the geometries come from, in metres (in the units of the
+            layer without a CRS); GeoJSON then keeps coordinates to a hundredth of it.
         overwrite: Replace a file that exists.
 
     Returns:
@@ -67,37 +77,52 @@ def write_features(path: str | Path, layers: Sequence[Layer], *, overwrite: bool
     Raises:
         UsageError: What `check_vector_output` raises, or layers that the format cannot hold.
         MissingExtraError: It is a GeoParquet file, and pyarrow is not installed.
-        DataError: The file cannot be written there.
+        DataError: The file cannot be written, or its CRS has no longitude and latitude, which GeoJSON needs.
         ResourceError: The disk is full.
     """
     path = check_vector_output(path, overwrite=overwrite)
-    folder = None
-    try:
-        # A folder of its own: GDAL leaves files next to its output, and cannot write names with a semicolon.
-        folder = Path(tempfile.mkdtemp(prefix=".overland-", dir=path.parent))
-        part = folder / f"layer{path.suffix.lower()}"
-        _WRITERS[path.suffix.lower()](part, layers)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError) as error:
-        if folder is not None and shutil.disk_usage(path.parent).free < 1 << 20:
-            raise ResourceError(f"{path}: the disk is full. Free some space, or write to another disk.") from error
-        raise DataError(f"{path} cannot be written ({error}).") from error
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+    suffix = path.suffix.lower()
+    if suffix == ".geojson":
+        layers = [_in_degrees(layers[0])]
+    with fresh_file(path, suffix) as part:
+        try:
+            if suffix == ".geojson":
+                _write_geojson(part, layers[0], pixel_size)
+            else:
+                _WRITERS[suffix](part, layers)
+        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+            # GDAL has no error number of its own for a full disk.
+            if shutil.disk_usage(path.parent).free < 1 << 20:
+                raise ResourceError(f"{path}: the disk is full. Free some space, or write to another disk.") from error
+            raise DataError(f"{path} cannot be written ({error}).") from error
+        finally:
+            # GDAL leaves journals next to a GeoPackage that it could not finish.
+            for leftover in part.parent.glob(f"{part.name}-*"):
+                leftover.unlink()
     return path
+
+
+def _in_degrees(layer: Layer) -> Layer:
+    if layer.crs is None:
+        return layer
+    moved = to_longitude_latitude(layer.geometries, layer.crs)
+    is_single = bool((shapely.get_num_geometries(moved) == 1).all())
+    return Layer(layer.name, layer.geometry_type if is_single else "Unknown", moved, layer.fields, "EPSG:4326")
+
+
+def _write_geojson(path: Path, layer: Layer, pixel_size: float | None) -> None:
+    unit_m = 1.0 if layer.crs is None else _METRES_PER_DEGREE
+    fewest = 3 if layer.crs is None else _FEWEST_DECIMALS
+    decimals = math.ceil(math.log10(100 * unit_m / pixel_size)) if pixel_size else fewest
+    options = {"COORDINATE_PRECISION": str(min(max(decimals, fewest), _MOST_DECIMALS))}
+    if layer.crs is not None:
+        options["RFC7946"] = "YES"
+    _write_layer(path, layer, "GeoJSON", append=False, layer_options=options)
 
 
 def _write_geopackage(path: Path, layers: Sequence[Layer]) -> None:
     for layer in layers:
         _write_layer(path, layer, "GPKG", append=path.exists(), layer_options={"SPATIAL_INDEX": "YES"})
-
-
-def _write_geojson(path: Path, layers: Sequence[Layer]) -> None:
-    options = {"COORDINATE_PRECISION": "3"} if layers[0].crs is None else {"RFC7946": "YES"}
-    _write_layer(path, layers[0], "GeoJSON", append=False, layer_options=options)
 
 
 def _write_parquet(path: Path, layers: Sequence[Layer]) -> None:
@@ -106,7 +131,6 @@ def _write_parquet(path: Path, layers: Sequence[Layer]) -> None:
 
 _WRITERS: dict[str, Callable[[Path, Sequence[Layer]], None]] = {
     ".gpkg": _write_geopackage,
-    ".geojson": _write_geojson,
     ".parquet": _write_parquet,
     ".graphml": write_graphml,
 }

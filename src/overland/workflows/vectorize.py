@@ -17,6 +17,7 @@ import shapely
 from overland.errors import UsageError
 from overland.geo.grid import Grid, Window, iter_row_windows
 from overland.geo.measures import areas_m2, pixels_to_map
+from overland.raster import input_files
 from overland.raster.class_map import (
     ClassMap,
     ProbabilityMap,
@@ -164,7 +165,7 @@ def vectorize(
     """
     _check_options(kind, classes, output, regularize, low_threshold, probabilities)
     _check_quantities([min_area_m2, simplify_m, min_spur_m, min_length_m, max_gap_m], low_threshold)
-    output = check_vector_output(output, overwrite=overwrite)
+    output = check_vector_output(output, overwrite=overwrite, inputs=input_files(mask, probabilities))
     with open_class_map(mask) as class_map:
         grid = class_map.grid
         _log_units(class_map, output)
@@ -189,7 +190,7 @@ def vectorize(
             layers, result = [edges, nodes], _with_roads(result, edges, nodes, class_map.legend.names[road])
     if not len(layers[0]):
         logger.warning("%s: nothing was found to vectorise, so %s has no features.", mask, output)
-    write_features(output, layers, overwrite=overwrite)
+    write_features(output, layers, pixel_size=min(grid.pixel_size), overwrite=overwrite)
     return result
 
 
