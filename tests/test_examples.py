@@ -1,4 +1,8 @@
 import json
+
+"""The examples, run as a user would run them; the one of all verbs is typed as well."""
+
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import overland
 from models_made import threshold_bundle
 from scenes import bright_roads, utm_grid, write_image, write_road_dataset
 
@@ -82,6 +87,36 @@ def test_an_own_dataset_trains_from_python_and_is_checked_from_the_command_line(
     done = subprocess.run([*overland, *words], capture_output=True, text=True, check=False, cwd=EXAMPLES)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["layout"] == "places"
+
+
+def test_all_verbs(tmp_path):
+    pytest.importorskip("torch")
+    data = write_road_dataset(tmp_path / "roads", train=6, val=4, side=64)
+    image, _ = bright_roads(0, 128, 128)
+    scene = write_image(tmp_path / "scene.tif", image, utm_grid(128, 128))
+    done = run("all_verbs.py", data, scene, tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "m of road" in done.stdout
+    assert (tmp_path / "out" / "roads.onnx").is_file()
+
+
+def test_all_verbs_uses_every_verb():
+    tree = ast.parse((EXAMPLES / "all_verbs.py").read_text(encoding="utf-8"))
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    verbs = {name for name in overland.__all__ if name.islower() and not name.startswith("_")}
+    assert verbs <= used
+
+
+def test_all_verbs_passes_mypy_strict():
+    pytest.importorskip("mypy")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "examples/all_verbs.py"],
+        cwd=EXAMPLES.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_every_example_is_run_by_a_test():

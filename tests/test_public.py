@@ -69,7 +69,7 @@ def test_lists_of_public_names_agree():
 def test_no_folder_and_no_module_of_the_package_takes_the_name_of_a_verb():
     taken = {info.name for info in pkgutil.iter_modules(overland.__path__)}
     assert not taken & set(overland.__all__)
-    # The commands that are nouns are functions of other names: list_models, list_recipes; sagemaker is for its container.
+    # Nouns among the commands are functions of other names (list_models, list_recipes); a container calls sagemaker.
     assert taken & {name.replace("-", "_") for name in COMMANDS} == {"models", "recipes", "sagemaker"}
 
 
