@@ -11,13 +11,12 @@ import argparse
 import json
 import re
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import click
 
 from overland.cli import overland
-from overland.training.settings import TrainSettings
+from overland.cli.declared import read_dataclass, read_function
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,8 +40,12 @@ def documented(text: str) -> set[str]:
 
 def _content(name: str) -> str:
     if name == "settings":
-        rows = [f"| `{item.name}` | {item.metadata['help']} |" for item in fields(TrainSettings)]
-        return "\n".join(["", "| setting | meaning |", "|---|---|", *rows, "", ""])
+        fields = read_dataclass("overland.training.settings:TrainSettings").parameters.values()
+        # What a setting means stands in the docstring of the verb, of which it is a parameter.
+        meanings = read_function("overland.workflows.train:train").parameters
+        known = [item for item in fields if item.name in meanings]
+        rows = [f"| `{item.name}` | {_default(item.default)} | {meanings[item.name].help} |" for item in known]
+        return "\n".join(["", "| setting | default | meaning |", "|---|---|---|", *rows, "", ""])
     if name == "benchmarks":
         found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
         return "\n".join(["", "## Results", "", *map(section, found), ""]) if found else ""
@@ -50,6 +53,10 @@ def _content(name: str) -> str:
         return f"\n{house_table(json.loads(HOUSE.read_text(encoding='utf-8')))}\n\n"
     words = [] if name == "overland" else name.split()
     return f"\n```text\n{_help_of(words)}\n```\n\n"
+
+
+def _default(value: object) -> str:
+    return "" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _help_of(words: list[str]) -> str:

@@ -119,7 +119,7 @@ VERBS = (
         same_names,
     ),
     Verb("areas", "areas {in}/truth.tif --zones {in}/parishes.gpkg -o {out}/areas.csv", "areas.csv"),
-    Verb("assess sample", "assess sample {in}/truth.tif {out}/points.gpkg --n 60", "points.gpkg", same_features),
+    Verb("assess sample", "assess sample {in}/truth.tif {out}/points.gpkg --points 60", "points.gpkg", same_features),
     Verb("assess estimate", "assess estimate {in}/points.gpkg {in}/truth.tif -o {out}/e.csv", "e.csv"),
     Verb(
         "report", "report {in}/model -o {out}/r.html --scene {in}/scene.tif --mask {in}/truth.tif", "r.html", same_names
@@ -138,7 +138,7 @@ VERBS = (
         resumes=True,
         rereads=True,
     ),
-    Verb("evaluate", "evaluate {in}/model --data {in}/roads -o {out}/scores --engine onnx", "scores", same_names),
+    Verb("evaluate", "evaluate {in}/model {in}/roads -o {out}/scores --engine onnx", "scores", same_names),
     Verb("evaluate-map", "evaluate-map {in}/truth.tif {in}/truth.tif -o {out}/scores", "scores", same_names),
     Verb("evaluate-roads", "evaluate-roads {in}/true_roads.gpkg {in}/true_roads.gpkg -o {out}/s", "s", same_names),
     Verb("import-keras", "import-keras {in}/bright.h5 {out}/bundle --names road", "bundle", same_names, needs="torch"),
