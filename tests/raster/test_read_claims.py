@@ -143,8 +143,10 @@ def test_a_picture_that_a_camera_stored_turned_is_turned_back(tmp_path, orientat
     assert valid.shape == expected.shape[:2]
 
 
-def test_a_fourth_band_with_many_values_is_no_alpha(tmp_path, pixels, caplog):
-    infrared = np.random.default_rng(1).integers(0, 255, (1, 40, 60), dtype=np.uint8)
+@pytest.mark.parametrize("highest", [255, 2])
+def test_a_fourth_band_with_many_or_other_values_is_no_alpha(tmp_path, pixels, caplog, highest):
+    # Many values, or two of which none is opaque.
+    infrared = np.random.default_rng(1).integers(0, highest, (1, 40, 60), dtype=np.uint8) * (1 if highest > 2 else 220)
     path = write(tmp_path / "s.tif", np.concatenate([pixels, infrared]), photometric="RGB", roles=RGBA)
     with open_scene(path) as scene:
         assert scene.data_bands == (1, 2, 3, 4)
@@ -275,3 +277,12 @@ def test_the_files_that_an_input_is_read_from(tmp_path, pixels):
     assert tmp_path / "s.tif" in input_files(f"GTIFF_DIR:1:{tmp_path}/s.tif")
     with open_scene(tmp_path / "two.vrt") as scene:
         assert tmp_path / "s.tif" in scene.files
+
+
+def test_rows_that_run_northwards_are_read_from_the_north_down(tmp_path, pixels):
+    south_up = Affine(1, 0, 500_000, 0, 1, 5_200_000 - 40)
+    path = write(tmp_path / "s.tif", pixels[:, ::-1].copy(), transform=south_up)
+    with open_scene(path) as scene:
+        assert scene.grid == GRID
+        assert np.array_equal(scene.read()[0], pixels)
+        assert np.array_equal(scene.read(Window(col_off=3, row_off=5, width=9, height=7))[0], pixels[:, 5:12, 3:12])

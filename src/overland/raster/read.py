@@ -1,7 +1,8 @@
 """The one door in for rasters: an open raster, its pixels window by window, and which of them hold data.
 
 What a file says of itself is respected here, so that nobody else has to: nodata of each band, masks, alpha, palettes,
-grey that is stored upside down (white is zero), pictures that a camera stored turned, the roles of the bands.
+grey that is stored upside down (white is zero), pictures that a camera stored turned, rows that run northwards, the
+roles of the bands.
 """
 
 from __future__ import annotations
@@ -53,10 +54,12 @@ _TURNS = {
     "7": (True, True, True),
     "8": (False, True, True),
 }
+_FROM_THE_SOUTH = (True, False, False)
 _ORIENTATION, _MOST_TAGS = 274, 1000
 _COLORS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
-# Alpha is clear or opaque nearly everywhere; an infrared band that is called so has many values.
+# Alpha is clear or opaque nearly everywhere; an infrared band that is called so has many values, or others.
 _SAMPLE, _SAMPLES, _MOST_SOFT, _MOST_VALUES = 64, 4, 0.05, 16
+_OPAQUE = (0, 1, 255, 65535)
 
 
 class Scene:
@@ -86,7 +89,7 @@ class Scene:
             self._palette = _palette_of(self._colormap) if expand_palette else None
             self._white = None if self._palette is not None else _white_of(self._dataset)
             self._turn = _turn_of(self._dataset, self.path)
-            self.grid = _grid_of(self._dataset, self.path, swapped=self._turn is not None and self._turn[2])
+            self.grid = _grid_of(self._dataset, self.path, self._turn)
             self._given_nodata = None if nodata is None else self._checked_nodata(float(nodata))
         except BaseException:
             self.close()
@@ -275,10 +278,11 @@ class Scene:
             return band  # a damaged file is told by the read that needs it
         values = np.concatenate(samples)
         soft = values[(values != 0) & (values != values.max())]
-        if len(soft) <= _MOST_SOFT * len(values) or len(np.unique(soft)) <= _MOST_VALUES:
+        has_few = len(soft) <= _MOST_SOFT * len(values) or len(np.unique(soft)) <= _MOST_VALUES
+        if has_few and values.max() in _OPAQUE:
             return band
         logger.warning(
-            "%s: band %d is marked as alpha and holds many values, so it is read as a measurement; "
+            "%s: band %d is marked as alpha and its values are not those of alpha, so it is read as a measurement; "
             "choose bands to leave it out.",
             self.path,
             band,
@@ -397,7 +401,7 @@ def read_image(path: str | Path, *, expand_palette: bool = True) -> tuple[Pixels
         return scene.read()
 
 
-def _grid_of(dataset: Any, path: str, *, swapped: bool) -> Grid:
+def _grid_of(dataset: Any, path: str, turn: tuple[bool, bool, bool] | None) -> Grid:
     with without_place_warnings():
         transform: Affine = dataset.transform
         try:
@@ -412,9 +416,13 @@ def _grid_of(dataset: Any, path: str, *, swapped: bool) -> Grid:
             "(gdal_edit.py -unsetgt takes it away)."
         )
     height, width = dataset.height, dataset.width
+    if turn == _FROM_THE_SOUTH and not transform.is_identity:
+        # Read from the north down, it is where it was.
+        transform = Affine(transform.a, 0, transform.c, 0, -transform.e, transform.f + transform.e * height)
+    is_swapped = turn is not None and turn[2]
     return Grid(
-        height=width if swapped else height,
-        width=height if swapped else width,
+        height=width if is_swapped else height,
+        width=height if is_swapped else width,
         transform=transform,
         crs=names[0],
         gcps=tuple(gcps),
@@ -424,10 +432,12 @@ def _grid_of(dataset: Any, path: str, *, swapped: bool) -> Grid:
 
 
 def _turn_of(dataset: Any, path: str) -> tuple[bool, bool, bool] | None:
-    """How a camera's picture was stored turned; a raster with a place on the ground is not turned."""
+    """Tell how the rows and columns are stored: a camera's picture turned, a raster on the ground from the south up."""
     with without_place_warnings():
-        is_placed = dataset.crs is not None or not dataset.transform.is_identity or dataset.gcps[0]
-    if is_placed:
+        transform, crs, (gcps, _) = dataset.transform, dataset.crs, dataset.gcps
+    if crs is not None and transform.e > 0 and transform.b == transform.d == 0 and not transform.is_identity:
+        return _FROM_THE_SOUTH
+    if crs is not None or not transform.is_identity or gcps:
         return None
     orientation = dataset.tags().get("EXIF_Orientation", "").strip()
     if not orientation and dataset.driver == "GTiff" and Path(path).is_file():
