@@ -95,3 +95,36 @@ def test_real_land_cover_becomes_a_coverage():
     assert set(ids.tolist()) <= set(np.unique(mask).tolist())
     assert shapely.area(polygons).sum() == mask.size
     assert overlap(polygons) == 0
+
+
+def huts(diameter, count=40):
+    """Round huts at random places off the pixel grid, class 1 on 0."""
+    rng = np.random.default_rng(0)
+    side = diameter + 10
+    mask = np.zeros((side, side * count), np.uint8)
+    rows, cols = np.mgrid[: mask.shape[0], : mask.shape[1]] + 0.5
+    for index in range(count):
+        row, col = side / 2 + rng.uniform(-0.5, 0.5), (index + 0.5) * side + rng.uniform(-0.5, 0.5)
+        mask[np.hypot(rows - row, cols - col) < diameter / 2] = 1
+    return mask
+
+
+@pytest.mark.parametrize("diameter", [6, 8, 12, 16, 24, 60])
+def test_small_outlines_keep_their_area(diameter):
+    mask = huts(diameter)
+    polygons, ids = polygons_from_mask(mask, min_pixels=1, tolerance=3)
+    assert shapely.area(polygons[ids == 1]).sum() == pytest.approx((mask == 1).sum(), rel=0.05)
+    assert shapely.area(polygons).sum() == pytest.approx(mask.size)
+    assert shapely.coverage_is_valid(polygons)
+
+
+def test_small_outlines_do_not_make_the_others_finer():
+    mask = np.zeros((300, 300), np.uint8)
+    rows, cols = np.mgrid[:300, :300]
+    mask[rows + 0.4 * cols > 220] = 2
+    valid = rows - 0.3 * cols < 250
+    alone, _ = polygons_from_mask(mask, valid=valid, min_pixels=1, tolerance=3)
+    mask[20:28, 20:28] = 1
+    polygons, ids = polygons_from_mask(mask, valid=valid, min_pixels=1, tolerance=3)
+    assert shapely.get_num_coordinates(polygons[ids == 2]).sum() == shapely.get_num_coordinates(alone[-1])
+    assert shapely.coverage_is_valid(polygons)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,11 @@ __all__ = [
 Complexes = npt.NDArray[np.complex128]
 """Points and directions of the plane (n,): x + iy."""
 
+# Of circles and turned rectangles of 6 to 24 pixels 95 % of the area stays, and more of larger ones, when triangles of
+# this fraction of its square root may be cut off; below half a pixel none can.
+_TOLERANCE_BY_SIDE = 0.12
+_NO_CHANGE = 0.5
+_COLLINEAR = 1e-6
 # Of traced circles 99 in 100 have less than 0.32, of rectangles with a wing under heavy noise half more than 0.58.
 _MIN_ALIGNMENT = 0.4
 _MAX_AREA_CHANGE = 0.15
@@ -56,6 +62,9 @@ def polygons_from_mask(
 def simplified_coverage(polygons: Geometries, tolerance: float) -> Geometries:
     """Simplify polygons that were traced along pixel edges; neighbours keep one common border.
 
+    A border of a small polygon is simplified less, so that small ones keep their area: of a round hut of 8 pixels a
+    tolerance of 3 would leave 71 %.
+
     Args:
         polygons: Polygons (n,) in pixel coordinates whose vertices are corners of pixels.
         tolerance: As in `polygons_from_mask`; 0 leaves them as they are.
@@ -66,8 +75,28 @@ def simplified_coverage(polygons: Geometries, tolerance: float) -> Geometries:
     if tolerance <= 0 or not len(polygons):
         return polygons
     # Neighbours must share every vertex, but GDAL drops the collinear ones: a vertex at each pixel corner mends that.
-    on_pixel_grid = shapely.segmentize(polygons, 1.0)
-    return np.asarray(shapely.coverage_simplify(on_pixel_grid, tolerance), dtype=object)
+    on_pixel_grid = np.asarray(shapely.segmentize(polygons, 1.0), dtype=object)
+    limits = np.maximum(_TOLERANCE_BY_SIDE * np.sqrt(shapely.area(polygons)), _NO_CHANGE)
+    halvings = math.ceil(math.log2(max(tolerance / limits.min(), 1)))
+    if not halvings:
+        return np.asarray(shapely.coverage_simplify(on_pixel_grid, tolerance), dtype=object)
+    # From fine to coarse: a polygon drops out when its limit is reached, and its borders then stay as they are. So no
+    # other border may be an outer one: the ground between the polygons takes part.
+    outside = _outside(on_pixel_grid)
+    parts = np.concatenate([on_pixel_grid, outside])
+    limits = np.concatenate([limits, np.full(len(outside), np.inf)])
+    for level in (tolerance / 2**step for step in range(halvings, -1, -1)):
+        active = (limits >= level) | (level == tolerance / 2**halvings)
+        parts[active] = shapely.coverage_simplify(parts[active], level, simplify_boundary=False)
+    # Along the outer frame there is a vertex at each pixel still.
+    return np.asarray(shapely.coverage_simplify(parts, _COLLINEAR), dtype=object)[: len(polygons)]
+
+
+def _outside(polygons: Geometries) -> Geometries:
+    """Return the ground between polygons within their common bounds, as polygons with a vertex at each pixel corner."""
+    frame = shapely.box(*shapely.total_bounds(polygons))
+    rest = shapely.get_parts(shapely.difference(frame, shapely.coverage_union_all(polygons)))
+    return np.asarray(shapely.segmentize(rest[shapely.get_dimensions(rest) == 2], 1.0), dtype=object)
 
 
 def regularized(polygon: Polygon, *, noise: float = 1.5) -> Polygon:
