@@ -8,12 +8,12 @@ BASE_STAMP := $(BASE_VENV)/installed
 INTEROP_VENV := .venv-interop
 INTEROP_STAMP := $(INTEROP_VENV)/installed
 
-.PHONY: demo test check docs bench base interop clean help
+.PHONY: demo test check chaos fuzz docs bench base interop clean help
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-demo: $(STAMP) ## the main job on made imagery: data to map to report, under demo/
+demo: $(STAMP) ## the whole chain on a synthetic landscape: data to map to report, under demo/
 	$(BIN)/overland demo --output demo --overwrite
 
 test: $(STAMP) ## all tests; those on real imagery when OVERLAND_DATA names its folder
@@ -25,6 +25,12 @@ check: $(STAMP) ## format, lint, types, the order of layers, docs in step with t
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/insert_commands.py --check
+
+chaos: $(STAMP) ## every verb that writes: killed, on a full disk, in a read-only folder, twice at once
+	$(BIN)/python tests/reliability/chaos.py
+
+fuzz: $(STAMP) ## every reader: a few minutes of mutated inputs
+	$(BIN)/python tests/reliability/fuzz.py
 
 docs: $(STAMP) ## the documentation site, under site/
 	$(BIN)/python docs/insert_commands.py
@@ -40,7 +46,7 @@ base: $(STAMP) $(BASE_STAMP) ## the base install alone, without PyTorch: it must
 interop: $(STAMP) $(INTEROP_STAMP) ## exports in the programs that they are for: Deepness's ONNX Runtime, and QGIS where it is installed
 	env OVERLAND_ORT117=$(CURDIR)/$(INTEROP_VENV)/bin/python \
 	$$(/usr/bin/python3 -c "import qgis.core" 2>/dev/null && echo OVERLAND_PYQGIS=/usr/bin/python3) \
-	$(BIN)/python -m pytest -rs tests/export tests/integrations
+	$(BIN)/python -m pytest -rs tests/exporters tests/integrations
 
 clean:
 	rm -rf $(VENV) $(BASE_VENV) $(INTEROP_VENV) demo site

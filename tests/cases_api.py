@@ -21,6 +21,7 @@ _FLAGS = {
     "--val-share": "--val-fraction",
     "--form": "--variant",
     "--n": "--points",
+    "--n": "--points",
     "--flip": "--flipud",
     "--no-flip": "--no-flipud",
     "--mirror": "--fliplr",
@@ -110,6 +111,12 @@ def words(arguments: Sequence[str]) -> list[str]:
         return ["evaluate-map", *_leading(now[1:], "--prediction", "--target")]
     if now[:1] == ["evaluate"] and "--data" in now and len(now) > 1 and not now[1].startswith("-"):
         return ["evaluate", now[1], *_leading(now[2:], "--data")]
+    if now[:1] == ["evaluate"] and "--data" in now:
+        place = now.index("--data")
+        data = now[place : place + 2]
+        del now[place : place + 2]
+        first = [now[1]] if len(now) > 1 and not now[1].startswith("-") else []
+        return ["evaluate", *first, *data[1:], *now[1 + len(first) :]]
     return now
 
 
@@ -119,7 +126,7 @@ def _leading(arguments: Sequence[str], *flags: str) -> list[str]:
     first = []
     for flag in flags:
         place = rest.index(flag)
-        first.append(rest[place + 1])
+        first += rest[place + 1 : place + 2]
         del rest[place : place + 2]
     return [*first, *rest]
 
