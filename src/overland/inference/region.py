@@ -156,7 +156,7 @@ def read_area(path: str | Path) -> Area:
     Raises:
         DataError: The file cannot be read, or holds anything but polygons.
     """
-    layer = read_layer(path)
+    layer = read_layer(path, kinds=("Polygon",))
     if not len(layer) or not (shapely.get_dimensions(layer.geometries) == _SURFACE).all():
         kinds = ", ".join(sorted({geometry.geom_type for geometry in layer.geometries})) or "nothing"
         raise DataError(f"{path}: an area is made of polygons, the layer holds {kinds}. Give another file.")

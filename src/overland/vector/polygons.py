@@ -25,7 +25,7 @@ Complexes = npt.NDArray[np.complex128]
 
 # Of circles and turned rectangles of 6 to 24 pixels 95 % of the area stays, and more of larger ones, when triangles of
 # this fraction of its square root may be cut off; below half a pixel none can.
-_TOLERANCE_BY_SIDE = 0.12
+_TOLERANCE_BY_SIDE = 0.14
 _NO_CHANGE = 0.5
 _COLLINEAR = 1e-6
 # Of traced circles 99 in 100 have less than 0.32, of rectangles with a wing under heavy noise half more than 0.58.

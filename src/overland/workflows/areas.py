@@ -162,7 +162,9 @@ def _rows(legend: Legend, pixels: Counts, measured: Floats, in_metres: bool) -> 
 
 def _zone_rows(scene: Scene, legend: Legend, path: str | Path, field: str | None) -> list[ZoneArea]:
     names, shapes = _read_zones(path, field, scene.grid)
-    windows = [_around(shape) for shape in shapes]
+    windows = []
+    for left, top, right, bottom in np.floor(np.nan_to_num(shapely.bounds(shapes), nan=-1.0)).astype(int).tolist():
+        windows.append(Window(col_off=left, row_off=top, width=right - left + 1, height=bottom - top + 1))
     pixels = np.zeros((len(names), _IDS), np.int64)
     measured = np.zeros((len(names), _IDS))
     for block, ids, row_areas in iter_class_blocks(scene, "Measuring zones"):
@@ -187,7 +189,7 @@ def _zone_rows(scene: Scene, legend: Legend, path: str | Path, field: str | None
 
 def _read_zones(path: str | Path, field: str | None, grid: Grid) -> tuple[list[str], Geometries]:
     """Read the names and shapes of zones, in pixels of the map."""
-    layer = read_layer(path)
+    layer = read_layer(path, kinds=("Polygon",))
     if not len(layer) or not set(shapely.get_dimensions(layer.geometries).tolist()) == {2}:
         raise DataError(f"{path}: zones are polygons, and the layer holds {layer.geometry_type or 'nothing'} features.")
     geometries = map_to_pixels(geometries_on_grid(layer.geometries, layer.crs, grid), grid)
@@ -198,11 +200,3 @@ def _read_zones(path: str | Path, field: str | None, grid: Grid) -> tuple[list[s
     # Parts that overlap are one ground, and are to be counted once.
     shapes = [shapely.union_all(shapely.make_valid(geometries[values == name])) for name in names]
     return names, np.array(shapes, dtype=object)
-
-
-def _around(shape: shapely.Geometry) -> Window:
-    bounds = shapely.bounds(shape)
-    if not np.isfinite(bounds).all():
-        return Window(col_off=0, row_off=0, width=0, height=0)
-    left, top, right, bottom = (math.floor(value) for value in bounds)
-    return Window(col_off=left, row_off=top, width=right - left + 1, height=bottom - top + 1)
