@@ -147,6 +147,8 @@ LEGEND = {"names": ["background", "road"], "colors": [[0, 0, 0], [1, 1, 1]], "ba
         ("legend", LEGEND | {"ignore_index": 1}),
         ("legend", LEGEND | {"names": ["a", "b", "c"], "colors": [[0, 0, 0]] * 3}),
         ("legend", LEGEND | {"names": ["a"], "colors": [[0, 0, 0]]}),
+        ("legend", LEGEND | {"names": [1, None]}),
+        ("legend", LEGEND | {"names": "ab"}),
     ],
 )
 def test_a_value_without_sense_is_refused(bundle, key, value):

@@ -245,6 +245,9 @@ def load_bundle(path: str | Path) -> ModelBundle:
             if not isinstance(values[name], list):
                 raise DataError(f"{where}: {name} is {_shortened(values[name])}, expected a list. Export it again.")
             values[name] = tuple(values[name])
+        names = manifest["legend"]["names"]
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise DataError(f"{where}: the legend's names are {_shortened(names)}, expected texts. Export it again.")
         values |= {"legend": legend_from_dict(manifest["legend"]), "model": _read_config(path / _CONFIG), "path": path}
         bundle = ModelBundle(**values)
     except (KeyError, TypeError, AttributeError) as error:

@@ -1,7 +1,7 @@
 """Ctrl-C ends a command within five seconds, whatever its threads are doing.
 
-Python hears of a signal only between two steps of the main thread, which may be deep in a native library, or waiting for
-a thread that is. So the signal is also written to a socket, by C, and a thread that does nothing else reads it there.
+Python hears of a signal only between two steps of the main thread, which may be deep in a native library, or waiting
+for a thread that is. So the signal is also written to a socket, by C, and a thread that does nothing else reads it.
 Nothing is lost: results appear whole or not at all, and rows that are finished are safe on the disk.
 
 Should a native library hold the interpreter's lock for ever, no Python runs any more, this one included; then the
