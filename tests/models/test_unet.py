@@ -55,7 +55,7 @@ def test_concat_says_what_comes_first():
     ("knobs", "message"),
     [
         ({"stem_stride": 3}, "stem_stride is 1, 2 or 4"),
-        ({"concat": "skip"}, "concat is up_skip or skip_up"),
+        ({"concat": "skip"}, "concat is one of up_skip, skip_up"),
         ({"dropout": [0.1, 0.2]}, "one rate or 9 of them for depth 4"),
         ({"input_stage": "grey"}, "input_stage is grey_l2"),
         ({"in_channels": 4, "input_stage": "grey_l2"}, "the data have 4 bands"),

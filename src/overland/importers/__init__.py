@@ -1,1 +1,1 @@
-"""Importers."""
+"""Importers: networks that other programs saved become bundles."""

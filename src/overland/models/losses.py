@@ -434,7 +434,14 @@ def loss_from_terms(
     logits = torch.zeros(1, num_outputs, side, side, device=device)
     labels = torch.zeros(1, side, side, dtype=torch.long, device=device)
     with torch.no_grad():
-        for name, value in loss.parts(logits, labels).items():
+        try:
+            values = loss.parts(logits, labels)
+        except (TypeError, ValueError, RuntimeError, IndexError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UsageError(
+                f"The loss fails on a batch of logits {tuple(logits.shape)} and ids {tuple(labels.shape)} ({reason})."
+            ) from error
+        for name, value in values.items():
             if not isinstance(value, Tensor) or value.ndim:
                 raise UsageError(f"The loss {name} must give one number, a tensor without dimensions; got {value!r}.")
     return loss

@@ -1,4 +1,8 @@
-"""The parts that a plain U-Net is made of: double convolutions, activations, upsampling, heads."""
+"""A plain U-Net of any width and depth, small enough to train on a laptop, and the parts that it is made of.
+
+Its options reach from the default network to the published ones: order of normalisation, activations, dropout by level,
+the way up, the head, the first weights.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,7 @@ __all__ = [
 
 
 _T = TypeVar("_T")
+_STEM_STRIDES = {1: (1, 1), 2: (2, 1), 4: (2, 2)}
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "elu": nn.ELU, "silu": nn.SiLU, "leaky_relu": nn.LeakyReLU}
 _WITH_NUMBER: dict[str, Callable[[float], nn.Module]] = {
     "leaky_relu": lambda slope: nn.LeakyReLU(slope, inplace=True),
@@ -50,10 +55,22 @@ def double_conv(
     dropout_at: str = "middle",
     strides: tuple[int, int] = (1, 1),
 ) -> nn.Sequential:
-    """Two 3x3 convolutions, each with its normalisation (`norm_order` before or after the activation).
+    """Make two 3x3 convolutions, each with its normalisation and activation.
 
-    Convolutions carry a bias where no normalisation has one, or as `bias` says. The dropout stands between the two
-    convolutions or at the end; `strides` are theirs. Raises `UsageError` for an unknown name.
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the result.
+        norm: batch, group or none.
+        activation: Name of the activation, see `activation_layer`.
+        second_activation: Activation of the second convolution; that of the first by default.
+        norm_order: Normalise before or after the activation.
+        bias: Whether the convolutions have a bias; by default where no normalisation has one.
+        dropout: Rate of the dropout; 0 for none.
+        dropout_at: middle, between the two convolutions, or end.
+        strides: Strides of the two convolutions.
+
+    Raises:
+        UsageError: A name is unknown.
     """
     bias = norm == "none" if bias is None else bias
     first = nn.Conv2d(in_channels, out_channels, 3, stride=strides[0], padding=1, bias=bias)
@@ -69,9 +86,14 @@ def double_conv(
 
 
 def upsampling(in_channels: int, out_channels: int, kind: str, activation: str) -> nn.Module:
-    """Twice the size: "transpose" is a 2x2 transposed convolution, "resize" repeats pixels, then convolves 2x2.
+    """Make a layer that doubles the size.
 
-    "resize" pads as Keras does for even kernels (right and below) and has an activation.
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the result.
+        kind: "transpose" is a 2x2 transposed convolution; "resize" repeats pixels, then convolves 2x2 with padding as
+            Keras has it for even kernels (right and below), and has an activation.
+        activation: Name of the activation.
     """
     if _choice("up", kind, {"transpose": True, "resize": False}):
         return nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2)
@@ -86,10 +108,15 @@ def upsampling(in_channels: int, out_channels: int, kind: str, activation: str) 
 def head(
     in_channels: int, classes: int, *, hidden: Sequence[int], activation: str, stem_stride: int, stem_up: str
 ) -> nn.Module:
-    """1x1 convolutions to the logits; `hidden` ones with an activation come first.
+    """Make the 1x1 convolutions to the logits.
 
-    The stride of the stem is undone by "shuffle", one learned value for each pixel, or "bilinear", which has no
-    parameters.
+    Args:
+        in_channels: Channels of the input.
+        classes: Number of logits.
+        hidden: Channels of convolutions with an activation that come first.
+        activation: Name of the activation.
+        stem_stride: Stride of the stem, which is undone here.
+        stem_up: "shuffle", one learned value for each pixel, or "bilinear", which has no parameters.
     """
     learned = _choice("stem_up", stem_up, {"shuffle": True, "bilinear": False}) and stem_stride > 1
     layers: list[nn.Module] = []
@@ -106,7 +133,14 @@ def head(
 
 
 def activation_layer(name: str) -> nn.Module:
-    """relu, elu, silu or leaky_relu; with a number `leaky_relu(0.2)`, its slope, and `clipped_relu(6)`, its top."""
+    """Make an activation of its name.
+
+    Args:
+        name: relu, elu, silu or leaky_relu; with a number `leaky_relu(0.2)`, its slope, and `clipped_relu(6)`, its top.
+
+    Raises:
+        UsageError: There is no such activation; the closest is said.
+    """
     if name in _ACTIVATIONS:
         return _ACTIVATIONS[name](inplace=True)
     match = re.fullmatch(r"(\w+)\((\d*\.?\d+)\)", name)
@@ -117,9 +151,13 @@ def activation_layer(name: str) -> nn.Module:
 
 
 def initialize(network: nn.Module, init: str) -> None:
-    """Draw the weights of all convolutions anew, biases zero; "default" leaves PyTorch's.
+    """Draw the weights of all convolutions anew, with biases of zero.
 
     Keras draws from glorot_uniform; without normalisation the choice decides whether a deep network learns at all.
+
+    Args:
+        network: The network, which is changed.
+        init: he_normal or glorot_uniform; "default" leaves PyTorch's.
     """
     if init == "default":
         return
@@ -154,22 +192,31 @@ def _choice(option: str, name: str, known: Mapping[str, _T], extra: str = "") ->
     return known[name]
 
 
-# A plain U-Net of any width and depth, small enough to train on a laptop, with the knobs of the published ones.
-
-_STEM_STRIDES = {1: (1, 1), 2: (2, 1), 4: (2, 2)}
-
-
 class PlainUnet(nn.Module):
     """U-Net (Ronneberger et al. 2015) with padded convolutions, so that the output has the size of the input.
 
-    `width` is the number of channels at full resolution, doubled at each of `depth` levels. With `stem_stride` 2 the
-    network works at half resolution and brings its logits back with one learned upsampling: four times faster,
-    at some cost on objects a few pixels wide; 4 suits land cover, which needs to see far. Sides of the input must be
-    multiples of `size_divisor`.
+    Sides of the input must be multiples of `size_divisor`.
 
-    `dropout` is one rate for all levels but the first, or 2 * depth + 1 rates from the first level down and up again.
-    `concat` says what comes first, up_skip or skip_up; `head_channels` are 1x1 convolutions before the logits;
-    `input_stage` is grey_l2 or nothing. The other knobs are those of `overland.models.unet`.
+    Args:
+        in_channels: Number of bands.
+        classes: Number of logits.
+        width: Channels at full resolution, doubled at each level.
+        depth: Number of levels.
+        stem_stride: With 2 the network works at half resolution and brings its logits back with one learned upsampling:
+            four times faster, at some cost on objects a few pixels wide. 4 suits land cover, which needs to see far.
+        stem_up: shuffle or bilinear, see `head`.
+        norm: batch, group or none.
+        norm_order: Normalise before or after the activation.
+        activation: Name of the activation, see `activation_layer`.
+        second_activation: Activation of the second convolution of each block.
+        bias: Whether the convolutions have a bias; by default where no normalisation has one.
+        dropout: One rate for all levels but the first, or 2 * depth + 1 rates from the first level down and up again.
+        dropout_at: middle or end of each block.
+        up: transpose or resize, see `upsampling`.
+        concat: up_skip or skip_up, the order in which the way up and the skip connection are joined.
+        head_channels: Channels of 1x1 convolutions before the logits.
+        init: First weights, see `initialize`.
+        input_stage: grey_l2 or None, see `overland.models.published.input_stage`.
     """
 
     def __init__(
@@ -195,7 +242,8 @@ class PlainUnet(nn.Module):
         input_stage: str | None = None,
     ) -> None:
         super().__init__()
-        _check(stem_stride, concat)
+        if stem_stride not in _STEM_STRIDES:
+            raise UsageError(f"stem_stride is 1, 2 or 4; got {stem_stride}.")
         widths = [width * 2**level for level in range(depth + 1)]
         drops = _dropout_rates(dropout, depth)
         block = partial(
@@ -208,7 +256,7 @@ class PlainUnet(nn.Module):
             dropout_at=dropout_at,
         )
         self.size_divisor = stem_stride * 2**depth
-        self._skip_first = concat == "skip_up"
+        self._skip_first = _choice("concat", concat, {"up_skip": False, "skip_up": True})
         self.input_stage, in_channels = input_stage_of(input_stage, in_channels)
         self.stem = block(in_channels, widths[0], dropout=drops[0], strides=_STEM_STRIDES[stem_stride])
         self.down = nn.ModuleList(
@@ -232,7 +280,7 @@ class PlainUnet(nn.Module):
         initialize(self, init)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (batch, classes, height, width) of scaled chips (batch, in_channels, height, width)."""
+        """Return the logits (n, classes, h, w) of scaled chips (n, in_channels, h, w)."""
         features = [self.stem(image if self.input_stage is None else self.input_stage(image))]
         for block in self.down:
             features.append(block(self.pool(features[-1])))
@@ -242,13 +290,6 @@ class PlainUnet(nn.Module):
             x = merge(torch.cat(pair if self._skip_first else pair[::-1], dim=1))
         logits: Tensor = self.head(x)
         return logits
-
-
-def _check(stem_stride: int, concat: str) -> None:
-    if stem_stride not in _STEM_STRIDES:
-        raise UsageError(f"stem_stride is 1, 2 or 4; got {stem_stride}.")
-    if concat not in ("up_skip", "skip_up"):
-        raise UsageError(f"concat is up_skip or skip_up; got {concat!r}.")
 
 
 def _dropout_rates(dropout: float | Sequence[float], depth: int) -> list[float]:

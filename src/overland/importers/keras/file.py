@@ -1,4 +1,7 @@
-"""A saved Keras model as a file: its configuration, its version and its weights. Nothing in it is executed."""
+"""A saved Keras model as a file: its configuration, its version and its weights. Nothing in it is executed.
+
+Weights of a layer are kept by name in .h5, numbered by class in .keras.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +29,28 @@ __all__ = [
     "store_of_hdf5",
 ]
 
-
-# Where a Keras file keeps the weights of a layer: by name in .h5, numbered by class in .keras.
-
 Arrays = dict[str, npt.NDArray[np.float32]]
 WeightStore = Callable[[Layer, Sequence[str]], Arrays]
 """Gives the arrays of a layer by role ("kernel", "bias", ...), in the order in which Keras makes them."""
 
 _MOST_NUMBERS = 1 << 29  # in one array: 2 GiB
 _OTHER_NAMES = {"depthwise_kernel": "kernel"}  # Keras 3 calls the kernel of DepthwiseConv2D so
+_HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
+_CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+
+# Keras stores its members as they are. A packed one expands a thousandfold at most; what expands more than this and is
+# large is no model.
+_MOST_MEMBERS = 1000
+_LARGEST_TEXT, _LARGEST_WEIGHTS = 64 << 20, 4 << 30
+_LARGEST_EXPANSION, _HARMLESS = 100, 16 << 20
 
 
 def store_of_hdf5(groups: Any) -> WeightStore:
-    """The weights of a whole-model .h5: a group for each layer, with a list of names."""
+    """Find weights in a whole-model .h5: a group for each layer, with a list of names.
+
+    Args:
+        groups: The HDF5 group `model_weights`.
+    """
 
     def find(layer: Layer, roles: Sequence[str]) -> Arrays:
         group = _child(groups, layer.path[0], layer)
@@ -50,7 +62,11 @@ def store_of_hdf5(groups: Any) -> WeightStore:
 
 
 def store_of_archive(root: Any) -> WeightStore:
-    """The weights of a .keras file: groups named after the class and numbered, arrays 0, 1, 2, ... in each."""
+    """Find weights in a .keras file: groups named after the class and numbered, arrays 0, 1, 2, ... in each.
+
+    Args:
+        root: The HDF5 file in it.
+    """
 
     def find(layer: Layer, roles: Sequence[str]) -> Arrays:
         if not roles:
@@ -78,7 +94,7 @@ def _listed(attributes: Mapping[str, Any], name: str) -> list[str]:
 
 
 def _choose(names: Sequence[str], layer: Layer, role: str, roles: Sequence[str]) -> str:
-    """The name that ends in the role and, of several in a nested model, shares most of the layer's path."""
+    """Return the name that ends in the role and, of several in a nested model, has most of the layer's path."""
     wanted = {role, _OTHER_NAMES.get(role, role)}
     candidates = [name for name in names if _parts(name)[-1] in wanted]
     if len(layer.path) == 1:
@@ -115,7 +131,7 @@ def _check_name(attributes: Mapping[str, Any], layer: Layer) -> None:
 
 
 def _child(group: Any, name: str, layer: Layer) -> Any:
-    """A member of a group, never through a link: a link could lead to any file of this machine."""
+    """Return a member of a group, never through a link: a link could lead to any file of this machine."""
     h5py = import_extra("h5py", "train", "Reading Keras models")
     if not isinstance(group, h5py.Group) or not isinstance(group.get(name, getlink=True), h5py.HardLink):
         raise DataError(f"The weights of layer {layer.name!r} are not in the file. Save the model again.")
@@ -139,19 +155,15 @@ def _read(group: Any, name: str, layer: Layer) -> npt.NDArray[np.float32]:
     return array
 
 
-_HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
-_CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-
-# Keras stores its members as they are. A packed one expands a thousandfold at most; what expands more than this and is
-# large is no model.
-_MOST_MEMBERS = 1000
-_LARGEST_TEXT, _LARGEST_WEIGHTS = 64 << 20, 4 << 30
-_LARGEST_EXPANSION, _HARMLESS = 100, 16 << 20
-
-
 @dataclass(frozen=True)
 class KerasFile:
-    """A model file that is open: `config` describes the network, `store` finds the weights of its layers."""
+    """A model file that is open.
+
+    Args:
+        config: Description of the network.
+        version: Version of Keras.
+        store: Finds the weights of its layers.
+    """
 
     config: Mapping[str, Any]
     version: str
@@ -160,10 +172,14 @@ class KerasFile:
 
 @contextmanager
 def open_keras_file(path: str | Path) -> Iterator[KerasFile]:
-    """Open a whole-model .h5 of Keras 2 or 3, or a .keras file.
+    """Open a model file; its first bytes tell which kind it is.
 
-    Which of them it is, its first bytes say. Raises `DataError` for any other file, one without the network's
-    configuration, one that is damaged, and an archive that would expand to far more than a model needs.
+    Args:
+        path: A whole-model .h5 of Keras 2 or 3, or a .keras file.
+
+    Raises:
+        DataError: It is another file, lacks the network's configuration, is damaged, or would expand to far more than a
+            model needs.
     """
     path = Path(path)
     kind = _first_bytes(path)

@@ -26,11 +26,17 @@ Layers = list[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class KerasModel:
-    """A network as Keras saved it, in the words of `KerasNetwork`, with its `weights` by their PyTorch names.
+    """A network as Keras saved it, in the words of `KerasNetwork`.
 
-    `activation` makes scores of the logits that the layers give, one for each of `classes`. `input_shape` is the height
-    and width that the model was made for, None where they are free. `version` is that of Keras, `notes` what people
-    should know.
+    Args:
+        layers: Layers that give logits.
+        weights: Arrays by their names in PyTorch.
+        in_channels: Number of bands.
+        classes: Number of logits.
+        activation: Function that makes probabilities of the logits.
+        input_shape: Height and width that the model was made for, None where they are free.
+        version: Version of Keras.
+        notes: Sentences that people should know.
     """
 
     layers: Sequence[Mapping[str, Any]]
@@ -44,10 +50,14 @@ class KerasModel:
 
 
 def read_keras_model(path: str | Path) -> KerasModel:
-    """Read a whole model from the .h5 of Keras 2 or 3 or from a .keras file, without Keras; nothing is executed.
+    """Read a whole model without Keras; nothing in the file is executed.
 
-    Raises `DataError` for a file that is no such model or is damaged, and for a network that has layers which are not
-    supported, holds code, or makes no map; the message names the layer.
+    Args:
+        path: An .h5 of Keras 2 or 3, or a .keras file.
+
+    Raises:
+        DataError: The file is no such model or is damaged, or the network has layers which are not supported, holds
+            code, or makes no map; the message names the layer.
     """
     with open_keras_file(path) as file:
         try:
@@ -75,7 +85,14 @@ def read_keras_model(path: str | Path) -> KerasModel:
 
 
 def network_from_keras(model: KerasModel) -> KerasNetwork:
-    """Build the network with its weights, in evaluation mode; raises `DataError` where the two do not fit."""
+    """Build the network with its weights, in evaluation mode.
+
+    Args:
+        model: The network as it was read.
+
+    Raises:
+        DataError: The weights do not fit the network.
+    """
     network = _built(model.layers, model.in_channels, model.classes)
     state = {name: torch.from_numpy(np.array(array, order="C")) for name, array in model.weights.items()}
     try:
@@ -86,7 +103,7 @@ def network_from_keras(model: KerasModel) -> KerasNetwork:
 
 
 def _layers_of(calls: Sequence[Call], output: int, source: Source) -> tuple[Layers, dict[str, npt.NDArray[Any]]]:
-    """Translate the calls that the output depends on; gives the layers and their weights."""
+    """Translate the calls that the output depends on to layers and their weights."""
     layers: Layers = []
     weights: dict[str, npt.NDArray[Any]] = {}
     results: dict[int, str] = {}
@@ -119,7 +136,7 @@ def _placed(step: Step, name: str, inputs: Sequence[str], owner: str) -> Mapping
 
 
 def _needed(calls: Sequence[Call], output: int) -> list[int]:
-    """The numbers of the calls that the output depends on, in order, the output last."""
+    """Return the numbers of the calls that the output depends on, in order, the output last."""
     wanted = {output}
     for index in range(len(calls) - 1, -1, -1):
         if index in wanted:
@@ -148,14 +165,12 @@ def _input_shape(calls: Sequence[Call]) -> tuple[int | None, int | None, int | N
 
 
 def _is_channels_first(calls: Sequence[Call]) -> bool:
-    formats = {str(call.layer.config.get("data_format") or "channels_last") for call in calls if _has_format(call)}
+    formats = {
+        str(call.layer.config["data_format"] or "channels_last") for call in calls if "data_format" in call.layer.config
+    }
     if len(formats) > 1:
         raise DataError("Some layers of the model have channels first and some last; save it with one of them.")
     return formats == {"channels_first"}
-
-
-def _has_format(call: Call) -> bool:
-    return "data_format" in call.layer.config
 
 
 def _major(file: KerasFile) -> int:
@@ -171,7 +186,7 @@ def _first_channels(layers: Layers) -> int:
 
 
 def _count_classes(layers: Layers, in_channels: int) -> int:
-    """The number of results for each pixel, found by a run without numbers (PyTorch's meta device)."""
+    """Count the results for each pixel by a run without numbers (PyTorch's meta device)."""
     with torch.device("meta"):
         network = _built(layers, in_channels, 0)
         try:

@@ -1,4 +1,7 @@
-"""Keras's convolutions, whose kernels are (height, width, in, out), as PyTorch has them: (out, in, height, width)."""
+"""Steps from a layer of Keras to layers of a `KerasNetwork`: how options are read, and the layers with a kernel.
+
+Keras's kernels are (height, width, in, out), PyTorch's (out, in, height, width).
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,6 @@ __all__ = [
     "pair_of",
 ]
 
-
-# A layer on its way from Keras to a `KerasNetwork`, and how its options are read.
-
 _LARGEST_OPTION = 4096  # of strides, padding and the like: no network has more, and memory is not given away
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -33,7 +33,14 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Step:
-    """A layer of a `KerasNetwork` without name and inputs; `weights` by their name in the PyTorch module."""
+    """A layer of a `KerasNetwork` without name and inputs.
+
+    Args:
+        kind: Kind of the layer.
+        options: Options of that kind.
+        weights: Arrays by their names in the PyTorch module.
+        suffix: End of its name, where one layer of Keras becomes several.
+    """
 
     kind: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -43,7 +50,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Source:
-    """What holds for the whole file: Keras's major version, the order of axes, and where the weights are."""
+    """Facts of a whole file.
+
+    Args:
+        keras: Major version of Keras.
+        channels_first: Whether channels come before height and width.
+        store: Finds the weights of its layers.
+    """
 
     keras: int
     channels_first: bool
@@ -51,7 +64,14 @@ class Source:
 
 
 def padding_of(layer: Layer) -> str:
-    """The padding of a layer, "same" or "valid"; raises `DataError` for any other."""
+    """Return the padding of a layer, "same" or "valid".
+
+    Args:
+        layer: The layer.
+
+    Raises:
+        DataError: It pads in another way.
+    """
     padding = str(layer.config.get("padding", "valid")).lower()
     if padding not in ("same", "valid"):
         raise DataError(f"Layer {layer.name!r} pads by {padding!r}; supported are same and valid.")
@@ -59,7 +79,15 @@ def padding_of(layer: Layer) -> str:
 
 
 def pair_of(value: Any, least: int = 0) -> list[int]:
-    """Two whole numbers, given as one or two; raises `ValueError` where they are smaller or far too large."""
+    """Return two whole numbers that are given as one or two.
+
+    Args:
+        value: One number or two.
+        least: Smallest number that is allowed.
+
+    Raises:
+        ValueError: A number is smaller, or far too large.
+    """
     pair = [int(item) for item in (value if isinstance(value, Sequence) else (value, value))]
     if len(pair) != 2 or not all(least <= item <= _LARGEST_OPTION for item in pair):
         raise ValueError(f"{value} is not two numbers from {least} to {_LARGEST_OPTION}")

@@ -1,4 +1,7 @@
-"""From the configuration of one Keras layer to layers of a `KerasNetwork`, with the weights in PyTorch's order."""
+"""From the configuration of one Keras layer to layers of a `KerasNetwork`, with the weights in PyTorch's order.
+
+A network's last activation is taken off (`ending_of`), so that it gives logits as every other network here.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,21 @@ __all__ = [
     "steps_of_layer",
 ]
 
-
-# How a network ends: its last activation is taken off, so that it gives logits as every other network here.
-
 Layers = list[Mapping[str, Any]]
 
-# Sizes change in these, scores do not: what comes out is a probability if what goes in is.
-_KEEPS_SCORES = {"UpSampling2D", "Pad2D", "AveragePooling2D", "MaxPooling2D", "Dropout", "SpatialDropout2D"}
+# Sizes change in these, probabilities do not: the result is one if the input is.
+_KEEPS_PROBABILITIES = {"UpSampling2D", "Pad2D", "AveragePooling2D", "MaxPooling2D", "Dropout", "SpatialDropout2D"}
 
 
 @dataclass(frozen=True)
 class Ending:
-    """The layers that give logits, the `activation` that makes scores of them, and what people should know of it."""
+    """The end of a network.
+
+    Args:
+        layers: Layers that give logits.
+        activation: Function that makes probabilities of them.
+        note: A sentence that people should know; None where there is nothing to say.
+    """
 
     layers: Layers
     activation: Literal["sigmoid", "softmax"]
@@ -38,28 +44,34 @@ class Ending:
 
 
 def ending_of(layers: Sequence[Mapping[str, Any]], classes: int) -> Ending:
-    """Work out from a network's last layers what its `classes` results are, and make logits of them.
+    """Work out from a network's last layers what its results are, and make logits of them.
 
-    The scores of the bundle are then those of the network: exactly for a sigmoid of one score, a softmax, and scores
-    from 0 to 1 that were made in another way. Independent sigmoids of several classes are divided by their sum, which
-    leaves the largest the largest. A network without a last activation gives logits. Raises `DataError` for results
-    that are neither scores nor logits.
+    The probabilities of the bundle are then those of the network: exactly for a sigmoid of one result, a softmax, and
+    results from 0 to 1 that were made in another way. Independent sigmoids of several classes are divided by their sum,
+    which leaves the largest the largest. A network without a last activation gives logits.
+
+    Args:
+        layers: All layers of the network.
+        classes: Number of its results for each pixel.
+
+    Raises:
+        DataError: The results are neither probabilities nor logits.
     """
     kept = list(layers)
     while len(kept) > 1 and "Dropout" in kept[-1]["kind"]:
         kept.pop()
     function = kept[-1].get("function") if kept[-1]["kind"] == "Activation" else None
     if classes == 1:
-        return _one_score(kept, function)
+        return _one_result(kept, function)
     if function == "softmax":
         return Ending(_without_last(kept), "softmax", None)
     if function == "sigmoid":
         note = (
             f"The network ends in {classes} independent sigmoids: the class of a pixel is the one with the largest, "
-            "and the scores of a pixel are divided by their sum."
+            "and the probabilities of a pixel are divided by their sum."
         )
         return Ending(_with(_without_last(kept), "log_sigmoid"), "softmax", note)
-    if _score_function(kept) in ("softmax", "sigmoid"):
+    if _probability_function(kept) in ("softmax", "sigmoid"):
         return Ending(_with(kept, "log"), "softmax", None)
     last = function or "no activation"
     return Ending(
@@ -67,34 +79,34 @@ def ending_of(layers: Sequence[Mapping[str, Any]], classes: int) -> Ending:
     )
 
 
-def _one_score(kept: Layers, function: str | None) -> Ending:
+def _one_result(kept: Layers, function: str | None) -> Ending:
     if function == "sigmoid":
         return Ending(_without_last(kept), "sigmoid", None)
-    if _score_function(kept) == "sigmoid":
+    if _probability_function(kept) == "sigmoid":
         return Ending(_with(kept, "logit"), "sigmoid", None)
     if function in ("relu", "hard_sigmoid"):
-        note = f"The network ends in {function}: its results are taken for scores from 0 to 1, larger ones for 1."
+        note = f"The network ends in {function}: its results are taken for probabilities, larger ones for 1."
         return Ending(_with(kept, "logit"), "sigmoid", note)
     if function is None:
         note = "The network ends without an activation: its results are taken for logits, to which sigmoid is applied."
         return Ending(kept, "sigmoid", note)
     raise DataError(
-        f"The network ends in one {function}, which is neither a score from 0 to 1 nor a logit. End it in a sigmoid, "
+        f"The network ends in one {function}, which is neither a probability nor a logit. End it in a sigmoid, "
         "or in a softmax over two or more classes."
     )
 
 
-def _score_function(layers: Layers) -> str | None:
-    """The activation that the result has gone through, where nothing after it made it anything but a score."""
+def _probability_function(layers: Layers) -> str | None:
+    """Return the activation that the result has gone through, where it still is a probability after it."""
     by_name = {layer["name"]: layer for layer in layers}
     layer = layers[-1]
-    while layer["kind"] in _KEEPS_SCORES and layer["inputs"][0] in by_name:
+    while layer["kind"] in _KEEPS_PROBABILITIES and layer["inputs"][0] in by_name:
         layer = by_name[layer["inputs"][0]]
     return layer.get("function") if layer["kind"] == "Activation" else None
 
 
 def _without_last(layers: Layers) -> Layers:
-    """The layers up to those whose result the last activation takes, which becomes the result."""
+    """Return the layers up to those whose result the last activation takes, which becomes the result."""
     (source,) = layers[-1]["inputs"]
     if source == "image":
         raise DataError("The model is an activation and nothing else; it has no network.")
@@ -115,10 +127,18 @@ def _with(layers: Layers, function: str) -> Layers:
 
 
 def steps_of_layer(layer: Layer, source: Source) -> list[Step]:
-    """Translate a layer; what does nothing when predicting gives no step.
+    """Translate a layer.
 
-    Raises `DataError`, which names the layer, for one that is not known, holds code, or is used in a way that is not
-    supported.
+    Args:
+        layer: The layer.
+        source: Facts of the whole file.
+
+    Returns:
+        The steps; none for a layer that does nothing when predicting.
+
+    Raises:
+        DataError: The layer, which the message names, is not known, holds code, or is used in a way that is not
+            supported.
     """
     if layer.class_name in _CODE:
         raise DataError(

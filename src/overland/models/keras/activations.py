@@ -17,7 +17,12 @@ _SMALLEST = 1e-7  # Keras's own epsilon, where a logarithm is taken of a probabi
 
 
 class Activation(nn.Module):
-    """One of the functions below, with its options. Raises `UsageError` for an unknown one."""
+    """One of Keras's functions of a number, with its options.
+
+    Args:
+        function: Its name; an unknown one raises `UsageError`.
+        **options: Options of the function, such as `negative_slope`.
+    """
 
     def __init__(self, function: str, **options: float | None) -> None:
         super().__init__()
@@ -27,7 +32,7 @@ class Activation(nn.Module):
         self._options = options
 
     def forward(self, x: Tensor) -> Tensor:
-        """The function of each number of (batch, channels, height, width)."""
+        """Return the function of each number of x (n, channels, h, w)."""
         return self._function(x, **self._options)
 
 
@@ -44,7 +49,7 @@ def _hard_sigmoid(x: Tensor, *, slope: float) -> Tensor:
 
 
 def _logit(x: Tensor) -> Tensor:
-    # The inverse of sigmoid, so that scores which a network gives in another way come out as they are.
+    # The inverse of sigmoid, so that probabilities which a network gives in another way come out as they are.
     inside = x.clamp(_SMALLEST, 1 - _SMALLEST)
     return torch.log(inside) - torch.log1p(-inside)
 
@@ -90,10 +95,18 @@ ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
 
 
 def activation_from_config(value: Any, name: str, *, keras: int) -> dict[str, Any]:
-    """Read the `activation` of a layer: a name, or a function or layer as Keras serialises it.
+    """Read the `activation` of a layer.
 
-    Gives the options of `Activation`, none for the identity. `keras` is the major version: hard_sigmoid differs.
-    Raises `DataError` for a function that is not Keras's own.
+    Args:
+        value: A name, or a function or layer as Keras serialises it.
+        name: Name of the layer, for messages.
+        keras: Major version of Keras: hard_sigmoid differs.
+
+    Returns:
+        The options of `Activation`, none for the identity.
+
+    Raises:
+        DataError: The function is not Keras's own.
     """
     if value is None:
         return {}
@@ -111,25 +124,32 @@ def activation_from_config(value: Any, name: str, *, keras: int) -> dict[str, An
 
 
 def activation_from_layer(kind: str, config: Mapping[str, Any], name: str, *, keras: int) -> dict[str, Any]:
-    """Read a layer of `ACTIVATION_LAYERS`; gives the options of `Activation`."""
+    """Read a layer of `ACTIVATION_LAYERS`.
+
+    Args:
+        kind: Class of the layer.
+        config: Its configuration.
+        name: Its name, for messages.
+        keras: Major version of Keras.
+
+    Returns:
+        The options of `Activation`.
+    """
     if kind == "Activation":
         return activation_from_config(config["activation"], name, keras=keras)
     if kind == "ReLU":
-        return {"function": "relu", **_relu_options(config)}
+        limit = config.get("max_value")
+        return {
+            "function": "relu",
+            "max_value": None if limit is None else _number(config, "max_value"),
+            "negative_slope": _number(config, "negative_slope", default=0.0),
+            "threshold": _number(config, "threshold", default=0.0),
+        }
     if kind == "LeakyReLU":
         return {"function": "leaky_relu", "negative_slope": _number(config, "negative_slope", "alpha", default=0.3)}
     if kind == "ELU":
         return {"function": "elu", "alpha": _number(config, "alpha", default=1.0)}
     return {"function": "softmax"}
-
-
-def _relu_options(config: Mapping[str, Any]) -> dict[str, float | None]:
-    limit = config.get("max_value")
-    return {
-        "max_value": None if limit is None else _number(config, "max_value"),
-        "negative_slope": _number(config, "negative_slope", default=0.0),
-        "threshold": _number(config, "threshold", default=0.0),
-    }
 
 
 def _number(config: Mapping[str, Any], *names: str, default: float = 0.0) -> float:

@@ -1,4 +1,7 @@
-"""Keras's layers as PyTorch modules on (batch, channels, height, width), with the padding of TensorFlow."""
+"""A network that is a list of Keras's layers, each a PyTorch module on (n, channels, h, w) padded as in TensorFlow.
+
+Each layer has the names of those whose results it takes; everything in the list is plain JSON.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,15 @@ Paddings = tuple[Padding, Padding]  # rows, cols
 
 
 def build_layer(layer: Mapping[str, Any], padding: Paddings) -> nn.Module:
-    """Build the module of one layer of a `KerasNetwork`; raises `UsageError` for a kind that there is not."""
+    """Build the module of one layer of a `KerasNetwork`.
+
+    Args:
+        layer: The layer.
+        padding: Padding of rows and columns, before and after; negative is cut off.
+
+    Raises:
+        UsageError: There is no layer of that kind.
+    """
     kind = layer["kind"]
     if kind not in _BUILDERS:
         raise UsageError(f"There is no layer {kind!r} in a KerasNetwork. There are {', '.join(_BUILDERS)}.")
@@ -97,8 +108,8 @@ class _AveragePooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self._is_padded:
             return F.avg_pool2d(x, self._kernel, self._stride)
-        share = F.avg_pool2d(self._before(torch.ones_like(x[:1, :1])), self._kernel, self._stride)
-        return F.avg_pool2d(self._before(x), self._kernel, self._stride) / share
+        fraction = F.avg_pool2d(self._before(torch.ones_like(x[:1, :1])), self._kernel, self._stride)
+        return F.avg_pool2d(self._before(x), self._kernel, self._stride) / fraction
 
 
 class _Join(nn.Module):
@@ -140,7 +151,7 @@ class _Rescaling(nn.Module):
 
 
 def _batch_norm(layer: Mapping[str, Any]) -> nn.Module:
-    # Keras's momentum is the share of the old statistics, PyTorch's that of the new ones.
+    # Keras's momentum is the fraction of the old statistics, PyTorch's that of the new ones.
     return nn.BatchNorm2d(layer["channels"], eps=layer["epsilon"], momentum=1 - layer["momentum"])
 
 
@@ -200,9 +211,6 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any], Paddings], nn.Module]] = {
     **{kind: lambda layer, _: _Join(_JOINS[layer["kind"]]) for kind in _JOINS},
 }
 
-
-# A network that is a list of layers, each with the names of those whose results it takes.
-
 RESERVED_NAMES = frozenset({"image", "size_divisor", *dir(nn.Module())})
 """Names that no layer can have: that of the input, and what a PyTorch module has already."""
 
@@ -210,10 +218,14 @@ RESERVED_NAMES = frozenset({"image", "size_divisor", *dir(nn.Module())})
 class KerasNetwork(nn.Module):
     """Network of Keras layers, computed as Keras computes them with TensorFlow.
 
-    Each of `layers` is a mapping with a unique `name`, a `kind`, the names of its `inputs` ("image" is that of the
-    network's input) and the options of that kind; the last gives the logits. A layer of kind "Shared" uses the weights
-    of its `layer` once more. Everything in it is plain JSON; `read_keras_model` writes it. Raises `UsageError` for a
-    list that makes no network and `DataError` for one that makes no map.
+    A list that makes no network raises `UsageError`, one that makes no map `DataError`.
+
+    Args:
+        in_channels: Number of bands.
+        classes: Number of logits.
+        layers: Mappings with a unique `name`, a `kind`, the names of the `inputs` ("image" is that of the network's
+            input) and the options of that kind; the last gives the logits. A layer of kind "Shared" uses the weights of
+            its `layer` once more. `read_keras_model` writes them.
     """
 
     def __init__(self, in_channels: int, classes: int, layers: Sequence[Mapping[str, Any]]) -> None:
@@ -231,7 +243,7 @@ class KerasNetwork(nn.Module):
                 raise UsageError(f"Layer {layer['layer']!r} is used at two places with different padding.")
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (batch, classes, height, width) of scaled chips (batch, in_channels, height, width)."""
+        """Return the logits (n, classes, h, w) of scaled chips (n, in_channels, h, w)."""
         results = {"image": image}
         for (module, name, inputs), done in zip(self._calls, self._last_uses, strict=True):
             results[name] = self.get_submodule(module)(*(results[source] for source in inputs))
@@ -255,7 +267,7 @@ def _check_layers(layers: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _with_options(layer: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The layer; one that is used once more with the options of its first use."""
+    """Return the layer; one that is used once more with the options of its first use."""
     if layer["kind"] != "Shared":
         return layer
     first = next(other for other in layers if other["name"] == layer["layer"])
@@ -263,7 +275,7 @@ def _with_options(layer: Mapping[str, Any], layers: Sequence[Mapping[str, Any]])
 
 
 def _last_uses(calls: Sequence[tuple[str, str, tuple[str, ...]]]) -> list[list[str]]:
-    """For each call the results that no later one takes, so that their memory is free again."""
+    """Return for each call the results that no later one takes, so that their memory is free again."""
     seen: set[str] = set()
     last = []
     for _, _, inputs in reversed(calls):

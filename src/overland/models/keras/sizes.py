@@ -1,4 +1,4 @@
-"""How large each layer's result is, for an image of any size that suits the network; and what that size must be.
+"""Sizes of each layer's result, for an image of any size that suits the network, and the divisor of such sizes.
 
 A size is written as `scale * n + offset` with n the side of the image, a multiple of the network's divisor. The padding
 that Keras calls "same" depends on the size in general; for such sizes it is always the same, so that it is worked out
@@ -24,19 +24,33 @@ Padding = tuple[int, int]  # before and after; negative is cut off
 
 @dataclass(frozen=True)
 class Extent:
-    """The side of a layer's result: `scale` times that of the image, and `offset` pixels."""
+    """The side of a layer's result.
+
+    Args:
+        scale: Factor of the image's side.
+        offset: Pixels added.
+    """
 
     scale: Fraction
     offset: int
 
     def at(self, side: int) -> int:
-        """The side for an image of this side."""
+        """Return the side of the result.
+
+        Args:
+            side: Side of the image.
+        """
         return int(self.scale * side) + self.offset
 
 
 @dataclass(frozen=True)
 class SizePlan:
-    """What `plan_sizes` finds: the divisor of the image's sides, and the padding of each layer by name (rows, cols)."""
+    """Sizes that suit a network.
+
+    Args:
+        divisor: Number that the image's sides must be multiples of.
+        padding: Padding (rows, cols) of each layer by its name.
+    """
 
     divisor: int
     padding: Mapping[str, tuple[Padding, Padding]]
@@ -45,8 +59,13 @@ class SizePlan:
 def plan_sizes(layers: Sequence[Mapping[str, Any]]) -> SizePlan:
     """Follow the size of an image through the layers of a `KerasNetwork`.
 
-    The divisor is the product of all strides, made as large as the layers without padding need. Raises `DataError`
-    where results of different sizes meet, and for a network whose result has another size than the image.
+    The divisor is the product of all strides, made as large as the layers without padding need.
+
+    Args:
+        layers: Layers of the network, those used once more with the options of their first use.
+
+    Raises:
+        DataError: Results of different sizes meet, or the result has another size than the image.
     """
     rows, row_padding = _follow(layers, 0)
     cols, col_padding = _follow(layers, 1)
@@ -83,7 +102,7 @@ def _check_result(extent: Extent) -> None:
     change = f" {'+' if extent.offset > 0 else '-'} {abs(extent.offset)} pixels" if extent.offset else ""
     raise DataError(
         f"The result of the network is not as large as the image: {size}{change}. Add an UpSampling2D or use "
-        "padding='same' so that each pixel gets its score."
+        "padding='same' so that each pixel gets its result."
     )
 
 
