@@ -29,7 +29,7 @@ _LOW_BELOW, _HIGH_FROM = 64, 192
 _MOST_BETWEEN = 0.25
 _FEW_VALUES = 8
 # The most frequent dark value lies this near to 0, the most frequent bright one this near to 255.
-_AT_END = 8
+_AT_END = 32
 _SAVE_LOSSLESS = (
     "Save masks as PNG or GeoTIFF, as `overland data chips` does: JPEG grinds them a little more each time."
 )
