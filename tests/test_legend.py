@@ -1,7 +1,7 @@
 import pytest
 
 from overland.errors import DataError
-from overland.legend import Legend, legend_from_dict, legend_from_names
+from overland.legend import Legend, legend_from_dict, legend_from_names, match_classes
 
 
 def test_the_background_is_found_by_its_name_only():
@@ -58,3 +58,18 @@ def test_id_from_name():
     assert legend.id_from_name("road") == 1
     with pytest.raises(DataError, match="background, road"):
         legend.id_from_name("river")
+
+
+def test_classes_are_matched_by_name_whatever_their_order():
+    legend = legend_from_names(["background", "forest", "water"])
+    other = legend_from_names(["Water", "background"])
+    assert match_classes(legend, other, ("a", "b")) == (2, 0)
+    with pytest.raises(DataError, match=r"b has the class 'sand', and a has background, forest, water"):
+        match_classes(legend, legend_from_names(["background", "sand"]), ("a", "b"))
+
+
+def test_capitals_are_told_apart_where_the_names_need_it():
+    legend = legend_from_names(["Road", "road"])
+    assert match_classes(legend, legend_from_names(["road", "Road"]), ("a", "b")) == (1, 0)
+    with pytest.raises(DataError, match="'ROAD'"):
+        match_classes(legend, legend_from_names(["ROAD"]), ("a", "b"))

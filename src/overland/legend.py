@@ -193,14 +193,11 @@ def _default_colors(names: Sequence[str], background: int | None) -> list[Color]
         elif known is not None and known not in colors:
             color = known
         else:
-            color = _distant_color(index, colors)
+            # The candidate that is farthest from those that are taken.
+            candidates = [_spread_color(index + step) for step in range(24)]
+            color = max(candidates, key=lambda one: min((math.dist(one, other) for other in colors), default=0.0))
         colors.append(color)
     return colors
-
-
-def _distant_color(index: int, taken: Sequence[Color]) -> Color:
-    candidates = [_spread_color(index + step) for step in range(24)]
-    return max(candidates, key=lambda color: min((math.dist(color, other) for other in taken), default=0.0))
 
 
 def _spread_color(index: int) -> Color:

@@ -339,18 +339,13 @@ def write_table(path: str | Path, rows: Sequence[Mapping[str, Any]], columns: Se
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(value):
-        # A spreadsheet would run it; the field's own remedy is an apostrophe, which it does not show.
-        return f"'{value}"
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        try:
+            float(value)
+        except ValueError:
+            # A spreadsheet would run it; the field's own remedy is an apostrophe, which it does not show.
+            return f"'{value}"
     return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 @contextmanager

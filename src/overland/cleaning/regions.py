@@ -81,13 +81,16 @@ def regions_from_row_blocks(blocks: Iterable[Mask], *, largest: int) -> tuple[Re
         parts.append(replace(block, pairs=_shifted(block.pairs, first - 1)))
         top, bottom = ((mask[row], _shifted(labels[row], first - 1)) for row in (0, -1))
         above = above or _outside_row(mask.shape[1])
-        joins.append(_joined(above, top))
+        # Parts are one region where they meet with one class across the seam of two blocks.
+        is_one = (above[0] == top[0]) & (above[0] != IGNORE_INDEX)
+        joins.append(np.unique(np.stack([above[1][is_one], top[1][is_one]], axis=1), axis=0))
         parts.append(_seam(above, top))
         above = bottom
         spans.append(slice(first, total))
     if above is not None:
         parts.append(_seam(above, _outside_row(len(above[0]))))
-    regions, region_of_part = merge_regions(_concatenated(parts), np.concatenate(joins))
+    columns = ([getattr(part, name) for part in parts] for name in ("classes", "areas", "pairs", "borders"))
+    regions, region_of_part = merge_regions(Regions(*map(np.concatenate, columns)), np.concatenate(joins))
     return regions, [np.append(np.int32(0), region_of_part[span]) for span in spans]
 
 
@@ -161,12 +164,6 @@ def _parts_of_block(mask: Mask, labels: Labels, largest: int) -> Regions:
     return Regions(classes[1:], areas[1:], pairs[may_change], borders[may_change])
 
 
-def _joined(above: Row, below: Row) -> Labels:
-    """Give pairs of parts that are one region, since they meet with one class across the seam of two blocks."""
-    is_one = (above[0] == below[0]) & (above[0] != IGNORE_INDEX)
-    return np.unique(np.stack([above[1][is_one], below[1][is_one]], axis=1), axis=0)
-
-
 def _seam(above: Row, below: Row) -> Regions:
     pairs, borders = _counted(_borders(*above, *below))
     return Regions(np.empty(0, np.uint8), np.empty(0, np.int64), pairs, borders)
@@ -208,15 +205,6 @@ def _pairs(codes: Ints) -> Labels:
     return pairs
 
 
-def _concatenated(parts: list[Regions]) -> Regions:
-    return Regions(
-        np.concatenate([part.classes for part in parts]),
-        np.concatenate([part.areas for part in parts]),
-        np.concatenate([part.pairs for part in parts]),
-        np.concatenate([part.borders for part in parts]),
-    )
-
-
 def clean_regions(regions: Regions, cleanup: CleanUp, background: int | None = None) -> tuple[Mask, Regions]:
     """Remove objects, fill holes and sieve, in this order, as far as the clean-up asks for it.
 
@@ -233,10 +221,17 @@ def clean_regions(regions: Regions, cleanup: CleanUp, background: int | None = N
     for step in ("remove_objects", "fill_holes", "sieve"):
         changed = step in cleanup.steps
         while changed:
-            classes = _after_step(step, left, cleanup, background)
+            is_small = left.areas < cleanup.steps[step]
+            if step == "remove_objects" and background is not None:
+                is_small &= left.classes != background
+            if step == "fill_holes":
+                classes = absorb_holes(left, cleanup.fill_holes, background)
+            else:
+                classes = absorb_regions(left, is_small)
             # A filled hole may have turned what lay in it, or around it, into a hole: again until nothing changes.
             changed = step == "fill_holes" and not np.array_equal(classes, left.classes)
-            left, merged = _recoloured(left, classes)
+            is_one = classes[left.pairs[:, 0]] == classes[left.pairs[:, 1]]
+            left, merged = merge_regions(replace(left, classes=classes), left.pairs[is_one])
             left_of_region = merged[left_of_region]
     return left.classes[left_of_region], left
 
@@ -294,20 +289,6 @@ def absorb_holes(regions: Regions, max_pixels: int, background: int | None = Non
     is_outer = np.zeros_like(is_hole)
     is_outer[region[~is_hole[neighbour]]] = True
     return np.where(is_hole & is_outer, highest, regions.classes)
-
-
-def _after_step(step: str, regions: Regions, cleanup: CleanUp, background: int | None) -> Mask:
-    if step == "fill_holes":
-        return absorb_holes(regions, cleanup.fill_holes, background)
-    is_small = regions.areas < cleanup.steps[step]
-    if step == "remove_objects" and background is not None:
-        is_small &= regions.classes != background
-    return absorb_regions(regions, is_small)
-
-
-def _recoloured(regions: Regions, classes: Mask) -> tuple[Regions, Labels]:
-    is_one = classes[regions.pairs[:, 0]] == classes[regions.pairs[:, 1]]
-    return merge_regions(replace(regions, classes=classes), regions.pairs[is_one])
 
 
 def _neighbours(regions: Regions, is_asked: Bools) -> tuple[Labels, Labels, Labels]:

@@ -97,7 +97,8 @@ def sieve_mask(
     for number in range(_SIEVE_PASSES if min_pixels > 1 else 0):
         sieved = _empty_like(mask, number)
         rasterio.features.sieve(mask, min_pixels, out=sieved, mask=valid, connectivity=connectivity)
-        if _are_equal(sieved, mask):
+        starts = range(0, len(mask), _ROWS_COMPARED)
+        if all(np.array_equal(sieved[row : row + _ROWS_COMPARED], mask[row : row + _ROWS_COMPARED]) for row in starts):
             break
         mask = sieved
     return mask
@@ -134,11 +135,6 @@ def _empty_like(mask: npt.NDArray[Any], number: int) -> npt.NDArray[Any]:
 def _mapped(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     reserve_room(path, int(np.prod(shape)) * dtype.itemsize)
     return np.memmap(path, dtype=dtype, mode="r+", shape=shape)
-
-
-def _are_equal(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
-    starts = range(0, len(one), _ROWS_COMPARED)
-    return all(np.array_equal(one[row : row + _ROWS_COMPARED], other[row : row + _ROWS_COMPARED]) for row in starts)
 
 
 def burn_shapes(

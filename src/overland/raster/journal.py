@@ -158,7 +158,10 @@ def _settle_run(folder: Path, output: Path, run: Mapping[str, Any], overwrite: b
     if lines:
         logger.info("The unfinished work in %s is of another run; starting anew.", folder)
     Journal(folder).clear()
-    _write_header(folder, {"format": _FORMAT, "run": run})
+    new = folder / f"{_JOURNAL}.new"
+    new.write_bytes(_line({"format": _FORMAT, "run": run}))
+    fsync_file(new)
+    replace_atomically(new, folder / _JOURNAL)
 
 
 def _refusal(folder: Path, output: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -180,13 +183,6 @@ def _run_of(header: Entry) -> Mapping[str, Any]:
     return run if header.get("format") == _FORMAT and isinstance(run, dict) else {"journal": "of another version"}
 
 
-def _write_header(folder: Path, header: Entry) -> None:
-    new = folder / f"{_JOURNAL}.new"
-    new.write_bytes(_line(header))
-    fsync_file(new)
-    replace_atomically(new, folder / _JOURNAL)
-
-
 def _line(entry: Entry) -> bytes:
     # It begins with a line's end too: a line that was cut short spoils itself alone.
     return b"\n" + json.dumps(entry).encode() + b"\n"
@@ -199,17 +195,15 @@ def _read_lines(folder: Path) -> list[Entry]:
         return []
     except OSError as error:
         raise DataError(f"{folder / _JOURNAL} cannot be read ({error.strerror}).") from error
-    lines = [_parsed(line) for line in raw.split(b"\n") if line]
+    lines: list[Entry | None] = []
+    for line in filter(None, raw.split(b"\n")):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            entry = None
+        lines.append(entry if isinstance(entry, dict) else None)
     # Without its first line a journal is nobody's.
     return [line for line in lines if line is not None] if lines and lines[0] is not None else []
-
-
-def _parsed(line: bytes) -> Entry | None:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) else None
 
 
 def _remove_folder(folder: Path) -> None:

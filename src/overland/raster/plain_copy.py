@@ -56,26 +56,19 @@ def read_facts(path: str | Path, driver: str) -> ImageFacts:
     """
     try:
         with open_or_create(path, driver=driver) as dataset:
-            return _facts(dataset)
+            # GDAL's whole-number complex type has no counterpart in numpy.
+            types = [{"complex_int16": "complex64"}.get(dtype, dtype) for dtype in dataset.dtypes]
+            return ImageFacts(
+                height=dataset.height,
+                width=dataset.width,
+                count=dataset.count,
+                dtype=str(dataset.dtypes[0]) if dataset.count else "",
+                block_bytes=max((math.prod(shape) for shape in dataset.block_shapes), default=0)
+                * sum(np.dtype(dtype).itemsize for dtype in types),
+                pages=max(1, len(dataset.subdatasets)),
+            )
     except RasterioIOError as error:
         raise DataError(f"{path} cannot be opened as {driver} ({error}). Is it complete?") from error
-
-
-def _facts(dataset: Any) -> ImageFacts:
-    pixel_bytes = sum(np.dtype(_numpy_name(dtype)).itemsize for dtype in dataset.dtypes)
-    return ImageFacts(
-        height=dataset.height,
-        width=dataset.width,
-        count=dataset.count,
-        dtype=str(dataset.dtypes[0]) if dataset.count else "",
-        block_bytes=max((math.prod(shape) for shape in dataset.block_shapes), default=0) * pixel_bytes,
-        pages=max(1, len(dataset.subdatasets)),
-    )
-
-
-def _numpy_name(dtype: str) -> str:
-    # GDAL's whole-number complex type has no counterpart in numpy.
-    return {"complex_int16": "complex64"}.get(dtype, dtype)
 
 
 def write_plain_copy(scene: Scene, path: str | Path, bands: Sequence[int]) -> None:

@@ -150,7 +150,8 @@ class Scene:
     @property
     def nodata(self) -> float | None:
         """Value of the first band that means "no data"; None when the file declares none and none was given."""
-        return self._nodata_of(1)
+        value = self._nodata_of(1)
+        return None if value is None else float(value if self._white is None else self._white - value)
 
     @property
     def identity(self) -> str:
@@ -217,7 +218,8 @@ class Scene:
             if self._palette is not None:
                 indices = self._dataset.read(1, window=where)
                 pixels = self._palette[indices].transpose(2, 0, 1)[[band - 1 for band in bands]]
-                valid = self._valid(indices[None], where, (1,)) & self._is_opaque(indices)
+                clear = [value for value, color in (self._colormap or {}).items() if color[3] == 0]
+                valid = self._valid(indices[None], where, (1,)) & ~np.isin(indices, clear)
             else:
                 pixels = self._dataset.read(list(bands), window=where)
                 valid = self._valid(pixels, where, bands)
@@ -290,10 +292,8 @@ class Scene:
         return None
 
     def _nodata_of(self, band: int) -> float | None:
-        value = self._given_nodata if self._given_nodata is not None else self._dataset.nodatavals[band - 1]
-        if value is None:
-            return None
-        return float(value) if self._white is None else float(self._white - value)
+        """Give the value that is stored for "no data"."""
+        return self._given_nodata if self._given_nodata is not None else self._dataset.nodatavals[band - 1]
 
     def _checked_nodata(self, value: float) -> float:
         dtype = np.dtype(self._dataset.dtypes[0])
@@ -323,7 +323,7 @@ class Scene:
         elif not flags:
             # Each band has a mask of its own.
             valid &= (self._dataset.read_masks(list(bands), window=where) > 0).any(axis=0)
-        nodata = [self._stored_nodata(band, pixels.dtype) for band in bands]
+        nodata = [_value_of_type(self._nodata_of(band), pixels.dtype) for band in bands]
         if all(value is not None for value in nodata):
             has_data = np.zeros(pixels.shape[1:], dtype=bool)
             for values, fill in zip(pixels, nodata, strict=True):
@@ -332,14 +332,6 @@ class Scene:
         if pixels.dtype.kind == "f":
             valid &= np.isfinite(pixels).all(axis=0)
         return valid
-
-    def _stored_nodata(self, band: int, dtype: np.dtype[Any]) -> Any:
-        value = self._given_nodata if self._given_nodata is not None else self._dataset.nodatavals[band - 1]
-        return _value_of_type(value, dtype)
-
-    def _is_opaque(self, indices: Pixels) -> Valid:
-        clear = [value for value, color in (self._colormap or {}).items() if color[3] == 0]
-        return ~np.isin(indices, clear) if clear else np.ones(indices.shape, dtype=bool)
 
     def _stored(self, window: Window) -> Window:
         """The window in the file of a picture that was stored turned."""

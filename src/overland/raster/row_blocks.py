@@ -127,7 +127,8 @@ class RowBlocks:
         with self._disk_errors():
             try:
                 # A process that dies here leaves them behind, and the next one has to know their names.
-                remove_leftovers(*(Path(path) for entry in self._journal.entries for path in entry.get("finals", ())))
+                left = [Path(path) for entry in self._journal.entries for path in entry.get("finals", ())]
+                remove_leftovers(*(path for path in left if path.name.endswith(".final.part")))
                 self._journal.record({"finals": [str(path.absolute()) for path in finals.values()]})
                 for name, final in finals.items():
                     self._assemble(name, final)
@@ -148,18 +149,16 @@ class RowBlocks:
         return {entry["row"]: entry for entry in self._journal.entries if "row" in entry}
 
     def _is_sound(self, row: int, entry: Entry) -> bool:
-        if all(self._file_matches(name, row, entry) for name in self._outputs):
-            return True
-        logger.warning("Rows %d to %d were damaged on the disk; they are made again.", row, row + entry["rows"])
-        return False
-
-    def _file_matches(self, name: str, row: int, entry: Entry) -> bool:
-        path = self._block_path(name, row)
-        try:
-            with open_or_create(path) as dataset:
-                return bool(_file_checksum(dataset, 0, entry["rows"]) == entry["crc32"].get(name))
-        except RasterioError:
-            return False
+        for name in self._outputs:
+            try:
+                with open_or_create(self._block_path(name, row)) as dataset:
+                    is_sound = _file_checksum(dataset, 0, entry["rows"]) == entry["crc32"].get(name)
+            except RasterioError:
+                is_sound = False
+            if not is_sound:
+                logger.warning("Rows %d to %d were damaged on the disk; they are made again.", row, row + entry["rows"])
+                return False
+        return True
 
     def _write_file(self, name: str, row: int, pixels: Pixels) -> int:
         profile = self._outputs[name].profile
@@ -167,10 +166,12 @@ class RowBlocks:
         new = path.with_suffix(".new")
         pixels = np.ascontiguousarray(pixels, dtype=profile.dtype)
         count, rows, width = pixels.shape
+        # Probabilities hardly shrink, and the work would take time from the model; ids shrink fifty times for little.
+        compression: dict[str, Any] = {} if profile.is_measured else {"compress": "deflate", "zlevel": 1}
         checksum = _checksum(lambda where: pixels[:, :, where.slices[1]], count, rows, width, pixels.dtype)
         # Where it lies is known to the whole; on its own a block lies nowhere.
         block = RasterProfile(Grid(height=rows, width=width), count, profile.dtype)
-        with create_dataset(new, block, **_compression(profile), **tiling(self._height, self._width)) as dataset:
+        with create_dataset(new, block, **compression, **tiling(self._height, self._width)) as dataset:
             dataset.write(pixels)
         with open_or_create(new) as dataset:
             if _file_checksum(dataset, 0, rows) != checksum:
@@ -196,8 +197,12 @@ class RowBlocks:
                     )
 
     def _sources(self, name: str, band: int) -> dict[str, str]:
+        """Give the part of a VRT's band that each finished block is."""
+        size = f'xSize="{self._width}" ySize='
         return {
-            f"source_{row}": _vrt_source(self._block_path(name, row), band, row, entry["rows"], self._width)
+            f"source_{row}": f'<SimpleSource><SourceFilename relativeToVRT="1">{self._block_path(name, row).name}'
+            f'</SourceFilename><SourceBand>{band}</SourceBand><SrcRect xOff="0" yOff="0" {size}"{entry["rows"]}"/>'
+            f'<DstRect xOff="0" yOff="{row}" {size}"{entry["rows"]}"/></SimpleSource>'
             for row, entry in sorted(self._finished.items())
         }
 
@@ -242,11 +247,6 @@ def iter_row_blocks(end: int, first: int = 0) -> Iterator[tuple[int, int]]:
         first = stop
 
 
-def _compression(profile: RasterProfile) -> dict[str, Any]:
-    # Probabilities hardly shrink, and the work would take time from the model; ids shrink fifty times for little.
-    return {} if profile.is_measured else {"compress": "deflate", "zlevel": 1}
-
-
 def _file_checksum(dataset: Any, row: int, rows: int) -> int:
     def read(where: Window) -> Pixels:
         return np.asarray(dataset.read(window=rasterio_window(replace(where, row_off=row, height=rows))))
@@ -263,25 +263,17 @@ def _checksum(read: Callable[[Window], Pixels], count: int, rows: int, width: in
     return checksum
 
 
-def _vrt_source(path: Path, band: int, row: int, rows: int, width: int) -> str:
-    return (
-        f'<SimpleSource><SourceFilename relativeToVRT="1">{path.name}</SourceFilename><SourceBand>{band}</SourceBand>'
-        f'<SrcRect xOff="0" yOff="0" xSize="{width}" ySize="{rows}"/>'
-        f'<DstRect xOff="0" yOff="{row}" xSize="{width}" ySize="{rows}"/></SimpleSource>'
-    )
-
-
 def _last_done(entries: Sequence[Entry]) -> Any:
     return next((entry["done"] for entry in reversed(entries) if "done" in entry), None)
 
 
 def _stamps(paths: Mapping[str, Path]) -> dict[str, list[int] | None]:
-    return {name: _stamp(path) for name, path in paths.items()}
-
-
-def _stamp(path: Path) -> list[int] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+    """Give size and time of each file, None for one that is not there."""
+    stamps: dict[str, list[int] | None] = {}
+    for name, path in paths.items():
+        try:
+            status = path.stat()
+            stamps[name] = [status.st_size, status.st_mtime_ns]
+        except FileNotFoundError:
+            stamps[name] = None
+    return stamps

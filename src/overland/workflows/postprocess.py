@@ -151,7 +151,9 @@ def postprocess(
     }
     with open_class_scene(mask) as scene:
         cleanup = _cleanup(preset, sizes, min_area_m2, scene.grid)
-        blocks = _row_blocks(scene.height, scene.width)
+        # Whole rows of the file's blocks unless those would take too much memory.
+        rows = max(_FEWEST_ROWS, _BLOCK_PIXELS // scene.width // _FILE_BLOCK * _FILE_BLOCK)
+        blocks = [(top, min(top + rows, scene.height)) for top in range(0, scene.height, rows)]
         read_twice = cleanup.largest_region > 0
         passes = scene.height + (1 + read_twice) * sum(
             min(scene.height, end + cleanup.halo) - max(0, top - cleanup.halo) for top, end in blocks
@@ -209,12 +211,6 @@ def _cleanup(preset: str | None, sizes: Mapping[str, int | None], min_area_m2: f
         steps = ", ".join(asdict(cleanup))
         raise UsageError(f"There is nothing to do: name a step with its size ({steps}), or a preset.")
     return cleanup
-
-
-def _row_blocks(height: int, width: int) -> list[tuple[int, int]]:
-    """Cut rows into blocks: whole rows of the file's blocks unless those would take too much memory."""
-    rows = max(_FEWEST_ROWS, _BLOCK_PIXELS // width // _FILE_BLOCK * _FILE_BLOCK)
-    return [(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
 def _warn_of_leftovers(pixels: int, cleanup: CleanUp, plan: RegionPlan | None) -> int:
