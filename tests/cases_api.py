@@ -21,7 +21,6 @@ _FLAGS = {
     "--val-share": "--val-fraction",
     "--form": "--variant",
     "--n": "--points",
-    "--n": "--points",
     "--flip": "--flipud",
     "--no-flip": "--no-flipud",
     "--mirror": "--fliplr",
@@ -161,4 +160,6 @@ if __name__ == "__main__":
 # Cases that call the command line themselves name it in the variable OVERLAND, which they read when they are imported.
 if "common" in sys.modules and hasattr(sys.modules["common"], "OVERLAND"):
     os.environ.setdefault("CASES_OVERLAND", sys.modules["common"].OVERLAND)
+    # The variables of the commands were copied when the module was imported.
+    getattr(sys.modules["common"], "ENV", {})["CASES_OVERLAND"] = os.environ["CASES_OVERLAND"]
     sys.modules["common"].OVERLAND = str(Path(__file__).resolve())
