@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -190,7 +189,11 @@ def overview_of_mask(mask: Scene, legend: Legend, step: int) -> tuple[npt.NDArra
     overlay[:3] /= np.maximum(overlay[3], 1e-6)
     overlay[3] *= 255
     picture = np.rint(np.clip(overlay, 0, 255)).astype(np.uint8).transpose(1, 2, 0)
-    return picture, _class_areas(legend, counts, areas if mask.grid.is_georeferenced else None)
+    in_hectares = mask.grid.is_georeferenced
+    hectares: Sequence[float | None] = (areas / 1e4).tolist() if in_hectares else [None] * legend.num_classes
+    fractions = (counts / max(counts.sum(), 1)).tolist()
+    rows_of_classes = zip(legend.names, legend.colors, fractions, hectares, strict=True)
+    return picture, [ClassArea(*row) for row in rows_of_classes]
 
 
 def fractions_of_mask(mask: Scene, step: int) -> dict[int, npt.NDArray[np.uint8]]:
@@ -245,13 +248,6 @@ def _area_m2(grid: Grid, window: Window) -> float:
     outline = shapely.box(window.col_off, window.row_off, window.col_end, window.row_end)
     outline = shapely.segmentize(outline, max(window.height, window.width) / 16)
     return float(areas_m2(pixels_to_map(np.array([outline]), grid), grid.crs)[0])
-
-
-def _class_areas(legend: Legend, counts: npt.NDArray[Any], areas: npt.NDArray[Any] | None) -> list[ClassArea]:
-    total = max(counts.sum(), 1)
-    hectares: Sequence[float | None] = [None] * legend.num_classes if areas is None else (areas / 1e4).tolist()
-    fractions = (counts / total).tolist()
-    return [ClassArea(*row) for row in zip(legend.names, legend.colors, fractions, hectares, strict=True)]
 
 
 def _reduced_shape(grid: Grid, step: int) -> tuple[int, int]:
@@ -393,20 +389,13 @@ def round_length(metres: float) -> float:
 
 
 def _area_table(view: MapView) -> str:
-    rows = "".join(_area_row(area) for area in view.areas)
+    rows = ""
+    for area in view.areas:
+        red, green, blue = area.color
+        swatch = f'<i class="swatch" style="background:rgb({red},{green},{blue})"></i>'
+        hectares = ""
+        if area.hectares is not None:
+            hectares = f"{area.hectares:,.0f} ha" if area.hectares >= 1000 else f"{area.hectares:.4g} ha"
+        rows += f"<tr><th>{swatch}{escape(area.name)}</th><td>{hectares}</td><td>{area.fraction:.1%}</td></tr>"
     rows += "".join(f"<tr><th>{escape(name)}</th><td colspan=2>{escape(value)}</td></tr>" for name, value in view.facts)
     return f'<div class="scroll"><table class="areas"><tbody>{rows}</tbody></table></div>' if rows else ""
-
-
-def _area_row(area: ClassArea) -> str:
-    swatch = f'<i class="swatch" style="background:rgb{_rgb(area.color)}"></i>'
-    hectares = "" if area.hectares is None else f"{_hectares(area.hectares)} ha"
-    return f"<tr><th>{swatch}{escape(area.name)}</th><td>{hectares}</td><td>{area.fraction:.1%}</td></tr>"
-
-
-def _hectares(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
-
-
-def _rgb(color: Any) -> str:
-    return str(tuple(int(channel) for channel in color)).replace(" ", "")

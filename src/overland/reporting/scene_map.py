@@ -118,7 +118,9 @@ def write_polygon_picture(
     shown = [name for name in colors if name in set(names)]
     for name in shown:
         chosen = polygons[np.asarray(names, dtype=object) == name]
-        axes.add_patch(PathPatch(_outline(chosen), facecolor=(*_rgb(colors[name]), 0.55), edgecolor="white", lw=0.5))
+        rings = shapely.get_rings(shapely.normalize(chosen))
+        outline = Outline.make_compound_path(*(Outline(shapely.get_coordinates(ring), closed=True) for ring in rings))
+        axes.add_patch(PathPatch(outline, facecolor=(*_rgb(colors[name]), 0.55), edgecolor="white", lw=0.5))
     _add_legend(figure, [Patch(facecolor=_rgb(colors[name]), edgecolor=INK, lw=0.5, label=name) for name in shown])
     write_figure(figure, path)
 
@@ -173,11 +175,6 @@ def _line_key(label: str, color: str, dashed: bool) -> Line2D:
     return Line2D([], [], color=color, lw=2, ls=_DASHES if dashed else "-", path_effects=_CASING, label=label)
 
 
-def _outline(polygons: npt.NDArray[Any]) -> Outline:
-    rings = shapely.get_rings(shapely.normalize(polygons))
-    return Outline.make_compound_path(*(Outline(shapely.get_coordinates(ring), closed=True) for ring in rings))
-
-
 def _rgb(color: tuple[int, int, int]) -> tuple[float, float, float]:
     red, green, blue = color
     return red / 255, green / 255, blue / 255
@@ -213,6 +210,7 @@ def map_view(
     overlay, areas = _mask_layer(mask, scene, grid, step) if mask else (None, [])
     lines, groups, facts = _road_layer(roads, grid, step) if roads else ([], [], [])
     resolution = grid.resolution_m
+    pixel = f", {resolution:.3g} m a pixel" if resolution else ""
     return MapView(
         image=picture,
         overlay=overlay,
@@ -221,7 +219,7 @@ def map_view(
         groups=groups,
         outlines=_polygon_layer(polygons, grid, step) if polygons else [],
         pixel_m=None if resolution is None else resolution * step,
-        caption=_caption(Path(scene), grid),
+        caption=f"{Path(scene).name}: {grid.width:,} x {grid.height:,} pixels{pixel}, {grid.crs or 'no CRS'}.",
         facts=facts,
     )
 
@@ -328,9 +326,3 @@ def _polygon_layer(path: str | Path, grid: Grid, step: int) -> list[Points]:
     parts = parts[shapely.get_type_id(parts) == _POLYGON]
     rings = np.asarray(shapely.get_rings(parts), dtype=object)
     return lines_to_overview(rings, layer.crs, grid, step)
-
-
-def _caption(path: Path, grid: Grid) -> str:
-    resolution = grid.resolution_m
-    pixel = f", {resolution:.3g} m a pixel" if resolution else ""
-    return f"{path.name}: {grid.width:,} x {grid.height:,} pixels{pixel}, {grid.crs or 'no CRS'}."

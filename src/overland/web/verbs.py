@@ -175,7 +175,7 @@ def app(
         keep_s=keep_s,
         sync_pixels=sync_pixels,
     )
-    folders = _paths(models)
+    folders = (Path(models),) if isinstance(models, str | Path) else tuple(map(Path, models))
     if folders:
         # In words and at once, not on the page of whoever opens it first.
         find_models(folders)
@@ -186,10 +186,6 @@ def app(
 def _limits(**values: float | None) -> Limits:
     given = {name: value for name, value in values.items() if value is not None}
     return Limits(**given)  # type: ignore[arg-type] # the callers say int where the field is one
-
-
-def _paths(models: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
-    return (Path(models),) if isinstance(models, str | Path) else tuple(map(Path, models))
 
 
 def _api_key(path: str | Path | None) -> str | None:

@@ -107,10 +107,18 @@ def report(
     check_output(path, suffixes=_SUFFIXES, overwrite=overwrite, inputs=inputs)
     evaluations = _evaluations(bundle, evaluation)
     with _laid_over(bundle, scene, mask, [roads, polygons]) as shown:
-        sections = _map_section(scene, shown, roads, polygons)
+        sections = []
+        if scene is not None:
+            missing = "" if shown else '<p class="note">No mask was given, so the scene is shown alone: add --mask.</p>'
+            sections = [Section("Map", missing + map_figure(map_view(scene, shown, roads, polygons)))]
     sections += _picture_sections(source, evaluation)
     sections += [_metrics_section(label, values, bundle) for label, values in evaluations.items()]
-    sections += [*_curve_sections(source), *_model_sections(bundle)]
+    if source.run is not None and (source.run / "results.csv").is_file():
+        drawn = svg_from_figure(training_figure(read_results(source.run / "results.csv")), "curves")
+        note = f" Metrics on {_SYNTHETIC}." if _note(bundle) else ""
+        caption = f"Loss, metrics and learning rate after each epoch.{note}"
+        sections.append(Section("Training", figure(drawn, caption)))
+    sections += _model_sections(bundle)
     content = ReportContent(
         title=source.name,
         lead=_lead(bundle),
@@ -247,14 +255,6 @@ def _picture_sections(source: _Source, evaluation: str | Path | None) -> list[Se
     return [Section("Pictures", picture_from_bytes(path.read_bytes(), "jpeg", caption))]
 
 
-def _curve_sections(source: _Source) -> list[Section]:
-    if source.run is None or not (source.run / "results.csv").is_file():
-        return []
-    drawn = svg_from_figure(training_figure(read_results(source.run / "results.csv")), "curves")
-    note = f" Metrics on {_SYNTHETIC}." if _note(source.bundle) else ""
-    return [Section("Training", figure(drawn, f"Loss, metrics and learning rate after each epoch.{note}"))]
-
-
 def _model_sections(bundle: ModelBundle) -> list[Section]:
     resolution = f"{bundle.resolution_m:g} m" if bundle.resolution_m else "not known"
     model = {
@@ -279,12 +279,3 @@ def _model_sections(bundle: ModelBundle) -> list[Section]:
         ("Versions", facts(bundle.versions)),
     ]
     return [Section(title, html) for title, html in parts if html]
-
-
-def _map_section(
-    scene: str | Path | None, mask: str | Path | None, roads: str | Path | None, polygons: str | Path | None
-) -> list[Section]:
-    if scene is None:
-        return []
-    missing = "" if mask else '<p class="note">No mask was given, so the scene is shown alone: add --mask.</p>'
-    return [Section("Map", missing + map_figure(map_view(scene, mask, roads, polygons)))]

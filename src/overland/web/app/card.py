@@ -26,12 +26,27 @@ def card_html(bundle: ModelBundle) -> str:
     Args:
         bundle: The model.
     """
+    bands = "1 band" if bundle.in_channels == 1 else f"{bundle.in_channels} bands"
+    size = f"{bundle.resolution_m:g} m a pixel" if bundle.resolution_m else "resolution not known"
+    headline: dict[str, Any] = bundle.metrics.get("val", {}).get("headline", {})
+    score = "none known"
+    if headline:
+        metric = f"IoU of {headline['class']}" if headline.get("class") else "mean IoU"
+        synthetic = bundle.data.get("synthetic")
+        images = "synthetic scenes: no evidence for real imagery" if synthetic else "its validation images"
+        score = f"{metric} {headline['value']:.3f} on {images}"
+    count = ", ".join(f"{count} {split}" for split, count in bundle.data.get("images", {}).items())
     rows = [
         ("Classes", legend_html(bundle)),
-        ("Input", escape(_input(bundle))),
-        ("Decides by", escape(_decision(bundle))),
-        ("Score", escape(_score(bundle))),
-        ("Data", escape(_data(bundle))),
+        ("Input", escape(f"{bands} of {bundle.dtype}, {size}")),
+        (
+            "Decides by",
+            "the largest probability"
+            if bundle.num_outputs > 1
+            else f"a probability of {bundle.threshold or 0.5:.2f} or more",
+        ),
+        ("Score", escape(score)),
+        ("Data", escape(f"{bundle.data.get('name', 'not known')}{f' ({count} images)' if count else ''}")),
         ("Licence", escape(str(bundle.data.get("license") or "not stated; the terms of the training data carry over"))),
     ]
     cells = "".join(f"<tr><td>{name}</td><td style='text-align:left'>{value}</td></tr>" for name, value in rows)
@@ -62,35 +77,6 @@ def legend_html(bundle: ModelBundle) -> str:
         for name, (red, green, blue) in pairs
     )
     return f"<div class='legend'>{''.join(items)}</div>"
-
-
-def _input(bundle: ModelBundle) -> str:
-    size = f"{bundle.resolution_m:g} m a pixel" if bundle.resolution_m else "resolution not known"
-    bands = "1 band" if bundle.in_channels == 1 else f"{bundle.in_channels} bands"
-    return f"{bands} of {bundle.dtype}, {size}"
-
-
-def _decision(bundle: ModelBundle) -> str:
-    return (
-        "the largest probability"
-        if bundle.num_outputs > 1
-        else f"a probability of {bundle.threshold or 0.5:.2f} or more"
-    )
-
-
-def _score(bundle: ModelBundle) -> str:
-    headline: dict[str, Any] = bundle.metrics.get("val", {}).get("headline", {})
-    if not headline:
-        return "none known"
-    metric = f"IoU of {headline['class']}" if headline.get("class") else "mean IoU"
-    if bundle.data.get("synthetic"):
-        return f"{metric} {headline['value']:.3f} on synthetic scenes: no evidence for real imagery"
-    return f"{metric} {headline['value']:.3f} on its validation images"
-
-
-def _data(bundle: ModelBundle) -> str:
-    images = ", ".join(f"{count} {split}" for split, count in bundle.data.get("images", {}).items())
-    return f"{bundle.data.get('name', 'not known')}{f' ({images} images)' if images else ''}"
 
 
 EXAMPLE_NAME = "Example"

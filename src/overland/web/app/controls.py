@@ -8,7 +8,6 @@ from typing import Any
 
 import streamlit as st
 
-from overland.legend import Legend
 from overland.web.app.results import CleanUpOptions, MappedImage, VectorKind
 
 __all__ = ["CLEAN_UPS", "ViewOptions", "choose_cleanup", "choose_mode", "choose_threshold", "choose_view"]
@@ -55,10 +54,11 @@ def choose_view(result: MappedImage, tiles: str) -> ViewOptions:
         What was chosen.
     """
     legend = result.legend
+    colors = ["#{:02x}{:02x}{:02x}".format(*color) for color in legend.colors]
     classes = st.pills(
         "Classes", range(legend.num_classes), selection_mode="multi", wrap=True,
         default=[index for index in range(legend.num_classes) if index != legend.background],
-        format_func=lambda index: f":color[■]{{foreground=\"{_hex(legend, index)}\"}} {legend.names[index]}",
+        format_func=lambda index: f":color[■]{{foreground=\"{colors[index]}\"}} {legend.names[index]}",
         key=f"classes {'/'.join(legend.names)}",
     )  # fmt: skip
     opacity = st.slider("Opacity of the map", 0, 100, 70, step=5, format="%d%%", key="opacity") / 100
@@ -136,7 +136,3 @@ def _own_steps(result: MappedImage) -> dict[str, Any]:
     objects = columns[1].number_input("Remove objects below", 0, 100_000, 0, step=16, key="objects", help="Pixels.")
     steps = {"median": median, "fill_holes": holes, key: smallest, "remove_objects": objects}
     return {name: size for name, size in steps.items() if size}
-
-
-def _hex(legend: Legend, index: int) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*legend.colors[index])

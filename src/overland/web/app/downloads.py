@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,10 @@ def show_downloads(state: MapState, view: ViewOptions) -> None:
                 ("GeoJSON", ".geojson", "application/geo+json"),
             ):
                 _button(
-                    f"{kind.capitalize()}, {name}", f"{stem}-{kind}{suffix}", mime, _vector_reader(state, kind, suffix)
+                    f"{kind.capitalize()}, {name}",
+                    f"{stem}-{kind}{suffix}",
+                    mime,
+                    partial(state.vector_bytes, kind, suffix),
                 )
     with figures:
         st.html("<b>Figures</b><p class='caption'>Areas of the classes; the run and its settings.</p>")
@@ -104,10 +108,6 @@ def summary_json(state: MapState) -> bytes:
         "run": plain({key: value for key, value in result.values.items() if key not in _PRIVATE}),
     }
     return json.dumps(values, indent=2, ensure_ascii=False, default=str).encode()
-
-
-def _vector_reader(state: MapState, kind: VectorKind, suffix: str) -> Callable[[], bytes]:
-    return lambda: state.vectors(kind, suffix)[0].read_bytes()
 
 
 def _button(label: str, name: str, mime: str, make: Callable[[], bytes]) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from overland.bundle import ModelBundle
 from overland.web.app.card import EXAMPLE_MODELS, map_example
 from overland.web.app.launch import AppSettings
 from overland.web.app.results import MappedImage
@@ -31,9 +30,12 @@ class Host:
     def __init__(self, settings: AppSettings) -> None:
         self.queue = JobQueue([*settings.models, *EXAMPLE_MODELS.values()], settings.limits)
         examples = {path.resolve(): name for name, path in EXAMPLE_MODELS.items()}
-        labels = {
-            name: examples.get(_path_of(bundle), _readable(name, bundle)) for name, bundle in self.queue.models.items()
-        }
+        labels = {}
+        for name, bundle in self.queue.models.items():
+            path = Path(bundle.graph_path).parent.resolve()
+            # The best weights of a run are called after the run.
+            is_best = path.parts[-2:] == ("weights", "best") and name in ("best", "weights-best")
+            labels[name] = examples.get(path, path.parts[-3] if is_best else name)
         # The page opens with the first one, and so with something to see.
         self.models = dict(sorted(labels.items(), key=lambda item: item[1] not in EXAMPLE_MODELS))
         self._examples: dict[str, MappedImage] = {}
@@ -85,16 +87,6 @@ class Host:
 def _is_open(session: str) -> bool:
     # A test runs the page without a server.
     return not st.runtime.exists() or bool(st.runtime.get_instance().is_active_session(session))
-
-
-def _path_of(bundle: ModelBundle) -> Path:
-    return Path(bundle.graph_path).parent.resolve()
-
-
-def _readable(name: str, bundle: ModelBundle) -> str:
-    # The best weights of a run are called after the run.
-    path = _path_of(bundle)
-    return path.parts[-3] if path.parts[-2:] == ("weights", "best") and name in ("best", "weights-best") else name
 
 
 open_host: Callable[[AppSettings], Host] = st.cache_resource(

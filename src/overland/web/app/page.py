@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from overland.web.app.card import card_html, facts_html
 from overland.web.app.controls import CLEAN_UPS, ViewOptions, choose_cleanup, choose_mode, choose_threshold, choose_view
 from overland.web.app.downloads import show_downloads
-from overland.web.app.host import Host, open_host
+from overland.web.app.host import open_host
 from overland.web.app.launch import AppSettings
 from overland.web.app.results import MappedImage, MapState
 from overland.web.app.session import Session
@@ -27,6 +27,16 @@ __all__ = [
     "show_page",
     "show_vectors",
 ]
+
+
+_NO_EXAMPLE = (
+    "<div class='empty'><b>Drop an image to see its map.</b><br>This model brings no example of its own.</div>"
+)
+_EFFECTS = {
+    "Raw": "as the model decided",
+    "Morphological": "objects and holes under 64 pixels go",
+    "Median": "each pixel takes the class of most of its 3 x 3",
+}
 
 
 def show_areas(state: MapState) -> None:
@@ -69,7 +79,9 @@ def show_clean_ups(state: MapState, shown: tuple[int, ...]) -> None:
             changed = other.changed_fraction
             picture = map_picture(other, shown, preview=True)
             st.image(picture, width="stretch")
-            st.html(f"<b>{name}</b><p class='caption'>{_changed(changed, name)}</p>")
+            effect = _EFFECTS[name]
+            caption = effect if changed is None else f"{effect}; {changed:.2%} of the pixels changed"
+            st.html(f"<b>{name}</b><p class='caption'>{caption}</p>")
 
 
 def show_vectors(state: MapState) -> None:
@@ -91,15 +103,6 @@ def show_vectors(state: MapState) -> None:
         st.html("<p class='caption'>No gaps, no overlaps: they share their borders. Under 64 pixels are left out.</p>")
 
 
-def _changed(fraction: float | None, name: str) -> str:
-    effect = {
-        "Raw": "as the model decided",
-        "Morphological": "objects and holes under 64 pixels go",
-        "Median": "each pixel takes the class of most of its 3 x 3",
-    }[name]
-    return effect if fraction is None else f"{effect}; {fraction:.2%} of the pixels changed"
-
-
 def show_page(settings: AppSettings) -> None:
     """Show the page of one session.
 
@@ -111,40 +114,29 @@ def show_page(settings: AppSettings) -> None:
     st.html("<div class='brand'><b>Overland</b><span>Satellite imagery in, maps out.</span></div>")
     with shown_errors():
         host = open_host(settings)
-        session = _session(host)
+        session: Session | None = st.session_state.get("session")
+        # A page that comes back after a long sleep finds its session ended; the images in its uploader are submitted
+        # again.
+        if session is None or not session.is_open:
+            session = st.session_state["session"] = host.open_session()
         left, right = st.columns([7, 3], gap="large")
         with right:
-            model, keys = _choose_model(host, session)
+            model = st.selectbox("Model", list(host.models), format_func=host.label, key="model")
+            with st.popover("About this model", icon=":material/info:", type="tertiary"):
+                st.html(card_html(host.queue.models[model]))
+            keys = accept_uploads(host, session, model)
             example = host.example(model)
             chosen = choose_image(session, keys, has_example=example is not None)
         with left:
-            result = _result(session, chosen, example)
+            result = None
+            if chosen is not None:
+                result = result_of(session, chosen)
+            elif example is not None:
+                result = session.example(example)
+            else:
+                st.html(_NO_EXAMPLE)
         if result is not None:
             _show_result(result, settings, left, right)
-
-
-def _session(host: Host) -> Session:
-    session: Session | None = st.session_state.get("session")
-    # A page that comes back after a long sleep finds its session ended; the images in its uploader are submitted again.
-    if session is None or not session.is_open:
-        session = st.session_state["session"] = host.open_session()
-    return session
-
-
-def _choose_model(host: Host, session: Session) -> tuple[str, list[tuple[str, str]]]:
-    model = st.selectbox("Model", list(host.models), format_func=host.label, key="model")
-    with st.popover("About this model", icon=":material/info:", type="tertiary"):
-        st.html(card_html(host.queue.models[model]))
-    return model, accept_uploads(host, session, model)
-
-
-def _result(session: Session, chosen: tuple[str, str] | None, example: MappedImage | None) -> MappedImage | None:
-    if chosen is not None:
-        return result_of(session, chosen)
-    if example is not None:
-        return session.example(example)
-    st.html("<div class='empty'><b>Drop an image to see its map.</b><br>This model brings no example of its own.</div>")
-    return None
 
 
 def _show_result(result: MappedImage, settings: AppSettings, left: DeltaGenerator, right: DeltaGenerator) -> None:
@@ -158,23 +150,19 @@ def _show_result(result: MappedImage, settings: AppSettings, left: DeltaGenerato
         cleanup = choose_cleanup(result)
         state = MapState(result, threshold, cleanup)
     with viewer, shown_errors():
-        _show_map(state, view)
+        drawing = None
+        if view.lines:
+            with shown_errors(), st.spinner(f"Drawing {view.lines} …"):
+                drawing = read_drawing(state, view.lines, on_map=view.mode == "map")
+        show_viewer(state, view.shown, mode=view.mode, opacity=view.opacity, drawing=drawing, tiles=view.tiles)
+        if drawing is not None and not drawing.is_whole:
+            st.caption("So many lines that not all are drawn here; the files below hold them all.")
     with facts:
         _show_facts(state)
     if result.is_empty:
         st.info("The image holds no data anywhere, so there is nothing to map.", icon=":material/info:")
     else:
         _show_sections(state, view, settings)
-
-
-def _show_map(state: MapState, view: ViewOptions) -> None:
-    drawing = None
-    if view.lines:
-        with shown_errors(), st.spinner(f"Drawing {view.lines} …"):
-            drawing = read_drawing(state, view.lines, on_map=view.mode == "map")
-    show_viewer(state, view.shown, mode=view.mode, opacity=view.opacity, drawing=drawing, tiles=view.tiles)
-    if drawing is not None and not drawing.is_whole:
-        st.caption("So many lines that not all are drawn here; the files below hold them all.")
 
 
 def _show_facts(state: MapState) -> None:

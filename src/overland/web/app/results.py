@@ -52,7 +52,12 @@ class Cache:
         value: _Value = self._values.pop(key) if key in self._values else make()
         self._values[key] = value
         while len(self._values) > self.size:
-            _remove_file(self._values.pop(next(iter(self._values))))
+            oldest = self._values.pop(next(iter(self._values)))
+            # A file is remembered as its path, or as a pair of its path and its result.
+            path = oldest[0] if isinstance(oldest, tuple) and oldest else oldest
+            if isinstance(path, Path):
+                path.unlink(missing_ok=True)
+                Path(f"{path}.aux.xml").unlink(missing_ok=True)
         return value
 
 
@@ -92,11 +97,16 @@ class MappedImage:
     @property
     def grid(self) -> Grid:
         """The grid of the image."""
-        return self.made.once("grid", lambda: _grid_of(self.mask))
+
+        def read() -> Grid:
+            with open_scene(self.mask) as scene:
+                return scene.grid
+
+        return self.made.once("grid", read)
 
     @property
     def is_empty(self) -> bool:
-        """Whether the image holds no data, so that nothing could be mapped."""
+        """True where the image holds no data, so that nothing could be mapped."""
         return self.values.get("areas", ()) is None
 
     @property
@@ -187,6 +197,15 @@ class MapState:
 
         return self.result.made.once(f"{kind} {suffix} {self.key}", make)
 
+    def vector_bytes(self, kind: VectorKind, suffix: str) -> bytes:
+        """Return the file of the roads or the polygons of the class map.
+
+        Args:
+            kind: "roads" or "polygons".
+            suffix: Suffix of the file, which decides the format.
+        """
+        return self.vectors(kind, suffix)[0].read_bytes()
+
     def _decided(self) -> Path:
         result, threshold = self.result, self.threshold
         if threshold is None or threshold == result.bundle.threshold or result.probabilities is None:
@@ -198,16 +217,3 @@ class MapState:
             return output
 
         return result.made.once(f"threshold {threshold}", make)
-
-
-def _grid_of(path: Path) -> Grid:
-    with open_scene(path) as scene:
-        return scene.grid
-
-
-def _remove_file(value: Any) -> None:
-    # A file is remembered as its path, or as a pair of its path and what is in it.
-    path = value[0] if isinstance(value, tuple) and value else value
-    if isinstance(path, Path):
-        path.unlink(missing_ok=True)
-        Path(f"{path}.aux.xml").unlink(missing_ok=True)

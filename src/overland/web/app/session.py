@@ -88,7 +88,7 @@ class Session:
 
     @property
     def is_open(self) -> bool:
-        """Whether the session has not ended."""
+        """True until the session has ended."""
         return self._end.alive
 
     def close(self) -> None:

@@ -144,18 +144,17 @@ def _confusion_html(confusion: list[list[int]], state: MapState) -> str:
     rows = []
     for name, counts in zip(names, confusion, strict=True):
         total = sum(counts)
-        cells = "".join(_cell(count / total if total else math.nan) for count in counts)
-        rows.append(f"<tr><td>{escape(name)}</td>{cells}</tr>")
+        cells = [
+            f"<td class='cell' style='background:color-mix(in srgb, #4fb8a8 {count / total:.0%}, transparent)'>"
+            f"{count / total:.1%}</td>"
+            if total
+            else "<td class='cell'>–</td>"
+            for count in counts
+        ]
+        rows.append(f"<tr><td>{escape(name)}</td>{''.join(cells)}</tr>")
     title = "<p class='caption'>Pixels of each class of the labels (rows) by their class on the map (columns)</p>"
     table = f"<table class='areas'><tr><th></th>{head}</tr>{''.join(rows)}</table>"
     return f"{title}<div class='scroll'>{table}</div>"
-
-
-def _cell(fraction: float) -> str:
-    if math.isnan(fraction):
-        return "<td class='cell'>–</td>"
-    shade = f"color-mix(in srgb, #4fb8a8 {fraction:.0%}, transparent)"
-    return f"<td class='cell' style='background:{shade}'>{fraction:.1%}</td>"
 
 
 def _percent(value: float | None) -> str:

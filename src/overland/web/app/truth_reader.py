@@ -14,10 +14,9 @@ import numpy as np
 
 from overland.bundle import load_bundle
 from overland.datasets.label_mapping_choice import label_mapping_from_masks
-from overland.datasets.masks import RawMask, read_mask
+from overland.datasets.masks import read_mask
 from overland.errors import DataError, OverlandError
 from overland.geo.alignment import check_same_grid
-from overland.legend import Color, Legend
 from overland.raster import open_scene, write_class_map
 from overland.raster.plain_copy import read_facts
 from overland.web.sandbox.hardening import harden_process, limit_memory
@@ -30,16 +29,14 @@ def main() -> None:
     harden_process()
     request = json.loads(sys.stdin.read())
     limit_memory(int(request.pop("memory_mb")))
-    sys.stdout.write(json.dumps(_answer(request)))
-
-
-def _answer(request: dict[str, str]) -> dict[str, Any]:
+    answer: dict[str, Any]
     try:
-        return {"notes": read_truth(**request)}
+        answer = {"notes": read_truth(**request)}
     except MemoryError:
-        return {"error": "The labels need more memory than is allowed here."}
+        answer = {"error": "The labels need more memory than is allowed here."}
     except OverlandError as error:
-        return {"error": str(error).replace(request["upload"], "The label file")}
+        answer = {"error": str(error).replace(request["upload"], "The label file")}
+    sys.stdout.write(json.dumps(answer))
 
 
 def read_truth(upload: str, driver: str, model: str, mask: str, output: str) -> list[str]:
@@ -69,16 +66,12 @@ def read_truth(upload: str, driver: str, model: str, mask: str, output: str) -> 
         )
     raw = read_mask(upload)
     check_same_grid(grid, raw.grid, ("The image", "the labels"), advice="Warp the labels to the image's grid.")
-    choice = label_mapping_from_masks([Path(upload)], legend, colors=_colors(raw, legend))
+    has_colors = raw.has_colors or raw.palette is not None
+    colors = [(color, index) for index, color in enumerate(legend.colors)] if has_colors else None
+    choice = label_mapping_from_masks([Path(upload)], legend, colors=colors)
     ids = choice.label_mapping.ids_from_mask(raw)
     write_class_map(output, np.ascontiguousarray(ids), grid, legend, overwrite=True)
     return [*choice.notes]
-
-
-def _colors(raw: RawMask, legend: Legend) -> list[tuple[Color, int]] | None:
-    if not raw.has_colors and raw.palette is None:
-        return None
-    return [(color, index) for index, color in enumerate(legend.colors)]
 
 
 if __name__ == "__main__":

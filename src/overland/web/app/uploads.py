@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -13,7 +12,6 @@ from overland.web.app.results import MappedImage
 from overland.web.app.session import Session, Upload
 from overland.web.app.theme import plain_text, show_error
 from overland.web.jobs.job import ENDED
-from overland.web.jobs.queue import JobOptions
 
 __all__ = ["accept_uploads", "choose_image", "result_of"]
 
@@ -45,22 +43,18 @@ def accept_uploads(host: Host, session: Session, model: str) -> list[Key]:
     )
     keys = [(file.file_id, model) for file in files]
     for key, file in zip(keys, files, strict=True):
-        if key not in session.uploads and key not in session.refused:
-            _submit(host, session, key, file)
+        if key in session.uploads or key in session.refused:
+            continue
+        try:
+            job = host.queue.submit(model, file, filename=file.name, client=session.folder.name)
+        except OverlandError as error:
+            session.refused[key] = (file.name, error)
+        else:
+            session.uploads[key] = Upload(file.name, host.label(model), host.queue.models[model], job)
     gone = [key for key in session.uploads if key[0] not in {file.file_id for file in files}]
     for key in gone:
         session.drop(key)
     return keys
-
-
-def _submit(host: Host, session: Session, key: Key, file: Any) -> None:
-    model = key[1]
-    try:
-        job = host.queue.submit(model, file, filename=file.name, options=JobOptions(), client=session.folder.name)
-    except OverlandError as error:
-        session.refused[key] = (file.name, error)
-    else:
-        session.uploads[key] = Upload(file.name, host.label(model), host.queue.models[model], job)
 
 
 def choose_image(session: Session, keys: list[Key], *, has_example: bool) -> Key | None:
@@ -77,18 +71,14 @@ def choose_image(session: Session, keys: list[Key], *, has_example: bool) -> Key
     choices: list[Key | None] = [*reversed(keys), *([None] if has_example else [])]
     if len(choices) < 2:
         return choices[0] if choices else None
-    labels = _labels(session, choices)
-    place: int = st.selectbox("Shown", range(len(choices)), format_func=labels.__getitem__, key=f"shown {choices}")
-    return choices[place]
-
-
-def _labels(session: Session, choices: Sequence[Key | None]) -> list[str]:
     # Streamlit tells options apart by their text, and people send several files of one name.
     names = [session.name_of(choice) for choice in choices]
-    return [
+    labels = [
         f"{name} ({names[:place].count(name) + 1})" if name in names[:place] else name
         for place, name in enumerate(names)
     ]
+    place: int = st.selectbox("Shown", range(len(choices)), format_func=labels.__getitem__, key=f"shown {choices}")
+    return choices[place]
 
 
 def result_of(session: Session, key: Key) -> MappedImage | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -82,16 +82,13 @@ def map_picture(state: MapState, shown: Collection[int], *, preview: bool = Fals
 
     # The map is gone through once; which classes are shown is then decided on the picture.
     fractions = result.pictures.once(f"fractions {state.key} {preview}", make)
-    return _blended({index: part for index, part in fractions.items() if index in shown}, result)
-
-
-def _blended(fractions: Mapping[int, Picture], result: MappedImage) -> Picture:
     shape = next((part.shape for part in fractions.values()), image_picture(result).shape[:2])
     total = np.zeros(shape, np.float32)
     colors = np.zeros((*shape, 3), np.float32)
     for index, part in fractions.items():
-        total += part
-        colors += part[..., None] * np.array(result.legend.colors[index], np.float32)
+        if index in shown:
+            total += part
+            colors += part[..., None] * np.array(result.legend.colors[index], np.float32)
     colors /= np.maximum(total, 1)[..., None]
     picture: Picture = np.rint(np.concatenate([colors, np.minimum(total, 255)[..., None]], axis=2)).astype(np.uint8)
     return picture
@@ -143,6 +140,7 @@ def _encoded(picture: Picture, kind: str, options: dict[str, Any]) -> bytes:
 
 
 _MOST_POINTS = 120_000
+_OTHER_COLOR = "#0f766e"
 
 
 @dataclass(frozen=True)
@@ -169,7 +167,7 @@ def read_drawing(state: MapState, kind: VectorKind, *, on_map: bool) -> Drawing:
     Returns:
         The lines in pixels of the picture.
     """
-    path, _ = state.vectors(kind)
+    result, (path, _) = state.result, state.vectors(kind)
 
     def make() -> Drawing:
         layer = read_layer(path)
@@ -177,39 +175,26 @@ def read_drawing(state: MapState, kind: VectorKind, *, on_map: bool) -> Drawing:
         parts, owners = shapely.get_parts(layer.geometries, return_index=True)
         lines = shapely.boundary(parts) if kind == "polygons" else parts
         lines, sources = shapely.get_parts(lines, return_index=True)
-        picked, is_whole = _bounded(lines)
-        moved = _on_picture(state, picked, layer.crs, on_map)
-        colors = [_color(state, str(names[owners[source]])) for source in sources[: len(picked)]]
+        # A browser draws this many points at once without a stutter; the files that are downloaded hold all of them.
+        count = int(np.searchsorted(np.cumsum(shapely.get_num_coordinates(lines)), _MOST_POINTS, side="right"))
+        picked = lines[:count]
+        if on_map:
+            coordinates = [shapely.get_coordinates(line) for line in picked]
+            moved = lines_to_picture(coordinates, layer.crs, mercator_of(result))
+        else:
+            moved = lines_to_overview(picked, layer.crs, result.grid, picture_step(result))
+        color_of = {
+            name: "rgb({} {} {})".format(*color)
+            for name, color in zip(result.legend.names, result.legend.colors, strict=True)
+        }
+        colors = [color_of.get(str(names[owners[source]]), _OTHER_COLOR) for source in sources[:count]]
         items = [
             {"color": color, "points": np.round(line, 1).ravel().tolist(), "isOutline": kind == "polygons"}
             for color, line in zip(colors, moved, strict=True)
         ]
-        return Drawing(items, is_whole)
+        return Drawing(items, count == len(lines))
 
-    return state.result.pictures.once(f"drawing {kind} {on_map} {state.key}", make)
-
-
-def _bounded(lines: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], bool]:
-    # A browser draws this many points at once without a stutter; the files that are downloaded hold all of them.
-    ends = np.cumsum(shapely.get_num_coordinates(lines))
-    count = int(np.searchsorted(ends, _MOST_POINTS, side="right"))
-    return lines[:count], count == len(lines)
-
-
-def _on_picture(
-    state: MapState, lines: npt.NDArray[Any], crs: str | None, on_map: bool
-) -> list[npt.NDArray[np.float64]]:
-    result = state.result
-    if on_map:
-        coordinates = [shapely.get_coordinates(line) for line in lines]
-        return lines_to_picture(coordinates, crs, mercator_of(result))
-    grid = result.grid
-    return lines_to_overview(lines, crs, grid, picture_step(result))
-
-
-def _color(state: MapState, name: str) -> str:
-    legend = state.result.legend
-    return "rgb({} {} {})".format(*legend.colors[legend.names.index(name)]) if name in legend.names else "#0f766e"
+    return result.pictures.once(f"drawing {kind} {on_map} {state.key}", make)
 
 
 _FOLDER = Path(__file__).parent / "viewer"

@@ -12,7 +12,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from overland.errors import UsageError
@@ -97,8 +97,10 @@ def remove_stale_uploads(folder: Path, *, older_than_s: float = 0.0) -> None:
         older_than_s: Uploads that were begun later than so many seconds ago stay, they may be on their way.
     """
     for path in folder.glob(f"{_UPLOAD}*"):
-        if is_job_id(path.name.removeprefix(_UPLOAD)) and _age_s(path) >= older_than_s:
-            shutil.rmtree(path, ignore_errors=True)
+        # It may have become a job since it was listed.
+        with suppress(OSError):
+            if is_job_id(path.name.removeprefix(_UPLOAD)) and time.time() - path.stat().st_mtime >= older_than_s:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _private_folder(path: Path) -> Path:
@@ -119,7 +121,8 @@ def _remove_stale_folders() -> None:
     """Remove temporary folders whose server was killed: they are marked, and nobody holds their lock."""
     for path in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*"):
         try:
-            if path.is_symlink() or not (path / MARKER).is_file() or not _is_own(path):
+            is_own = not hasattr(os, "getuid") or path.lstat().st_uid == os.getuid()
+            if path.is_symlink() or not (path / MARKER).is_file() or not is_own:
                 continue
             with held_lock(path / LOCK) as is_free:
                 if is_free:
@@ -127,14 +130,3 @@ def _remove_stale_folders() -> None:
         except OSError:
             # Another server removes it at this moment, or it belongs to somebody else.
             continue
-
-
-def _is_own(path: Path) -> bool:
-    return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
-
-
-def _age_s(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except OSError:
-        return 0.0

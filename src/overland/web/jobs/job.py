@@ -134,7 +134,7 @@ class Job:
 
     @property
     def deleted(self) -> bool:
-        """Whether somebody deleted it."""
+        """True when somebody has deleted it."""
         return self._deleted
 
     def wait(self, timeout_s: float | None = None) -> bool:

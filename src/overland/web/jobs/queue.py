@@ -121,12 +121,12 @@ class JobQueue:
 
     @property
     def is_ready(self) -> bool:
-        """Whether images can be submitted: the workers are up and the queue does not stop."""
+        """True while images can be submitted: the workers are up and the queue does not stop."""
         return not self._stopping.is_set() and all(worker.is_ready for worker in self._small.workers)
 
     @property
     def waiting(self) -> int:
-        """How many tasks wait for a worker."""
+        """Number of tasks that wait for a worker."""
         return self._small.waiting + self._large.waiting
 
     @property

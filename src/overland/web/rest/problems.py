@@ -48,11 +48,36 @@ def add_problem_handlers(app: FastAPI) -> None:
     Args:
         app: The app.
     """
-    app.add_exception_handler(RefusedError, _refused)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(ClientDisconnect, _went_away)
-    app.add_exception_handler(Exception, _fault)
+
+    @app.exception_handler(RefusedError)
+    async def refused(request: Request, error: RefusedError) -> Response:
+        if isinstance(error, SlowSenderError | BusyError):
+            logger.info("%s %s: %s", request.method, request.url.path, error.detail)
+        return refusal_response(error)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        title = HTTPStatus(error.status_code).phrase
+        detail = error.detail if error.detail != title else f"{request.method} {request.url.path}: {title.lower()}."
+        return _problem(error.status_code, title, detail, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        parts = [
+            f"{item['loc'][-1]}: {'no such parameter' if item['type'] == 'extra_forbidden' else item['msg']}"
+            for item in error.errors()
+        ]
+        return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Parameters not valid", "; ".join(parts) + ".")
+
+    @app.exception_handler(ClientDisconnect)
+    async def went_away(request: Request, error: ClientDisconnect) -> Response:
+        logger.info("%s %s: the client went away.", request.method, request.url.path)
+        return Response(status_code=_CLIENT_WENT_AWAY)
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> Response:
+        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return refusal_response(refusal_of(error))
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -79,36 +104,3 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def _problem(status: int, title: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     content = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     return JSONResponse(content, status, headers=dict(headers or {}), media_type=PROBLEM)
-
-
-async def _refused(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RefusedError)
-    if isinstance(error, SlowSenderError | BusyError):
-        logger.info("%s %s: %s", request.method, request.url.path, error.detail)
-    return refusal_response(error)
-
-
-async def _http_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    title = HTTPStatus(error.status_code).phrase
-    detail = error.detail if error.detail != title else f"{request.method} {request.url.path}: {title.lower()}."
-    return _problem(error.status_code, title, detail, error.headers)
-
-
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    parts = [
-        f"{item['loc'][-1]}: {'no such parameter' if item['type'] == 'extra_forbidden' else item['msg']}"
-        for item in error.errors()
-    ]
-    return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Parameters not valid", "; ".join(parts) + ".")
-
-
-async def _went_away(request: Request, error: Exception) -> Response:
-    logger.info("%s %s: the client went away.", request.method, request.url.path)
-    return Response(status_code=_CLIENT_WENT_AWAY)
-
-
-async def _fault(request: Request, error: Exception) -> JSONResponse:
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return refusal_response(refusal_of(error))

@@ -1,4 +1,4 @@
-"""What a request asks for: parameters in the query, the image in the body or in a form, the form of the answer."""
+"""Requests: parameters in the query, the image in the body or in a form, the form of the answer by Accept."""
 
 from __future__ import annotations
 

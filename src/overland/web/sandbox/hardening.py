@@ -79,10 +79,7 @@ def limit_memory(memory_mb: int) -> None:
         return
     import resource
 
-    limit = _data_bytes() + memory_mb * 1_000_000
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-
-
-def _data_bytes() -> int:
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
+    taken = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
+    limit = taken + memory_mb * 1_000_000
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

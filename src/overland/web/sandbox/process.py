@@ -114,7 +114,13 @@ class WorkerProcess:
             InterruptedJobError: `is_stopped` returned True; the process is killed.
         """
         deadline = time.monotonic() + timeout_s
-        self._send(request)
+        assert self._child is not None, "started"
+        assert self._child.stdin is not None, "a pipe"
+        try:
+            self._child.stdin.write(json.dumps(request) + "\n")
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            raise self._died() from None
         while True:
             message = self._next(deadline, is_stopped)
             if "progress" in message:
@@ -139,15 +145,6 @@ class WorkerProcess:
             with suppress(OSError):
                 if pipe is not None:
                     pipe.close()
-
-    def _send(self, request: Mapping[str, Any]) -> None:
-        assert self._child is not None, "started"
-        assert self._child.stdin is not None, "a pipe"
-        try:
-            self._child.stdin.write(json.dumps(request) + "\n")
-            self._child.stdin.flush()
-        except BrokenPipeError:
-            raise self._died() from None
 
     def _next(self, deadline: float, is_stopped: Callable[[], bool]) -> Message:
         while True:

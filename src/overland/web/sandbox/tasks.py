@@ -14,13 +14,13 @@ from overland.web.refusals import NotFoundError, RefusedError, UnavailableError
 __all__ = ["MAX_STARTS", "DownloadTask", "MapTask", "Task", "deleted", "no_room", "stopping"]
 
 MAX_STARTS = 3
-"""How often the work on one task is begun before it is given up: its worker died, or the server was stopped."""
+"""Most times that the work on one task is begun: its worker may die, or the server be stopped, until it is given up."""
 
 Request = dict[str, Any]
 
 
 class Task(Protocol):
-    """What the queue needs of a task."""
+    """A task as the queue sees it."""
 
     job: Job
 
@@ -30,7 +30,7 @@ class Task(Protocol):
 
     @property
     def starts(self) -> int:
-        """How often the work on it was begun."""
+        """Number of times that the work on it was begun."""
 
     def begin(self) -> bool:
         """Mark the task as begun; returns False where nobody wants it any more."""
@@ -93,7 +93,7 @@ class MapTask:
 
     @property
     def starts(self) -> int:
-        """How often the work on it was begun."""
+        """Number of times that the work on it was begun."""
         return self.job.record.starts
 
     def begin(self) -> bool:
