@@ -14,6 +14,7 @@ from models_made import threshold_bundle
 from overland.errors import UsageError
 from overland.raster import open_scene
 from overland.sagemaker.serve import make_sagemaker_app
+from overland.web.jobs.folder import LOCK, MARKER
 from overland.web.jobs.queue import JobQueue
 
 PROBLEM = "application/problem+json"
@@ -81,7 +82,7 @@ def test_what_is_no_image_is_a_problem_and_leaves_nothing(
 ) -> None:
     answer = invoke(client, body, "image/png")
     assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM)
-    assert [path.name for path in queue.folder.iterdir()] == ["queue.lock"]
+    assert {path.name for path in queue.folder.iterdir()} == {LOCK, MARKER}
 
 
 def test_nothing_else_is_served(client: TestClient) -> None:
