@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from models_made import threshold_bundle
 from overland.errors import UsageError
 from overland.inference import MemoryCosts, default_budget_mb, default_window, memory, plan_windows, planned_memory_mb
-from overland.inference.memory import LARGEST_WINDOW, window_for, workers_for
+from overland.inference.memory import LARGEST_WINDOW, window_for, window_for_width, workers_for
 
 COSTS = MemoryCosts(bytes_per_pixel=800, bands=3, pixel_bytes=3, num_outputs=1)
 PLAN = plan_windows(10_000, 10_000, chip_size=1024, halo=64, divisor=32)
@@ -84,3 +84,12 @@ def test_by_default_little_memory_is_taken_and_half_of_what_is_free_at_most(monk
 def test_a_large_raster_costs_little_more_than_its_pixels_by_default(bytes_per_pixel, halo):
     side = window_for(bytes_per_pixel, halo=halo, divisor=32)
     assert plan_windows(10_000, 10_000, chip_size=side, halo=halo, divisor=32).overlap_overhead <= 1.21
+
+
+@pytest.mark.parametrize(("width", "side"), [(2000, 1264), (40_000, 1264), (200_000, 1280), (500_000, 256)])
+def test_a_very_wide_scene_has_smaller_windows_and_a_usual_one_has_not(width, side):
+    found = window_for_width(1264, COSTS, width=width, halo=64, divisor=16)
+    plan = plan_windows(1000, width, chip_size=found, halo=64, divisor=16)
+    assert found <= side
+    assert found >= 256
+    assert found == 256 or planned_memory_mb(plan, COSTS) < 300 + 6000 + 1400

@@ -31,6 +31,7 @@ __all__ = [
     "peak_of_run_mb",
     "planned_memory_mb",
     "window_for",
+    "window_for_width",
     "workers_for",
 ]
 
@@ -56,6 +57,9 @@ _SMALLEST_IN_HALOS = 6
 _BYTES_PER_PIXEL = 1200.0
 # Interpreter, libraries and weights.
 _PROCESS_MB = 300.0
+# Rows of very wide scenes: their buffers take no more than this, with smaller windows where need be. Like the window it
+# depends on the model and the scene alone.
+_ROWS_BYTES = 6e9
 # Rows are read and handed out in blocks of this many, so that up to one block is held beyond a window's height.
 _BLOCK_ROWS = 512
 _FREE_FRACTION = 0.5
@@ -179,6 +183,24 @@ class MemoryCosts:
         """Bytes for each pixel of the rows that a row of windows sees: buffers of pixels and of probabilities."""
         # Pixels: in use, joined and prefetched. Probabilities: of this row of windows, and of the one being written.
         return 3 * (self.pixel_bytes + 2) + 2 * 4 * self.num_outputs
+
+
+def window_for_width(window: int, costs: MemoryCosts, *, width: int, halo: int, divisor: int) -> int:
+    """Shrink a window where the rows of a very wide scene would take too much memory.
+
+    Args:
+        window: The model's window, in pixels.
+        costs: Bytes for each pixel.
+        width: Width of the whole scene in the model's pixels.
+        halo: Pixels around a window's core.
+        divisor: The number that the side is a multiple of.
+
+    Returns:
+        Side of the window in pixels, such that the buffers of its rows take 6 GB at most, but four halos at least.
+    """
+    fits = int(_ROWS_BYTES / (costs.row * width)) - _BLOCK_ROWS
+    smallest = round_up(max(divisor, 4 * even_halo(halo, divisor)), divisor)
+    return min(window, max(smallest, fits // divisor * divisor))
 
 
 def planned_memory_mb(plan: Plan, costs: MemoryCosts, *, width: int | None = None, workers: int = 1) -> float:

@@ -18,7 +18,7 @@ from overland.errors import DataError, UsageError
 from overland.geo.grid import Grid, Window
 from overland.inference.compatibility import check_bands, choose_resampling, wants_palette_colors
 from overland.inference.ensemble import ModelSet
-from overland.inference.memory import MemoryCosts, planned_memory_mb, workers_for
+from overland.inference.memory import MemoryCosts, planned_memory_mb, window_for_width, workers_for
 from overland.inference.options import PredictOptions
 from overland.inference.plan import Plan, plan_windows, round_up
 from overland.inference.region import Area, Bounds, ScenePart, scene_part
@@ -241,7 +241,17 @@ def _plan_scene(
         resampling = None if models.fixed_size else choose_resampling(models.bundle, scene, options.resample)
         whole = scene.grid.window if resampling is None else resampling.bounds
         halo = models.halo if options.overlap is None else math.ceil(options.overlap / 2)
-        chip_size = options.chip_size or models.window
+        pixel_bytes = len(bands) * np.dtype(scene.dtype).itemsize
+        num_outputs = models.num_outputs
+        fixed_bytes = (
+            0
+            if resampling is None
+            else resampling_bytes(resampling, part.window.width, len(bands), pixel_bytes, num_outputs)
+        )
+        costs = MemoryCosts(models.bytes_per_pixel, len(bands), pixel_bytes, num_outputs, fixed_bytes)
+        chip_size = options.chip_size or window_for_width(
+            models.window, costs, width=whole.width, halo=halo, divisor=models.divisor
+        )
         if models.fixed_size:
             logger.warning(
                 "This model resizes the whole of %s, %d x %d pixels, to %d x %d, as its system was published: what is "
@@ -250,13 +260,6 @@ def _plan_scene(
             )
             halo, chip_size = 0, max(whole.height, whole.width)
         plan = plan_windows(whole.height, whole.width, chip_size=chip_size, halo=halo, divisor=models.divisor)
-        pixel_bytes = len(bands) * np.dtype(scene.dtype).itemsize
-        outputs_of_pixel = models.num_outputs
-        fixed_bytes = (
-            0
-            if resampling is None
-            else resampling_bytes(resampling, part.window.width, len(bands), pixel_bytes, outputs_of_pixel)
-        )
         return SceneRun(
             source=outputs.source,
             outputs=outputs.files,
@@ -265,7 +268,7 @@ def _plan_scene(
             bands=bands,
             plan=plan,
             resampling=resampling,
-            costs=MemoryCosts(models.bytes_per_pixel, len(bands), pixel_bytes, outputs_of_pixel, fixed_bytes),
+            costs=costs,
             settings=_settings(outputs, scene, part, bands, plan, resampling, options, limits),
         )
 

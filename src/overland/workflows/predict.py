@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.bundle import ModelBundle
+from overland.errors import OverlandError
 from overland.inference.engines import Engine, EngineName, PrecisionName
 from overland.inference.ensemble import Ensemble, load_models, open_ensemble
 from overland.inference.machine import peak_memory_mb
@@ -24,6 +26,8 @@ from overland.legend import Legend
 from overland.result import Result
 
 __all__ = ["OnProgress", "PredictResult", "ScenePrediction", "predict", "predict_with"]
+
+logger = logging.getLogger(__name__)
 
 OnProgress = Callable[[float, float], None]
 """Takes the megapixels done and the total; an exception that it raises stops the run."""
@@ -229,7 +233,7 @@ def predict_with(
     models = load_models(model, options.with_models)
     sources = [scenes] if isinstance(scenes, str | Path) else list(scenes)
     runs = plan_scene_runs(plan_outputs(sources, output, options), models, options)
-    max_workers = min(run.max_workers(options.max_memory_mb) for run in runs)
+    max_workers = _max_workers(runs, options)
     ensemble = open_ensemble(models, options.engine, options.precision, options.tta, max_workers=max_workers)
     workers = ensemble.classifier.workers
     if ensemble.engines[0].device == "cpu":
@@ -264,6 +268,17 @@ def predict_with(
         resumed_at_row=resumed[-1] if resumed else None,
         peak_memory_mb=peak_memory_mb(),
     )
+
+
+def _max_workers(runs: list[SceneRun], options: PredictOptions) -> int:
+    try:
+        return min(run.max_workers(options.max_memory_mb) for run in runs)
+    except OverlandError as error:
+        if not options.dry_run:
+            raise
+        # A dry run is asked how much it would take.
+        logger.warning("%s", error)
+        return 1
 
 
 def _dry_run(

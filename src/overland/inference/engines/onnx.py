@@ -67,7 +67,9 @@ class OnnxEngine:
         with as_data_error(self._path, "cannot be loaded", _ERRORS):
             self._session = self._open_session(math.ceil(threads / self.workers))
         takes, gives = self._session.get_inputs(), self._session.get_outputs()
-        check_ports(bundle, self._path, [_shape(port) for port in takes], [_shape(port) for port in gives])
+        with as_data_error(self._path, "cannot be loaded", (UnicodeDecodeError,)):
+            shapes = [[_shape(port) for port in ports] for ports in (takes, gives)]
+        check_ports(bundle, self._path, *shapes)
         self._input = str(takes[0].name)
         stop = onnxruntime.RunOptions()
         warm_up(bundle, self._path, partial(self._run, options=stop), cancel=lambda: setattr(stop, "terminate", True))

@@ -36,17 +36,14 @@ def operators_of(path: Path) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     if not path.stat().st_size:
         raise ValueError("the file is empty")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        whole = memoryview(content)
-        try:
-            for number, part in _messages(whole):
-                if number == _MODEL_GRAPH:
-                    _add_nodes(part, _GRAPH_NODE, found, 0)
-                elif number == _MODEL_FUNCTIONS:
-                    _add_nodes(part, _FUNCTION_NODE, found, 0)
-                part.release()
-        finally:
-            whole.release()
+    with path.open("rb") as file:
+        # It is closed with the last view of it: an error of a damaged file still holds some.
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    for number, part in _messages(memoryview(content)):
+        if number == _MODEL_GRAPH:
+            _add_nodes(part, _GRAPH_NODE, found, 0)
+        elif number == _MODEL_FUNCTIONS:
+            _add_nodes(part, _FUNCTION_NODE, found, 0)
     if not found:
         raise ValueError("it is no ONNX graph")
     return found
