@@ -237,3 +237,8 @@ def test_a_taken_name_gets_a_number(tmp_path):
     for taken in ("run", "run2"):
         (tmp_path / taken).mkdir()
     assert free_folder(tmp_path / "run").name == "run3"
+
+
+def test_an_error_that_only_calls_itself_one_of_the_system_is_left_alone():
+    with pytest.raises(OSError, match="See previous"), writing_errors("out.tif"):
+        raise OSError("Write failed. See previous exception for details.")

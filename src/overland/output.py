@@ -366,7 +366,11 @@ def writing_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise error_from_system(error, path) or DataError(f"{path} cannot be written ({error}).") from error
+        known = error_from_system(error, path)
+        if known is None and error.errno is None:
+            # A library's own error that only calls itself one of the system, as rasterio's does.
+            raise
+        raise known or DataError(f"{path} cannot be written ({error}).") from error
 
 
 def reserve_room(path: Path, size: int) -> None:

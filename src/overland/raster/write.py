@@ -6,6 +6,7 @@ options of a user are tried on a small file before hours of work.
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
 import zlib
@@ -225,18 +226,19 @@ def disk_errors(path: Path, advice: str = "Free some space, or write to another 
         UsageError: When the place cannot be written.
         DataError: For anything else.
     """
+    is_full = f"{path}: the disk is full. {advice}"
     try:
         with writing_errors(path):
             yield
-    except ResourceError as error:
-        raise (ResourceError(f"{path}: the disk is full. {advice}") if "is full" in str(error) else error) from error
-    except OverlandError:
+    except OverlandError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENOSPC:
+            raise ResourceError(is_full) from error
         raise
     # Errors of a copy and of closing a file come as GDAL's own, which rasterio has not made public.
     except (RasterioError, CPLE_BaseError) as error:
         disk = shutil.disk_usage(path.parent)
         if disk.total and disk.free < 1 << 20:
-            raise ResourceError(f"{path}: the disk is full. {advice}") from error
+            raise ResourceError(is_full) from error
         raise DataError(f"{path} cannot be written ({error}).") from error
 
 
