@@ -20,7 +20,6 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
     QgsProcessingParameterVectorLayer,
     QgsRasterFileWriter,
-    QgsRasterLayer,
     QgsRasterPipe,
     QgsSettings,
 )
@@ -70,8 +69,8 @@ class MapLayer(OverlandAlgorithm):
     def shortHelpString(self):  # noqa: N802
         """Return the text beside the dialog, with the cards of the models."""
         text = (
-            "Writes the class of each pixel of a raster layer, with names and colours, and on request its polygons or its "
-            "road network. The layer may be a file or a web layer; of a web layer give an extent.\n\n"
+            "Writes the class of each pixel of a raster layer, with names and colours, and on request its polygons or "
+            "its road network. The layer may be a file or a web layer; of a web layer give an extent.\n\n"
         )
         return text + "".join(card_of(model) for model in pretrained_models())
 
@@ -79,9 +78,7 @@ class MapLayer(OverlandAlgorithm):
         """Declare inputs and outputs."""
         self.models = [model["name"] for model in pretrained_models()]
         self.addParameter(QgsProcessingParameterRasterLayer("INPUT", "Raster layer"))
-        self.addParameter(
-            QgsProcessingParameterEnum("MODEL", "Model", [*self.models, OWN_FOLDER], defaultValue=0)
-        )
+        self.addParameter(QgsProcessingParameterEnum("MODEL", "Model", [*self.models, OWN_FOLDER], defaultValue=0))
         folder = QgsProcessingParameterFile.Folder
         self.addParameter(QgsProcessingParameterFile("FOLDER", "Folder of the model", folder, optional=True))
         self.addParameter(QgsProcessingParameterExtent("EXTENT", "Only this part", optional=True))
@@ -152,7 +149,8 @@ class MapLayer(OverlandAlgorithm):
         columns, rows = (max(1, round(length / size)) for length in (extent.width(), extent.height()))
         if max(columns, rows) > LARGEST_WEB_PIXELS:
             raise QgsProcessingException(
-                f"This part of {layer.name()} has {columns} x {rows} pixels; up to {LARGEST_WEB_PIXELS} a side are fetched."
+                f"This part of {layer.name()} has {columns} x {rows} pixels; at most {LARGEST_WEB_PIXELS} a side are "
+                "fetched."
             )
         feedback.pushInfo(f"Fetching {columns} x {rows} pixels of {layer.name()}.")
         pipe = QgsRasterPipe()
@@ -229,8 +227,8 @@ class Install(OverlandAlgorithm):
 
     ID, TITLE = "install", "Install Overland"
     HELP = (
-        "Makes an environment of its own in your QGIS profile and installs Overland there (about 700 MB). Package: what pip "
-        "installs, such as overland, or a folder or wheel of it. An older environment of the plugin is replaced."
+        "Makes an environment of its own in your QGIS profile and installs Overland there (about 700 MB). Package: "
+        "what pip installs, such as overland, or a folder or wheel of it. An older environment is replaced."
     )
 
     def initAlgorithm(self, config=None):  # noqa: N802

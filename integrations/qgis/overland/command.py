@@ -165,7 +165,7 @@ def run(command, feedback, first, last, check=True):
 
 
 def environment():
-    """Return the variables for programs outside QGIS: without those that QGIS sets for its own Python, GDAL and PROJ."""
+    """Return the variables for programs outside QGIS, without those that QGIS sets for its own libraries."""
     return {key: value for key, value in os.environ.items() if key not in FOREIGN_VARIABLES}
 
 

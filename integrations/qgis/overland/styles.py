@@ -80,6 +80,6 @@ def _roads(layer, fields):
     confidence = next((name for name in ("mean_probability", "probability", "confidence") if name in fields), None)
     if confidence:
         line = symbol.symbolLayer(0)
-        faint = f"color_rgba(217, 115, 63, 80 + 175 * coalesce(\"{confidence}\", 1))"
+        faint = f'color_rgba(217, 115, 63, 80 + 175 * coalesce("{confidence}", 1))'
         line.setDataDefinedProperty(QgsSymbolLayer.PropertyStrokeColor, QgsProperty.fromExpression(faint))
     return QgsSingleSymbolRenderer(symbol)
