@@ -1,7 +1,8 @@
 """Insert what the code says of itself into README and docs, between `<!-- insert: NAME -->` and `<!-- end -->`.
 
 NAME is a command ("train", "data check"), "overland" for the list of commands, "settings" for those of a training run,
-"benchmarks" for the figures in benchmarks/results/*.json, or "house" for those of the source (benchmarks/house.json).
+"benchmarks" for the figures in benchmarks/results/*.json, "house" for those of the source (benchmarks/house.json),
+"chaos" or "fuzz" for what tests/reliability/chaos.py and fuzz.py found (benchmarks/chaos.json, fuzz.json).
 With --check nothing is written and a page that is out of step is an error.
 """
 
@@ -12,6 +13,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -51,8 +53,17 @@ def _content(name: str) -> str:
         return "\n".join(["", "## Results", "", *map(section, found), ""]) if found else ""
     if name == "house":
         return f"\n{house_table(json.loads(HOUSE.read_text(encoding='utf-8')))}\n\n"
+    if name in ("chaos", "fuzz"):
+        return _trials(json.loads((ROOT / "benchmarks" / f"{name}.json").read_text(encoding="utf-8")))
     words = [] if name == "overland" else name.split()
     return f"\n```text\n{_help_of(words)}\n```\n\n"
+
+
+def _trials(kept: dict[str, Any]) -> str:
+    heads = list(next(iter(kept["rows"].values())))
+    rows = [f"| {name} | {' | '.join(map(str, row.values()))} |" for name, row in kept["rows"].items()]
+    table = ["", f"| | {' | '.join(heads)} |", "|---|" + "---|" * len(heads), *rows]
+    return "\n".join([*table, "", f"`{kept['command']}`, {kept['commit']}, {kept['date']}.", "", ""])
 
 
 def _default(value: object) -> str:

@@ -178,7 +178,10 @@ def match_classes(legend: Legend, other: Legend, names: tuple[str, str]) -> tupl
 
 
 def _color_from_values(values: Sequence[int]) -> Color:
-    red, green, blue = (int(value) for value in values)
+    try:
+        red, green, blue = (int(value) for value in values)
+    except OverflowError:
+        raise ValueError(f"colour {list(values)} is not within 0..255") from None
     if not all(0 <= value <= 255 for value in (red, green, blue)):
         raise ValueError(f"colour {list(values)} is not within 0..255")
     return red, green, blue

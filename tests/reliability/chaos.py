@@ -34,6 +34,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -415,6 +416,15 @@ def _disk(folder: Path, size: int, *, read_only: bool = False) -> Iterator[Path 
         subprocess.run(["umount", str(folder)], check=True)
 
 
+def keep(path: Path, command: str, rows: dict[str, dict[str, int]]) -> None:
+    """Write figures for docs/reliability.md, with commit and date."""
+    describe = ["git", "describe", "--always", "--dirty=+"]
+    commit = subprocess.run(describe, cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
+    date = datetime.now(UTC).date().isoformat()
+    kept = {"command": command, "commit": commit, "date": date, "rows": rows}
+    path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> int:
     """Try every verb and print what went wrong; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -440,7 +450,7 @@ def main() -> int:
     total = sum(sum(row[kind] for kind in KINDS) for row in rows.values())
     print(f"{len(rows)} verbs, {total} trials, {len(failures)} failures ({time.monotonic() - started:.0f} s)")
     if options.json:
-        options.json.write_text(json.dumps({"verbs": rows, "failures": failures}, indent=2) + "\n", encoding="utf-8")
+        keep(options.json, f"python tests/reliability/chaos.py --points {options.points}", rows)
     return bool(failures)
 
 

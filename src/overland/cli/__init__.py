@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import logging
+import sys
 
 import click
 
@@ -79,6 +81,8 @@ def overland(context: click.Context) -> None:
 
 def main() -> None:
     """Run the command line."""
+    # rasterio cannot tell of messages of GDAL that are no text: the error that follows says what is wrong.
+    sys.unraisablehook = lambda fault: logging.getLogger("overland.cli").debug("%s", fault.exc_value)
     try:
         overland(prog_name="overland")
     except SystemExit as end:

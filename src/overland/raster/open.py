@@ -188,7 +188,11 @@ def open_or_create(path: Path | str, mode: str = "r", **profile: Any) -> Any:
         The dataset, a context manager.
     """
     with without_place_warnings():
-        return rasterio.open(path, mode, **profile)
+        try:
+            return rasterio.open(path, mode, **profile)
+        except UnicodeDecodeError as error:
+            # GDAL quotes the bytes of a damaged file in its message, and rasterio takes them for text.
+            raise RasterioIOError(f"GDAL's message is no text: {error.object[:200]!r}") from error
 
 
 def open_dataset(path: str, driver: str | None = None) -> Any:

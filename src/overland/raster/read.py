@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import CRSError, RasterioError
 
@@ -91,6 +92,10 @@ class Scene:
             self._turn = _turn_of(self._dataset, self.path)
             self.grid = _grid_of(self._dataset, self.path, self._turn)
             self._given_nodata = None if nodata is None else self._checked_nodata(float(nodata))
+        except CPLE_BaseError as error:
+            # A damaged header is noticed late: rasterio hands on GDAL's own errors where it asks for colours and tags.
+            self.close()
+            raise DataError(f"{self.path} is damaged ({error.errmsg}). Copy it again.") from error
         except BaseException:
             self.close()
             raise

@@ -196,7 +196,7 @@ def open_keras_file(path: str | Path) -> Iterator[KerasFile]:
                 f"{path} is neither HDF5 nor a .keras archive, the two forms in which Keras saves models. "
                 "Save the model again with model.save('model.h5') or model.save('model.keras')."
             )
-    except (OSError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
+    except (OSError, RuntimeError, KeyError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path} is damaged or cut off ({reason}). Copy it again.") from error
 
