@@ -486,11 +486,12 @@ def _own_loss(name: str, loss: OwnLoss, options: Mapping[str, Any]) -> OwnLoss:
         raise UsageError(f"The loss {name} is no function and no class: {loss!r}.")
     if not inspect.isclass(loss):
         return functools.partial(loss, **options) if options else loss
-    make: Callable[..., OwnLoss] = loss
+    make: Any = loss
     try:
-        return make(**options)
+        made: OwnLoss = make(**options)
     except TypeError as error:
         raise UsageError(f"The loss {name} cannot be made with the options {dict(options)} ({error}).") from error
+    return made
 
 
 def _value_of_kind(value: Any, kind: Any, where: str) -> Any:
