@@ -167,6 +167,39 @@ def test_a_width_of_nothing_is_refused(tmp_path, like):
         rasterize(tmp_path / "r.gpkg", like, tmp_path / "m.tif", width_m=0)
 
 
+@pytest.mark.parametrize("width_m", [0, -1, float("inf"), float("nan"), 1e9])
+def test_widths_that_make_no_sense_are_refused(tmp_path, like, width_m):
+    with pytest.raises(UsageError, match="more than 0"):
+        rasterize(tmp_path / "r.gpkg", like, tmp_path / "m.tif", width_m=width_m)
+
+
+def test_a_field_of_widths_without_sense_is_named(tmp_path, like, caplog):
+    lines = [on_grid(shapely.LineString([(-20, y), (140, y)])) for y in (20, 50, 80)]
+    roads = write_layer(tmp_path / "r.gpkg", lines, name=["Main", "High", "Low"], wide=[1e300, 4, 6])
+    with pytest.raises(DataError, match="The field name holds no numbers, but High, Low, Main"):
+        rasterize(roads, like, tmp_path / "m.tif", width_field="name")
+    with pytest.raises(DataError, match=r"The field wide holds widths up to 1e\+300 m \(feature 1\)"):
+        rasterize(roads, like, tmp_path / "m.tif", width_field="wide")
+    rasterize(roads, like, tmp_path / "m.tif", width_field="name", width_m=4)
+    assert "3 of 3 values of the field name are no numbers" in caplog.text
+
+
+def test_an_input_is_never_the_output(tmp_path, like):
+    roads = write_layer(tmp_path / "r.gpkg", [on_grid(shapely.LineString([(-20, 50), (140, 50)]))])
+    with pytest.raises(UsageError, match="is an input"):
+        rasterize(roads, like, like, width_m=4, overwrite=True)
+    with open_scene(like) as scene:
+        assert scene.read()[0].max() == 90
+
+
+@pytest.mark.parametrize("west", [200, -160, 560])
+def test_a_raster_may_count_longitudes_from_anywhere(tmp_path, west):
+    grid = Grid(height=30, width=100, transform=Affine(0.001, 0, west, 0, -0.001, 20), crs="EPSG:4326")
+    like = write_image(tmp_path / "like.tif", np.full((1, 30, 100), 9, np.uint8), grid)
+    land = write_layer(tmp_path / "l.gpkg", [shapely.box(-159.99, 19.98, -159.95, 20)], crs="EPSG:4326")
+    assert rasterize(land, like, tmp_path / "m.tif").classes["l"].pixels == 40 * 20
+
+
 @pytest.mark.real
 def test_spacenet_roads_cover_their_length_times_their_width(tmp_path):
     if "OVERLAND_DATA" not in os.environ:

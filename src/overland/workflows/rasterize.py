@@ -281,11 +281,21 @@ def _widths_m(layer: Layer, width_m: float | None, width_field: str | None) -> F
     constant = math.nan if width_m is None else width_m
     if width_field is None:
         return np.full(len(layer), constant)
-    widths = np.array([_number(value) for value in field_values(layer, width_field)], dtype=float)
-    if len(widths) and not np.isfinite(widths).any() and width_m is None:
+    values = field_values(layer, width_field)
+    widths = np.array([_number(value) for value in values], dtype=float)
+    texts = [text for text, width in zip(_texts(values), widths, strict=True) if text and math.isnan(width)]
+    if texts and len(texts) == len(widths) and width_m is None:
         raise DataError(
-            f"The field {width_field} holds no numbers, but {_some(_texts(field_values(layer, width_field)))}. Name a "
-            "field with widths in metres, or give --width-m."
+            f"The field {width_field} holds no numbers, but {_some(texts)}. Name a field with widths in metres, or "
+            "give --width-m."
+        )
+    if texts:
+        logger.warning(
+            "%d of %d values of the field %s are no numbers (%s); these features get the width of --width-m.",
+            len(texts),
+            len(widths),
+            width_field,
+            _some(texts),
         )
     too_wide = np.flatnonzero(np.isinf(widths) | (widths > _MAX_WIDTH_M))
     if len(too_wide):
