@@ -126,7 +126,7 @@ def iter_runners(bundle: ModelBundle) -> Iterator[Runner]:
     yield Runner(BASELINE, run_eager, 1)
     for name, precision in _ENGINES:
         engine = open_engine(bundle, name, precision=precision)
-        yield Runner(f"{name} {precision}", engine.run, engine.streams)
+        yield Runner(f"{name} {precision}", engine.run, engine.workers)
 
 
 def measure(runners: list[Runner], side: int, rounds: int) -> dict[str, list[Rate]]:

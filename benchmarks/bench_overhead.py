@@ -25,7 +25,7 @@ from results import Row, json_option, markdown_table, origin, publish
 _LARGEST_RATIO = 1.08
 _SIDE, _QUICK_SIDE = 8192, 3072
 _TIMES = ("seconds", "process_seconds", "processor_seconds")
-_KEPT = ("windows", "megapixels", "redundancy", "mpx_per_s", "peak_memory_mb", *_TIMES)
+_KEPT = ("windows", "megapixels", "overlap_overhead", "mpx_per_s", "peak_memory_mb", *_TIMES)
 
 
 def main() -> None:
@@ -74,9 +74,9 @@ def overhead_row(found: dict[str, Any]) -> Row:
         predict["windows"] * (before[key] + after[key]) / 2 for key in ("seconds", "processor_seconds")
     )
     return {
-        "engine": f"{before['engine']} {before['precision']}, {before['streams']} streams",
+        "engine": f"{before['engine']} {before['precision']}, {before['workers']} streams",
         "windows": f"{predict['windows']} of {' x '.join(map(str, predict['chip_size']))}",
-        "redundancy": predict["redundancy"],
+        "overlap_overhead": predict["overlap_overhead"],
         "engine s": round(engine_s, 2),
         "predict s": round(predict["seconds"], 2),
         "ratio": round(predict["seconds"] / engine_s, 3),
@@ -90,7 +90,7 @@ def overhead_row(found: dict[str, Any]) -> Row:
 
 def add_core_seconds(stages: list[Row], predict: dict[str, Any]) -> None:
     """Add what each stage costs for the raster that was predicted."""
-    model_megapixels = predict["megapixels"] * predict["redundancy"]
+    model_megapixels = predict["megapixels"] * predict["overlap_overhead"]
     for stage in stages:
         megapixels = model_megapixels if stage["of"] == "windows" else predict["megapixels"]
         stage["core-seconds here"] = round(megapixels / stage["Mpx/s a core"], 2)

@@ -3,7 +3,7 @@
     python benchmarks/bench_predict_memory.py [--width 2048] [--rows 4096 16384 65536] [--json OUT]
 
 Makes tiled GeoTIFFs of noise and a small convolutional network (ONNX, three bands, 16 channels), predicts each in a
-process of its own, within the same --max-memory, and prints the peak resident memory that the process had. Exits 1
+process of its own, and prints the peak resident memory that the process had. Exits 1
 when the highest raster takes 10 % more than the lowest.
 """
 
@@ -26,8 +26,6 @@ from results import Row, json_option, origin, publish
 
 _LARGEST_GROWTH = 1.10
 _CHANNELS = 16
-# Given, so that every height is planned alike: by default it is a share of what is free at the time.
-_MAX_MEMORY = "2GB"
 
 
 def main() -> None:
@@ -51,7 +49,7 @@ def main() -> None:
         options.json,
         source,
         title="Memory against height",
-        method=f"Peak resident memory of `overland predict --max-memory {_MAX_MEMORY}`: three bands of bytes, "
+        method=f"Peak resident memory of `overland predict`: three bands of bytes, "
         f"{options.width} columns, a network of two convolutions, so that the rest shows.",
         rows=rows,
     )
@@ -62,9 +60,7 @@ def memory_row(folder: Path, height: int, width: int) -> Row:
     """Predict a raster of that height in a process of its own."""
     scene = folder / f"{height}.tif"
     make_scene(scene, height, width)
-    values = overland_json(
-        "predict", folder / "model", scene, folder / f"{height}_mask.tif", "--max-memory", _MAX_MEMORY
-    )
+    values = overland_json("predict", folder / "model", scene, folder / f"{height}_mask.tif")
     scene.unlink()
     return {
         "rows": height,

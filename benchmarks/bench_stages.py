@@ -21,9 +21,10 @@ import numpy.typing as npt
 
 from engine_time import chips_of_scene, seconds_per_window
 from made import save_unet, write_scene
-from overland.bundle import ModelBundle, load_bundle, mask_from_probabilities, probabilities_from_logits, scale_pixels
+from overland.bundle import ModelBundle, load_bundle
 from overland.inference import open_engine, plan_windows
 from overland.inference.blend import Blend
+from overland.inference.probabilities import mask_from_probabilities, probabilities_from_logits, scale_pixels
 from overland.raster import Scene, Window, open_scene
 from overland.raster.journal import open_journal
 from overland.raster.row_blocks import RowBlocks, RowBlocksOutput, iter_row_blocks
@@ -71,7 +72,7 @@ def stage_rows(model: Path, path: Path, engine: str, precision: str, chip: tuple
         chips = chips_of_scene(scene, bundle.bands, chip)
         chip = chips[0].shape[1:]
         scaled = scale_pixels(bundle, chips[0])
-        logits = np.random.default_rng(0).normal(size=(1, bundle.num_scores, *chip)).astype(np.float32)
+        logits = np.random.default_rng(0).normal(size=(1, bundle.num_outputs, *chip)).astype(np.float32)
         scores = probabilities_from_logits(bundle, logits)[0]
         return [
             _row("read", "raster", _megapixels(scene), _median_seconds(lambda: _read(path))),
@@ -99,14 +100,14 @@ def blend_row(bundle: ModelBundle, scene: Scene, chip: tuple[int, int], scores: 
     part = scores[:, : plan.rows.chip, : plan.cols.chip].copy()
 
     def blend() -> None:
-        rows = Blend(plan, bundle.num_scores, Window(col_off=0, row_off=0, width=width, height=height))
+        rows = Blend(plan, bundle.num_outputs, Window(col_off=0, row_off=0, width=width, height=height))
         for row in range(plan.rows.count):
             rows.open_row(row)
             for col in range(plan.cols.count):
                 rows.add(part, row, col)
             rows.take(row)
 
-    return _row("blend", "windows", plan.megapixels * plan.redundancy, _median_seconds(blend))
+    return _row("blend", "windows", plan.megapixels * plan.overlap_overhead, _median_seconds(blend))
 
 
 def decide_and_write_rows(
@@ -114,7 +115,7 @@ def decide_and_write_rows(
 ) -> list[Row]:
     """From scores to the finished file: classes, bands of rows that outlive a crash, the cloud-optimised GeoTIFF."""
     times = np.array([_write_seconds(bundle, scene, scores, output) for _ in range(_ROUNDS)])
-    names = ("threshold" if bundle.num_scores == 1 else "argmax", "write bands", "assemble the COG")
+    names = ("threshold" if bundle.num_outputs == 1 else "argmax", "write bands", "assemble the COG")
     middle = np.median(times, axis=0)
     return [_row(name, "raster", _megapixels(scene), seconds) for name, seconds in zip(names, middle, strict=True)]
 
@@ -127,7 +128,7 @@ def _write_seconds(
     with open_journal(output, {"benchmark": "stages"}, overwrite=True) as journal:
         bands = RowBlocks(journal, {"mask": RowBlocksOutput(output, profile)})
         for row, end in iter_row_blocks(scene.height):
-            lot = np.resize(scores[:, : end - row], (bundle.num_scores, end - row, scene.width))
+            lot = np.resize(scores[:, : end - row], (bundle.num_outputs, end - row, scene.width))
             started = time.process_time()
             mask = mask_from_probabilities(bundle, lot)
             decided = time.process_time()

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overland.bundle import load_bundle, scale_pixels
+from overland.bundle import load_bundle
 from overland.inference import Engine, open_engine, wants_palette_colors
+from overland.inference.probabilities import scale_pixels
 from overland.raster import Scene, Window, open_scene
 
 __all__ = ["chips_of_scene", "engine_seconds", "seconds_per_window"]
@@ -54,24 +55,24 @@ def chips_of_scene(scene: Scene, bands: tuple[int, ...], chip: tuple[int, int]) 
 
 def seconds_per_window(engine: Engine, chips: list[Chips], calls: int) -> dict[str, Any]:
     """As `engine_seconds`, of an engine that is open."""
-    calls = max(calls, 2) * engine.streams
+    calls = max(calls, 2) * engine.workers
 
     def timed(index: int) -> float:
         started = time.perf_counter()
         engine.run(chips[index % len(chips)])
         return time.perf_counter() - started
 
-    with ThreadPoolExecutor(engine.streams) as threads:
+    with ThreadPoolExecutor(engine.workers) as threads:
         # The first call of each thread sets the engine up.
-        list(threads.map(timed, range(engine.streams)))
+        list(threads.map(timed, range(engine.workers)))
         processor = time.process_time()
         times = list(threads.map(timed, range(calls)))
         processor = time.process_time() - processor
     return {
         "engine": engine.name,
         "precision": engine.precision,
-        "streams": engine.streams,
+        "workers": engine.workers,
         # The last calls have more of the machine to themselves.
-        "seconds": statistics.median(times[: calls - engine.streams + 1]) / engine.streams,
+        "seconds": statistics.median(times[: calls - engine.workers + 1]) / engine.workers,
         "processor_seconds": processor / calls,
     }

@@ -12,7 +12,7 @@ from affine import Affine
 from scipy.ndimage import gaussian_filter
 
 from overland.bundle import ModelBundle, save_bundle
-from overland.inference.memory import measure_memory_per_pixel
+from overland.inference.memory import measure_memory_per_pixel, window_for
 from overland.legend import legend_from_names
 from overland.models import build_model, graph_from_model
 from overland.raster import Grid, Window, create_raster
@@ -46,7 +46,9 @@ def save_unet(path: Path, *, classes: int = 5, seed: int = 0) -> ModelBundle:
     files = {"weights": weights, "graph": graph, "card": "# Random weights\n"}
     saved = save_bundle(bundle, path, **files)
     # As training does: the window is planned from it.
-    return save_bundle(replace(saved, bytes_per_pixel=measure_memory_per_pixel(saved)), path, **files)
+    bytes_per_pixel = measure_memory_per_pixel(saved)
+    window = window_for(bytes_per_pixel, halo=_HALO, divisor=saved.size_divisor)
+    return save_bundle(replace(saved, bytes_per_pixel=bytes_per_pixel, window=window), path, **files)
 
 
 def write_scene(path: Path, height: int, width: int | None = None) -> Path:

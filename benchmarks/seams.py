@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overland.bundle import ModelBundle, load_bundle, mask_from_probabilities
+from overland.bundle import ModelBundle, load_bundle
 from overland.inference import (
     Axis,
     PixelClassifier,
@@ -32,6 +32,7 @@ from overland.inference import (
     predict_scene,
     wants_palette_colors,
 )
+from overland.inference.probabilities import mask_from_probabilities
 from overland.raster import Scene, Window, open_scene
 from results import Row, json_option, origin, publish
 

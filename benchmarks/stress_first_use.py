@@ -62,8 +62,8 @@ def main() -> None:
         options.json,
         source,
         title="First uses",
-        method=f"`overland predict {options.model}` on a PNG of {_SIDE} x {_SIDE} in windows of 512, two at once, each in "
-        "a fresh process with sys.setswitchinterval(1e-6).",
+        method=f"`overland predict {options.model}` on a PNG of {_SIDE} x {_SIDE} in windows of 512, two at once, each "
+        "in a fresh process with sys.setswitchinterval(1e-6).",
         rows=[
             {
                 "engine": options.engine,
