@@ -114,7 +114,7 @@ class TrainSettings:
     project: str = "runs/segment"
     name: str = "train"
     exist_ok: bool = False
-    reproduce: Reproduce = Reproduce()
+    reproduce: Reproduce = field(default_factory=Reproduce)
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
