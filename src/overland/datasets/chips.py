@@ -165,7 +165,15 @@ class ChipCutter:
         if height * width <= _WHOLE_IMAGE_PIXELS:
             image, labels = self._whole(sample)
         else:
-            window = _window_around(matrix, size, height, width)
+            corners = np.array([[x, y, 1] for x in (0, size - 1) for y in (0, size - 1)]) @ matrix.T
+            col_off, row_off = (max(0, math.floor(low) - 1) for low in corners.min(axis=0))
+            col_end, row_end = (math.ceil(high) + 2 for high in corners.max(axis=0))
+            window = Window(
+                col_off=col_off,
+                row_off=row_off,
+                width=min(col_end, width) - col_off,
+                height=min(row_end, height) - row_off,
+            )
             image, labels = _read_labelled(self._dataset, sample, self._settings.bands, self._mean, window)
             matrix[:, 2] -= (window.col_off, window.row_off)
         return cut_chip(image, labels, matrix, size, pad=self._settings.grid)
@@ -300,15 +308,6 @@ def _is_worth_a_chip(image: Pixels, labels: Labels, window: Window, min_foregrou
     known = labels[rows, cols]
     foreground = ((known != 0) & (known != IGNORE_INDEX)).mean()
     return bool(foreground >= min_foreground and (image[rows, cols] != image[window.row_off, window.col_off]).any())
-
-
-def _window_around(matrix: npt.NDArray[np.float64], chip_size: int, height: int, width: int) -> Window:
-    corners = np.array([[x, y, 1] for x in (0, chip_size - 1) for y in (0, chip_size - 1)]) @ matrix.T
-    col_off, row_off = (max(0, math.floor(low) - 1) for low in corners.min(axis=0))
-    col_end, row_end = (math.ceil(high) + 2 for high in corners.max(axis=0))
-    return Window(
-        col_off=col_off, row_off=row_off, width=min(col_end, width) - col_off, height=min(row_end, height) - row_off
-    )
 
 
 def _even_windows(height: int, width: int, size: int) -> list[Window]:

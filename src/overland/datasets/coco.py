@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -88,7 +88,11 @@ def mask_from_segmentation(segmentation: Any, height: int, width: int) -> Mask:
     if isinstance(segmentation, dict) and {"size", "counts"} <= set(segmentation):
         counts = segmentation["counts"]
         runs = _unpacked(counts) if isinstance(counts, str) else counts
-        return _from_runs(runs, segmentation["size"], height, width)
+        size = segmentation["size"]
+        if list(size) != [height, width] or sum(runs) != height * width or min(runs, default=0) < 0:
+            raise DataError(f"run lengths of {sum(runs)} pixels and size {size} for an image of {height} x {width}")
+        values = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+        return values.reshape(width, height).T
     raise DataError(
         f"a segmentation is a list of polygons or has size and counts, and boxes alone are no masks; got "
         f"{str(segmentation)[:60]!r}"
@@ -112,13 +116,6 @@ def _from_polygons(polygons: list[Any], height: int, width: int) -> Mask:
         # skimage puts the centre of the first pixel at 0, 0.
         mask[polygon(xy[:, 1] - 0.5, xy[:, 0] - 0.5, (height, width))] = True
     return mask
-
-
-def _from_runs(runs: Sequence[int], size: Sequence[int], height: int, width: int) -> Mask:
-    if list(size) != [height, width] or sum(runs) != height * width or min(runs, default=0) < 0:
-        raise DataError(f"run lengths of {sum(runs)} pixels and size {size} for an image of {height} x {width}")
-    values = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    return values.reshape(width, height).T
 
 
 def _unpacked(text: str) -> list[int]:
@@ -162,7 +159,7 @@ def read_coco(path: str | Path) -> CocoFile:
             by_image[annotation["image_id"]].append(annotation)
         _refuse_repeated(path, "images", [item["id"] for item in values["images"]])
         images = tuple(_image(item, by_image.pop(item["id"], [])) for item in values["images"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{path} is no COCO instances file ({error!r}).") from error
     if by_image:
         raise DataError(f"{path} annotates the image {next(iter(by_image))}, which it does not list. Is it complete?")

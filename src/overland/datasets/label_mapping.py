@@ -187,7 +187,7 @@ def codes_of_ids(label_mapping: LabelMapping) -> Codes:
             )
     chosen = {index: codes[0] for index, codes in sorted(by_id.items())}
     if ignored:
-        chosen[IGNORE_INDEX] = min(ignored, key=_least)
+        chosen[IGNORE_INDEX] = min(ignored, key=lambda code: (isinstance(code, int) and code < 0, code))
     return {index: code if isinstance(code, tuple) else (code,) for index, code in chosen.items()}
 
 
@@ -207,10 +207,20 @@ def mask_from_ids(label_mapping: LabelMapping, ids: Labels) -> Pixels:
     codes = codes_of_ids(label_mapping)
     missing = np.setdiff1d(np.flatnonzero(np.bincount(ids.ravel(), minlength=256)), list(codes))
     if missing.size:
-        raise DataError(_no_code(label_mapping, int(missing[0])))
-    table = np.zeros((256, len(next(iter(codes.values())))), _dtype(codes))
-    for index, code in codes.items():
-        table[index] = code
+        index, code = int(missing[0]), "colour" if label_mapping.kind == "colors" else "value"
+        if index == IGNORE_INDEX:
+            raise DataError(
+                f"The map has pixels without a class, and the dataset has no {code} for them. "
+                "Give them a class first; they are where the scene has no data."
+            )
+        count = label_mapping.num_classes
+        raise DataError(f"The map has the class {index}, and the dataset has {count} classes: 0 to {count - 1}.")
+    values = [value for written in codes.values() for value in written]
+    kinds = (np.uint8, np.uint16, np.int16)
+    fitting = (kind for kind in kinds if np.iinfo(kind).min <= min(values) and max(values) <= np.iinfo(kind).max)
+    table = np.zeros((256, len(next(iter(codes.values())))), next(fitting, np.int32))
+    for index, written in codes.items():
+        table[index] = written
     return np.moveaxis(table[ids], -1, 0)
 
 
@@ -222,25 +232,3 @@ def _pairs(label_mapping: LabelMapping) -> Iterable[tuple[Code, int]]:
     # 255 that is not listed means "no label" all the same.
     free = label_mapping.kind == "mapping" and IGNORE_INDEX not in label_mapping.mapping
     return [*label_mapping.mapping.items(), *([(IGNORE_INDEX, IGNORE_INDEX)] if free else [])]
-
-
-def _least(code: Code) -> tuple[bool, Code]:
-    return isinstance(code, int) and code < 0, code
-
-
-def _dtype(codes: Codes) -> type[np.generic]:
-    values = [value for code in codes.values() for value in code]
-    kinds = (np.uint8, np.uint16, np.int16)
-    fitting = (kind for kind in kinds if np.iinfo(kind).min <= min(values) and max(values) <= np.iinfo(kind).max)
-    return next(fitting, np.int32)
-
-
-def _no_code(label_mapping: LabelMapping, index: int) -> str:
-    code = "colour" if label_mapping.kind == "colors" else "value"
-    if index == IGNORE_INDEX:
-        return (
-            f"The map has pixels without a class, and the dataset has no {code} for them. "
-            "Give them a class first; they are where the scene has no data."
-        )
-    count = label_mapping.num_classes
-    return f"The map has the class {index}, and the dataset has {count} classes: 0 to {count - 1}."

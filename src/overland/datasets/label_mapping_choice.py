@@ -13,7 +13,7 @@ from pathlib import Path
 
 from overland.datasets.issue import Issue
 from overland.datasets.label_mapping import BINARIZE_AT, LabelMapping, label_mapping_line
-from overland.datasets.masks import RawMask, color_counts, read_mask, value_counts
+from overland.datasets.masks import color_counts, read_mask, value_counts
 from overland.errors import DataError
 from overland.legend import IGNORE_INDEX, Color, Legend, legend_from_names
 from overland.raster.read import open_scene
@@ -97,7 +97,9 @@ def label_mapping_from_masks(
     if not paths:
         raise DataError("No image of the dataset has a mask, so there is nothing to learn from or to compare with.")
     survey = _survey(paths, with_rgb=colors is not None)
-    legend = legend or _legend_of_file(paths[0])
+    if legend is None:
+        with open_scene(paths[0]) as scene:
+            legend = scene.legend
     names_declared = legend is not None
     unnamed: tuple[str, ...] = ()
     if legend is None:
@@ -123,18 +125,14 @@ def _survey(paths: Sequence[Path], *, with_rgb: bool) -> _Survey:
     for path in sampled:
         mask = read_mask(path)
         is_rgb |= mask.has_colors
-        values += _counted(mask)
+        counts = value_counts(mask)
+        # Many programs declare nodata=0 in every mask, where 0 is in truth the background.
+        if mask.nodata not in (None, 0):
+            counts.pop(mask.nodata, None)
+        values += counts
         if mask.has_colors or (with_rgb and mask.palette is not None):
             colors += color_counts(mask)
     return _Survey(len(sampled), values, colors, is_rgb)
-
-
-def _counted(mask: RawMask) -> Counter[int]:
-    counts = value_counts(mask)
-    # Many programs declare nodata=0 in every mask, where 0 is in truth the background.
-    if mask.nodata not in (None, 0):
-        counts.pop(mask.nodata, None)
-    return counts
 
 
 def _choice_of_colors(legend: Legend, survey: _Survey, colors: Sequence[tuple[Color, int]]) -> LabelMappingChoice:
@@ -184,7 +182,9 @@ def _choice_of_values(legend: Legend, survey: _Survey) -> LabelMappingChoice:
         return LabelMappingChoice(legend, LabelMapping("ids", legend.num_classes))
     # Where class 1 is the background, white may as well be class 0, as it is in most masks.
     if legend.num_classes != 2 or legend.background == 1 or not _is_two_tone(survey.values):
-        raise DataError(_ambiguous(legend, survey))
+        names = ", ".join(f"{index}: {name}" for index, name in enumerate(legend.names))
+        found = f"Masks hold {survey.listed}; the classes are {names}, so it is open which value is which class."
+        raise DataError(f"{found} {_settling_lines(legend, survey.values)}")
     mapping = LabelMapping("threshold", 2, mapping={0: 0, 255: 1})
     note = _threshold_note(legend, mapping, survey)
     code = "unmapped-mask" if values == {0, 255} else "mask-noise"
@@ -220,12 +220,6 @@ def _threshold_note(legend: Legend, mapping: LabelMapping, survey: _Survey) -> s
         f"Masks hold {survey.listed} for two classes: binarised at {BINARIZE_AT}, "
         f"from {BINARIZE_AT} on is {above}, below is {below}."
     )
-
-
-def _ambiguous(legend: Legend, survey: _Survey) -> str:
-    names = ", ".join(f"{index}: {name}" for index, name in enumerate(legend.names))
-    found = f"Masks hold {survey.listed}; the classes are {names}, so it is open which value is which class."
-    return f"{found} {_settling_lines(legend, survey.values)}"
 
 
 def _settling_lines(legend: Legend, values: Counter[int]) -> str:
@@ -275,11 +269,6 @@ def _undeclared_colors(survey: _Survey, legend: Legend | None) -> str:
         names = "" if legend else " and names: {0: ..., 1: ...}"
         advice = f"If the order is that of the classes, add to the dataset YAML: palette: {{{palette}}}{names}"
     return f"Masks hold colours and no colours are declared: {listed}.{hint} {advice}"
-
-
-def _legend_of_file(path: Path) -> Legend | None:
-    with open_scene(path) as scene:
-        return scene.legend
 
 
 def _legend_from_values(survey: _Survey) -> Legend:

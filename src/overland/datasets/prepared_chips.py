@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal
 
@@ -109,7 +109,6 @@ def _spans(length: int, rules: ChipRules) -> list[tuple[int, int]]:
 _WHOLE_IMAGE_PIXELS = 32_000_000  # Larger images are read one row of chips after the other.
 _MOST_EMPTY = 0.5
 
-Sides = tuple[tuple[int, int], tuple[int, int]]
 ChipStatus = Literal["kept", "blank", "unlabelled", "little foreground"]
 
 
@@ -196,18 +195,14 @@ def iter_chips(
     buffer = _read(dataset, sample, facts, whole) if is_small else None
     for windows in plan_chips(whole.height, whole.width, rules):
         if not is_small:
-            buffer = _read(dataset, sample, facts, _rows_of(windows[0], whole, rules))
+            # A chip that is mirrored at the lower edge shows rows above it again.
+            above = rules.chip_size if rules.pad == "reflect" else 0
+            first = windows[0]
+            rows = replace(whole, row_off=first.row_off - above, height=above + first.height)
+            buffer = _read(dataset, sample, facts, rows.intersection(whole))
         assert buffer is not None
         for window in windows:
             yield _chip(dataset, buffer, window, rules, for_training=for_training)
-
-
-def _rows_of(first: Window, whole: Window, rules: ChipRules) -> Window:
-    # A chip that is mirrored at the lower edge shows rows above it again.
-    above = rules.chip_size if rules.pad == "reflect" else 0
-    return Window(
-        col_off=0, row_off=first.row_off - above, width=whole.width, height=above + first.height
-    ).intersection(whole)
 
 
 @dataclass(frozen=True)
@@ -234,25 +229,27 @@ def _chip(dataset: Dataset, buffer: _RowBuffer, window: Window, rules: ChipRules
     rows, cols = inside.shifted(-buffer.window.row_off, -buffer.window.col_off).slices
     image, labels = buffer.image[:, rows, cols], buffer.labels[rows, cols]
     empty = 1.0 if is_constant(image) else empty_fraction(image, buffer.valid[rows, cols])
-    labelled = labels != IGNORE_INDEX
-    foreground = _foreground_fraction(labels, labelled, dataset.legend.background)
+    labelled, background = labels != IGNORE_INDEX, dataset.legend.background
+    foreground = None
+    if background is not None:
+        foreground = float((labelled & (labels != background)).sum() / max(int(labelled.sum()), 1))
     sides = ((0, window.height - inside.height), (0, window.width - inside.width))
+    if rules.pad == "reflect":
+        mirrored_rows = _reflected(window.row_off, window.row_end, buffer.whole.height) - buffer.window.row_off
+        mirrored_cols = _reflected(window.col_off, window.col_end, buffer.whole.width)
+        pixels = buffer.image[:, mirrored_rows[:, None], mirrored_cols]
+    else:
+        pixels = np.pad(image, ((0, 0), *sides), constant_values=buffer.filling)
     return Chip(
         window,
         inside,
-        _mirrored(buffer, window) if rules.pad == "reflect" else _filled(image, sides, buffer.filling),
+        pixels,
         np.pad(labels, sides, constant_values=IGNORE_INDEX),
         _status(rules, empty, labelled, foreground, for_training=for_training),
         empty,
         float(labelled.mean()),
         foreground,
     )
-
-
-def _foreground_fraction(labels: Labels, labelled: Valid, background: int | None) -> float | None:
-    if background is None:
-        return None
-    return float((labelled & (labels != background)).sum() / max(int(labelled.sum()), 1))
 
 
 def _status(
@@ -266,18 +263,8 @@ def _status(
     return "little foreground" if wanted is not None and (foreground or 0.0) < wanted else "kept"
 
 
-def _filled(image: Pixels, sides: Sides, filling: float) -> Pixels:
-    return np.pad(image, ((0, 0), *sides), constant_values=filling)
-
-
-def _mirrored(buffer: _RowBuffer, window: Window) -> Pixels:
-    rows = _reflected(window.row_off, window.row_end, buffer.whole.height) - buffer.window.row_off
-    cols = _reflected(window.col_off, window.col_end, buffer.whole.width)
-    return buffer.image[:, rows[:, None], cols]
-
-
 def _reflected(start: int, end: int, length: int) -> npt.NDArray[np.intp]:
-    """Where each of the places from start to end lies in an image that is mirrored at its edges again and again."""
+    """Return the place in an image, mirrored at its edges again and again, of each place from start to end."""
     period = max(1, 2 * (length - 1))
     places = np.arange(start, end) % period
     return np.minimum(places, period - places)
@@ -322,34 +309,26 @@ class ChipStore:
             UsageError: There is a chip of the same name already.
         """
         scene = sample.key.partition("/")[2] or sample.key
-        name = f"{scene}_{chip.window.row_off}_{chip.window.col_off}{_suffix(facts, chip)}" if _is_kept(chip) else ""
-        if name:
+        name = ""
+        if chip.status == "kept":
+            name = f"{scene}_{chip.window.row_off}_{chip.window.col_off}{_suffix(facts, chip)}"
             grid = facts.grid.cropped(chip.window)
-            self._write_image(self._folder / "images" / split / name, chip, facts, grid)
+            image = self._folder / "images" / split / name
+            count, dtype = len(chip.image), str(chip.image.dtype)
+            with create_raster(
+                image, grid, count=count, dtype=dtype, nodata=facts.nodata, descriptions=facts.descriptions
+            ) as writer:
+                writer.write(chip.image, grid.window)
             nodata = IGNORE_INDEX if name.endswith(".tif") else None
             with create_raster(self._folder / "masks" / split / name, grid, nodata=nodata) as writer:
                 writer.write(chip.labels, grid.window)
-        self._write_row(split, name, scene, sample, chip)
-
-    def _write_image(self, path: Path, chip: Chip, facts: SceneFacts, grid: Grid) -> None:
-        count, dtype = len(chip.image), str(chip.image.dtype)
-        with create_raster(
-            path, grid, count=count, dtype=dtype, nodata=facts.nodata, descriptions=facts.descriptions
-        ) as writer:
-            writer.write(chip.image, grid.window)
-
-    def _write_row(self, split: str, name: str, scene: str, sample: Sample, chip: Chip) -> None:
         root, inside = self._dataset.root, chip.inside
-        image = sample.image.relative_to(root) if sample.image.is_relative_to(root) else Path(sample.image.name)
+        source = sample.image.relative_to(root) if sample.image.is_relative_to(root) else Path(sample.image.name)
         foreground = None if chip.foreground_fraction is None else round(chip.foreground_fraction, 6)
         where = (inside.row_off, inside.col_off, inside.height, inside.width)
         fractions = (round(chip.labelled_fraction, 6), foreground, round(chip.empty_fraction, 6))
-        texts = map(csv_cell, (split, name, chip.status, scene, sample.group, image.as_posix()))
+        texts = map(csv_cell, (split, name, chip.status, scene, sample.group, source.as_posix()))
         self._table.writerow((*texts, *where, *fractions))
-
-
-def _is_kept(chip: Chip) -> bool:
-    return chip.status == "kept"
 
 
 def _suffix(facts: SceneFacts, chip: Chip) -> str:

@@ -193,7 +193,11 @@ def _with_uses(
     """Gardens in villages; woods where a smooth random surface is highest; crops and grassland elsewhere."""
     centres = shapely.get_coordinates(shapely.centroid(polygons))
     # The highest parcels, until they make up the scene's fraction of woodland.
-    height = _hills(rng, centres)
+    height = rng.normal(0, 0.35, len(centres))
+    for wavelength in (1100.0, 700.0, 420.0):
+        heading = rng.uniform(0, 2 * math.pi)
+        wave = np.array([math.cos(heading), math.sin(heading)]) * 2 * math.pi / wavelength
+        height += np.sin(centres @ wave + rng.uniform(0, 2 * math.pi))
     visible = shapely.area(shapely.intersection(polygons, site.scene))
     order = np.argsort(-height)
     covered = np.cumsum(visible[order]) / max(visible.sum(), 1.0)
@@ -213,12 +217,3 @@ def _with_uses(
             use = "grass" if rng.random() < grass_fraction else "crop"
         parcels.append(Parcel(polygon, use, math.atan2(along[1], along[0])))
     return parcels
-
-
-def _hills(rng: np.random.Generator, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    height = rng.normal(0, 0.35, len(points))
-    for wavelength in (1100.0, 700.0, 420.0):
-        heading = rng.uniform(0, 2 * math.pi)
-        wave = np.array([math.cos(heading), math.sin(heading)]) * 2 * math.pi / wavelength
-        height += np.sin(points @ wave + rng.uniform(0, 2 * math.pi))
-    return height

@@ -208,7 +208,7 @@ def _tasks(dataset: Dataset) -> tuple[list[Task], dict[str, int]]:
 
 def _write_chips(folder: Path, dataset: Dataset, tasks: list[Task], rules: ChipRules) -> dict[str, _Tally]:
     tallies: dict[str, _Tally] = {}
-    planned = sum(_planned(facts, rules) for _, _, facts in tasks)
+    planned = sum(sum(map(len, plan_chips(facts.grid.height, facts.grid.width, rules))) for _, _, facts in tasks)
     with (
         (folder / "manifest.csv").open("w", encoding="utf-8", newline="") as manifest,
         track("Cutting chips", planned, "chips") as advance,
@@ -222,10 +222,6 @@ def _write_chips(folder: Path, dataset: Dataset, tasks: list[Task], rules: ChipR
                 tally.add(chip, dataset.legend.num_classes)
                 advance(1)
     return tallies
-
-
-def _planned(facts: SceneFacts, rules: ChipRules) -> int:
-    return sum(map(len, plan_chips(facts.grid.height, facts.grid.width, rules)))
 
 
 def _nothing_kept(dataset: Dataset, tallies: dict[str, _Tally]) -> str:

@@ -75,10 +75,14 @@ def correlations(image: Pixels, labels: Labels, valid: Valid) -> list[Lags]:
         The correlations of each block that has a border and an edge.
     """
     results = []
-    for rows, cols in _blocks(*labels.shape):
+    for rows, cols in product(*map(_central_slices, labels.shape)):
         borders = _borders(labels[rows, cols])
         grey = image[:, rows, cols].mean(axis=0, dtype=np.float32)
-        edges = _edges(grey, valid[rows, cols])
+        known = valid[rows, cols]
+        along_rows, along_cols = np.gradient(ndimage.gaussian_filter(np.where(known, grey, 0), 1.0))
+        edges = np.hypot(along_rows, along_cols) * known
+        # A few very bright edges (roofs, cars) would otherwise outvote all others.
+        edges = np.asarray(np.minimum(edges, np.percentile(edges, 98)), dtype=np.float32)
         if borders.any() and edges.any():
             results.append(_correlation(edges, borders))
     return results
@@ -100,14 +104,20 @@ def estimate_offset(evidence: Sequence[Lags]) -> Offset | None:
     peak = _argmax(mean)
     height = float(mean[peak])
     strength = (height - float(mean.mean())) / max(float(mean.std()), 1e-12)
-    agreement = _agreement(stack, peak)
+    rng = np.random.default_rng(0)
+    draws = (stack[rng.integers(len(stack), size=len(stack))].mean(axis=0) for _ in range(_RESAMPLES))
+    near = [np.hypot(*np.subtract(_argmax(draw), peak)) <= 1.5 for draw in draws]
+    agreement = float(np.mean(near))
+    far = mean.copy()
+    far[tuple(slice(max(0, at - _PEAK_HALF_WIDTH), at + _PEAK_HALF_WIDTH + 1) for at in peak)] = -np.inf
+    rival = float(far.max())
     # The peak says where the borders should go; the labels lie the other way.
     down, right = _RADIUS - peak[0], _RADIUS - peak[1]
     is_near = np.hypot(right, down) < _MIN_PX
     is_sure = (
         strength >= _MIN_STRENGTH
         and agreement >= _MIN_AGREEMENT
-        and _rival(mean, peak) <= _MAX_RIVAL * height
+        and rival <= _MAX_RIVAL * height
         and (is_near or mean[_RADIUS, _RADIUS] <= _MAX_AT_ZERO * height)
         and max(abs(right), abs(down)) < _RADIUS
     )
@@ -135,10 +145,6 @@ def check_shift(offset: Offset | None) -> list[Issue]:
     return [Issue("warning", "shifted-labels", message)]
 
 
-def _blocks(height: int, width: int) -> list[tuple[slice, slice]]:
-    return list(product(_central_slices(height), _central_slices(width)))
-
-
 def _central_slices(size: int) -> list[slice]:
     count = max(1, min(_MOST_BLOCKS, round(size / _BLOCK)))
     block = min(size // count, _BLOCK)
@@ -160,13 +166,6 @@ def _borders(labels: Labels) -> Plane:
     return np.minimum(borders, np.float32(1))
 
 
-def _edges(grey: Plane, valid: Valid) -> Plane:
-    along_rows, along_cols = np.gradient(ndimage.gaussian_filter(np.where(valid, grey, 0), 1.0))
-    edges = np.hypot(along_rows, along_cols) * valid
-    # A few very bright edges (roofs, cars) would otherwise outvote all others.
-    return np.asarray(np.minimum(edges, np.percentile(edges, 98)), dtype=np.float32)
-
-
 def _correlation(edges: Plane, borders: Plane) -> Lags:
     shape = [fft.next_fast_len(size + _RADIUS, real=True) for size in edges.shape]
     spectrum = fft.rfft2(edges - edges.mean(), shape) * np.conj(fft.rfft2(borders - borders.mean(), shape))
@@ -180,17 +179,3 @@ def _correlation(edges: Plane, borders: Plane) -> Lags:
 def _argmax(lags: Lags) -> tuple[int, int]:
     row, col = np.unravel_index(int(lags.argmax()), lags.shape)
     return int(row), int(col)
-
-
-def _rival(lags: Lags, peak: tuple[int, int]) -> float:
-    far = lags.copy()
-    rows, cols = (slice(max(0, at - _PEAK_HALF_WIDTH), at + _PEAK_HALF_WIDTH + 1) for at in peak)
-    far[rows, cols] = -np.inf
-    return float(far.max())
-
-
-def _agreement(stack: Lags, peak: tuple[int, int]) -> float:
-    rng = np.random.default_rng(0)
-    draws = (stack[rng.integers(len(stack), size=len(stack))].mean(axis=0) for _ in range(_RESAMPLES))
-    near = [np.hypot(*np.subtract(_argmax(draw), peak)) <= 1.5 for draw in draws]
-    return float(np.mean(near))

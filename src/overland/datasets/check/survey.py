@@ -20,9 +20,7 @@ from overland.datasets.dataset import Sample
 from overland.datasets.label_mapping import LabelMapping
 from overland.datasets.masks import (
     Labels,
-    Pixels,
     RawMask,
-    Valid,
     empty_fraction,
     is_constant,
     read_mask,
@@ -171,7 +169,18 @@ def _record(split: str, sample: Sample, label_mapping: LabelMapping | None, *, i
     image = mask = facts = ids = None
     lags: list[Lags] = []
     try:
-        image, valid, facts = _read_image(sample)
+        with open_scene(sample.image, expand_palette=True) as scene:
+            pixels, valid = scene.read()
+            grid, dtype, has_alpha = scene.grid, scene.dtype, len(scene.data_bands) < scene.count
+        header = f"{pixels.shape} {pixels.dtype}".encode()[:64]
+        digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, key=header, digest_size=16).hexdigest()
+        hidden = has_alpha and not valid.all()
+        fill = undeclared_fill(pixels, valid)
+        if fill is not None:
+            # The edge of the fill is no edge on the ground.
+            valid = valid & (pixels != fill).any(axis=0)
+        empty, constant = empty_fraction(pixels, valid), is_constant(pixels)
+        image, valid, facts = pixels, valid, ImageFacts(grid, len(pixels), dtype, digest, empty, constant, fill, hidden)
     except DataError as error:
         faults.append(("unreadable-file", str(error), sample.image))
     if sample.mask is not None and sample.mask.is_file():
@@ -179,21 +188,6 @@ def _record(split: str, sample: Sample, label_mapping: LabelMapping | None, *, i
     if is_correlated and image is not None and ids is not None and image.shape[1:] == ids.shape:
         lags = correlations(image, ids, valid)
     return Record(split, sample, facts, mask, tuple(faults), lags)
-
-
-def _read_image(sample: Sample) -> tuple[Pixels, Valid, ImageFacts]:
-    with open_scene(sample.image, expand_palette=True) as scene:
-        pixels, valid = scene.read()
-        grid, dtype, has_alpha = scene.grid, scene.dtype, len(scene.data_bands) < scene.count
-    header = f"{pixels.shape} {pixels.dtype}".encode()[:64]
-    digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, key=header, digest_size=16).hexdigest()
-    hidden = has_alpha and not valid.all()
-    fill = undeclared_fill(pixels, valid)
-    if fill is not None:
-        # The edge of the fill is no edge on the ground.
-        valid = valid & (pixels != fill).any(axis=0)
-    empty, constant = empty_fraction(pixels, valid), is_constant(pixels)
-    return pixels, valid, ImageFacts(grid, len(pixels), dtype, digest, empty, constant, fill, hidden)
 
 
 def _read_mask(

@@ -214,7 +214,10 @@ def _shown(url: str) -> str:
 
 def _continue(transfer: _Transfer) -> None:
     done = transfer.arrived()
-    version = _noted_version(transfer) if done else None
+    version = None
+    if done and transfer.notes.is_file():
+        notes = json.loads(transfer.notes.read_text(encoding="utf-8"))
+        version = notes["version"] if notes["url"] == transfer.url else None
     headers = {"User-Agent": "overland", "Accept-Encoding": "identity"}
     if version:
         headers |= {"Range": f"bytes={done}-", "If-Range": version}
@@ -227,18 +230,13 @@ def _continue(transfer: _Transfer) -> None:
         raise Interrupted(_reason(error)) from None
 
 
-def _noted_version(transfer: _Transfer) -> str | None:
-    if not transfer.notes.is_file():
-        return None
-    notes = json.loads(transfer.notes.read_text(encoding="utf-8"))
-    return notes["version"] if notes["url"] == transfer.url else None
-
-
 def _store(answer: _Answer, transfer: _Transfer, asked_from: int) -> None:
     start, total = _place(answer, asked_from)
     transfer.part.parent.mkdir(parents=True, exist_ok=True)
     if start == 0:
-        version = _strong_version(answer.headers)
+        tag = answer.headers.get("ETag")
+        # A weak tag allows other bytes, so that it must not join two halves.
+        version = tag if tag and not tag.startswith("W/") else None
         transfer.notes.write_text(json.dumps({"url": transfer.url, "version": version}), encoding="utf-8")
     if total is not None:
         check_space(transfer.part.parent, total - start, _shown(transfer.url))
@@ -256,12 +254,6 @@ def _place(answer: _Answer, asked_from: int) -> tuple[int, int | None]:
         return asked_from, int(found[2])
     length = answer.headers.get("Content-Length")
     return 0, int(length) if length else None
-
-
-def _strong_version(headers: Mapping[str, str]) -> str | None:
-    tag = headers.get("ETag")
-    # A weak tag allows other bytes, so that it must not join two halves.
-    return tag if tag and not tag.startswith("W/") else None
 
 
 def _write(answer: _Answer, transfer: _Transfer, start: int, total: int | None) -> int:

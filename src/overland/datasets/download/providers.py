@@ -106,25 +106,21 @@ def _refusal(status: int, slug: str) -> Exception:
 
 
 def _where_credentials() -> str:
-    places = _places()
-    found = [place for place, is_there in places.items() if is_there]
-    return (
-        f"Looked for credentials in {', '.join(places)}; found {', '.join(found) or 'none'}. "
-        f"Make a token at {SETTINGS_PAGE} and set KAGGLE_API_TOKEN to it."
-    )
-
-
-def _places() -> dict[str, bool]:
-    """Return the places where kagglehub looks, in its order, and whether anything is there."""
+    # The places where kagglehub looks, in its order, and whether anything is there.
     home = Path.home() / ".kaggle"
     table = Path(os.environ.get("KAGGLE_CONFIG_DIR", home)) / "kaggle.json"
     table_name = "~/.kaggle/kaggle.json" if table.parent == home else f"{table} (KAGGLE_CONFIG_DIR)"
-    return {
+    places = {
         "KAGGLE_API_TOKEN": bool(os.environ.get("KAGGLE_API_TOKEN")),
         "~/.kaggle/access_token": (home / "access_token").exists() or (home / "access_token.txt").exists(),
         "KAGGLE_USERNAME with KAGGLE_KEY": bool(os.environ.get("KAGGLE_USERNAME") and os.environ.get("KAGGLE_KEY")),
         table_name: table.exists(),
     }
+    found = [place for place, is_there in places.items() if is_there]
+    return (
+        f"Looked for credentials in {', '.join(places)}; found {', '.join(found) or 'none'}. "
+        f"Make a token at {SETTINGS_PAGE} and set KAGGLE_API_TOKEN to it."
+    )
 
 
 def _bytes_in(folder: Path) -> int:
@@ -198,7 +194,14 @@ def _package(command: str, name: str, folder: Path) -> Path:
     resume = ["--resume"] if path.exists() else []
     code, said = _run([command, "-d", str(folder), *resume, name])
     if code:
-        _failed(name, folder, said)
+        if "No space left" in said:
+            raise ResourceError(
+                f"The disk of {folder} is full. What has arrived is kept: make room and run this again."
+            )
+        raise AccessError(
+            f"{_COMMAND} could not download {name} ({said[:_SHOWN] or 'it said nothing'}). "
+            f"Run `{_COMMAND} -l` once to log in and let it store the account."
+        )
     if not zipfile.is_zipfile(path):
         raise AccessError(f"{_COMMAND} ended without an error and {path} is no zip file. Run this again.")
     return path
@@ -223,12 +226,3 @@ def _run(arguments: Sequence[str]) -> tuple[int, str]:
             if "%|" in line:
                 lines.write(line)
     return process.returncode, last
-
-
-def _failed(name: str, folder: Path, why: str) -> None:
-    if "No space left" in why:
-        raise ResourceError(f"The disk of {folder} is full. What has arrived is kept: make room and run this again.")
-    raise AccessError(
-        f"{_COMMAND} could not download {name} ({why[:_SHOWN] or 'it said nothing'}). "
-        f"Run `{_COMMAND} -l` once to log in and let it store the account."
-    )

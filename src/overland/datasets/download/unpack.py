@@ -132,7 +132,10 @@ def unpack_archive(archive: Path, folder: Path, marks: Sequence[str]) -> None:
         check_space(folder, total, f"{archive.name}, unpacked,")
         with track(f"Unpack {archive.name}", max(total / _MEGA, 1e-6), "MB") as advance:
             for member, name in wanted:
-                _write(member, folder / name)
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with member.open() as source, path.open("wb") as file:
+                    shutil.copyfileobj(source, file, _CHUNK)
                 advance(member.size / _MEGA)
 
 
@@ -222,9 +225,3 @@ def _root(archive: Path, names: Sequence[str], marks: Sequence[str]) -> str:
             "Name the archive as it was downloaded."
         )
     return "".join(f"{part}/" for part in min(roots, key=lambda root: (len(root), root)))
-
-
-def _write(member: _Member, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with member.open() as source, path.open("wb") as file:
-        shutil.copyfileobj(source, file, _CHUNK)

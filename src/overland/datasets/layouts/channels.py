@@ -183,6 +183,10 @@ def layout_from_channels(root: Path) -> Layout | None:
     layout = Layout("channels of the managed trainer", root, splits, problems=problems)
     mapping = _label_mapping(root / LABEL_MAPS, layout.masks)
     legend = legend_from_names(names) if names else legend_from_ids(mapping) if mapping else None
+    notes: tuple[str, ...] = ()
+    if mapping is not None and not names:
+        classes = len(set(mapping.values()) - {IGNORE_INDEX})
+        notes = (f'The masks hold {classes} classes; write {CLASS_NAMES} ({{"0": "background", ...}}) to name them.',)
     return Layout(
         layout.kind,
         root,
@@ -190,7 +194,7 @@ def layout_from_channels(root: Path) -> Layout | None:
         legend,
         label_mapping=mapping,
         problems=problems,
-        notes=_notes(mapping, named=bool(names)),
+        notes=notes,
         names_declared=bool(names),
     )
 
@@ -205,10 +209,3 @@ def _label_mapping(folder: Path, masks: Sequence[Path]) -> dict[int, int] | None
     if val.is_file() and label_mapping_from_file(val, masks) != mapping:
         raise DataError(f"{train} and {val} map values to different classes; write the masks of both in one way.")
     return mapping
-
-
-def _notes(mapping: dict[int, int] | None, *, named: bool) -> tuple[str, ...]:
-    if mapping is None or named:
-        return ()
-    classes = len(set(mapping.values()) - {IGNORE_INDEX})
-    return (f'The masks hold {classes} classes; write {CLASS_NAMES} ({{"0": "background", ...}}) to name them.',)

@@ -45,7 +45,9 @@ def layout_from_folders(root: Path) -> Layout | None:
     splits, problems = paired_folders(folders)
     lines: tuple[str, ...] = ()
     # A YAML finds masks where masks_dir takes the place of one folder's name, the same for all splits.
-    mask_names = {part for _, _, path in folders for part in path.relative_to(root).parts if _is_named(part)}
+    mask_names = {
+        part for _, _, path in folders for part in path.relative_to(root).parts if part.lower() in _MASK_FOLDERS
+    }
     if len(mask_names) == 1:
         paths = (f"{split}: {images.relative_to(root).as_posix()}" for split, images, _ in folders)
         lines = ("path: .", *paths, f"masks_dir: {mask_names.pop()}")
@@ -55,10 +57,6 @@ def layout_from_folders(root: Path) -> Layout | None:
 def _child(root: Path, names: tuple[str, ...]) -> Path | None:
     by_name = {path.name.lower(): path for path in sorted(root.iterdir(), reverse=True) if path.is_dir()}
     return next((by_name[name] for name in names if name in by_name), None)
-
-
-def _is_named(part: str) -> bool:
-    return part.lower() in _MASK_FOLDERS
 
 
 def layout_from_scenes(root: Path) -> Layout | None:
