@@ -47,27 +47,27 @@ class OverlandAlgorithm(QgsProcessingAlgorithm):
     """Run `overland predict`, then `overland vectorize` where a vector layer is asked for."""
 
     def createInstance(self):
-        """Give QGIS a copy to run."""
+        """Return a copy for QGIS to run."""
         return OverlandAlgorithm()
 
     def name(self):
-        """The id in models and scripts: `script:overland_predict`."""
+        """Return the id in models and scripts: `script:overland_predict`."""
         return "overland_predict"
 
     def displayName(self):
-        """The name in the toolbox."""
+        """Return the name in the toolbox."""
         return "Map a raster with a model (Overland)"
 
     def group(self):
-        """The heading in the toolbox."""
+        """Return the heading in the toolbox."""
         return "Overland"
 
     def groupId(self):
-        """The id of the heading."""
+        """Return the id of the heading."""
         return "overland"
 
     def shortHelpString(self):
-        """The text beside the dialog."""
+        """Return the help of the dialog."""
         return (
             "Writes the class of each pixel of a raster layer, with class names and colours, and optionally its "
             "polygons or road network.\n\n"
@@ -104,17 +104,17 @@ class OverlandAlgorithm(QgsProcessingAlgorithm):
     def processAlgorithm(self, parameters, context, feedback):
         """Run the command line and hand its files to QGIS."""
         command = self._command(parameters, context)
-        source = self._source(parameters, context)
+        scene = self._scene(parameters, context)
         mask = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         vector = self.parameterAsOutputLayer(parameters, "VECTOR", context)
-        share = 90 if vector else 100
-        arguments = self._predict_arguments(parameters, context, source, mask)
-        found = run_overland([command, *arguments], feedback, 0, share)
+        mapped = 90 if vector else 100
+        arguments = self._predict_arguments(parameters, context, scene, mask)
+        found = run_overland([command, *arguments], feedback, 0, mapped)
         write_style(mask, found["class_fractions"])
         results = {"OUTPUT": mask}
         if vector:
             kind = KINDS[self.parameterAsEnum(parameters, "KIND", context)]
-            run_overland([command, "vectorize", mask, vector, "--kind", kind, "--overwrite"], feedback, share, 100)
+            run_overland([command, "vectorize", mask, vector, "--kind", kind, "--overwrite"], feedback, mapped, 100)
             results["VECTOR"] = vector
         QgsSettings().setValue(COMMAND_SETTING, command)
         return results
@@ -129,7 +129,7 @@ class OverlandAlgorithm(QgsProcessingAlgorithm):
             )
         return found
 
-    def _source(self, parameters, context):
+    def _scene(self, parameters, context):
         layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
         if layer is None:
             raise QgsProcessingException("The raster layer cannot be opened.")
@@ -140,9 +140,9 @@ class OverlandAlgorithm(QgsProcessingAlgorithm):
             )
         return layer.source()
 
-    def _predict_arguments(self, parameters, context, source, mask):
+    def _predict_arguments(self, parameters, context, scene, mask):
         model = self.parameterAsString(parameters, "MODEL", context)
-        arguments = ["predict", model, source, mask, "--overwrite"]
+        arguments = ["predict", model, scene, mask, "--overwrite"]
         if parameters.get("THRESHOLD") is not None:
             arguments += ["--threshold", str(self.parameterAsDouble(parameters, "THRESHOLD", context))]
         bands = self.parameterAsString(parameters, "BANDS", context).strip()

@@ -25,6 +25,7 @@ import importlib.util
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -428,7 +429,7 @@ def keep(path: Path, command: str, rows: dict[str, dict[str, int]]) -> None:
 def main() -> int:
     """Try every verb and print what went wrong; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", metavar="NAME", help="verbs whose name holds this")
+    parser.add_argument("--only", default="", metavar="NAME", help="verbs whose name matches this pattern")
     parser.add_argument("--points", type=int, default=8, help="most crash points of a verb [8]")
     parser.add_argument("--seed", type=int, default=0, help="draws crash points and moments [0]")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures")
@@ -438,7 +439,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="overland-chaos-") as name:
         inputs = build(Path(name) / "in")
         for verb in VERBS:
-            if options.only not in verb.name or importlib.util.find_spec(verb.needs) is None:
+            if not re.search(options.only, verb.name) or importlib.util.find_spec(verb.needs) is None:
                 continue
             chance = random.Random(f"{options.seed} {verb.name}")
             chaos = Chaos(verb, inputs, Path(name) / "work" / verb.name, chance, options.points)
