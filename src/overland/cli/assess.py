@@ -30,7 +30,7 @@ def command() -> None:
     """
 
 
-def _accuracies(_: click.Context, __: click.Parameter, options: Sequence[str]) -> dict[str, float] | None:
+def _accuracies(context: click.Context, parameter: click.Parameter, options: Sequence[str]) -> dict[str, float] | None:
     """Read accuracies NAME=0.7; one without a name is for all other classes."""
     found = {}
     for option in options:

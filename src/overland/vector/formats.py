@@ -135,9 +135,8 @@ def osmnx_graph(edges: Layer, nodes: Layer) -> nx.MultiDiGraph[int]:
 
     Source: https://osmnx.readthedocs.io, `graph_from_gdfs` and `load_graphml`.
     """
-    graph: nx.MultiDiGraph[int] = nx.MultiDiGraph(
-        simplified=True, created_with="Overland", **({} if edges.crs is None else {"crs": edges.crs})
-    )
+    graph: nx.MultiDiGraph[int] = nx.MultiDiGraph()
+    graph.graph.update({"simplified": True, "created_with": "Overland"} | ({"crs": edges.crs} if edges.crs else {}))
     degree = nodes.fields["degree"]
     for row, node in enumerate(nodes.fields["node"].tolist()):
         point = nodes.geometries[row]

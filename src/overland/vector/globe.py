@@ -10,9 +10,10 @@ import numpy as np
 import shapely
 
 from overland.errors import DataError
-from overland.geo.crs import Ground, ground_of, transformer_between
+from overland.geo.crs import Ground, ground_of
+from overland.geo.measures import reprojected
 from overland.vector.layer import Floats, Geometries
-from overland.vector.place import grouped, unwrapped
+from overland.vector.place import grouped, shifted, unwrapped
 
 __all__ = ["to_longitude_latitude"]
 
@@ -48,10 +49,8 @@ def to_longitude_latitude(geometries: Geometries, crs: str) -> Geometries:
         )
     if not len(geometries):
         return geometries
-    way = transformer_between(crs, _WGS84)
-    moved = np.asarray(shapely.transform(geometries, way.transform, interleaved=False), dtype=object)
-    if not np.isfinite(shapely.get_coordinates(moved)).all():
-        raise DataError(f"Some vectors in {ground.name} have no place on the Earth. Is their CRS right?")
+    # A copy, since nothing moves when the CRS is longitude and latitude already.
+    moved: Geometries = reprojected(geometries, crs, _WGS84).copy()
     if ground.unit_m is None:
         return _between_turns(moved)
     around = {index: pole for pole in (90.0, -90.0) for index in _around_pole(geometries, ground, pole)}
@@ -76,7 +75,6 @@ def _between_turns(geometries: Geometries) -> Geometries:
     last = np.maximum(first, last)
     found, owners = [], []
     for turn in range(int(first.min()), int(last.max()) + 1):
-        shift = np.array([-360.0 * turn, 0.0])
         here = np.flatnonzero((first <= turn) & (turn <= last))
         whole = first[here] == last[here]
         cut = here[~whole]
@@ -85,8 +83,12 @@ def _between_turns(geometries: Geometries) -> Geometries:
         kept = shapely.get_dimensions(pieces) == dimension[cut][piece_of]
         members = np.concatenate([parts[here[whole]], pieces[kept]])
         owners.append(np.concatenate([owner[here[whole]], owner[cut][piece_of[kept]]]))
-        found.append(shapely.transform(members, lambda xy, shift=shift: np.clip(xy + shift, [-180, -90], [180, 90])))
+        found.append(shapely.transform(shifted(members, -360.0 * turn), _clipped))
     return grouped(np.concatenate(found), np.concatenate(owners), geometries)
+
+
+def _clipped(xy: Floats) -> Floats:
+    return np.clip(xy, [-180, -90], [180, 90])
 
 
 def _around_pole(geometries: Geometries, ground: Ground, latitude: float) -> list[int]:
@@ -106,7 +108,7 @@ def _around_pole(geometries: Geometries, ground: Ground, latitude: float) -> lis
 
 def _with_pole(polygon: shapely.Geometry, ground: Ground, latitude: float) -> shapely.Geometry:
     """Return a polygon that holds a pole in longitude and latitude, with an edge along the pole."""
-    west, south, east, north = polygon.bounds
+    west, south, east, north = shapely.bounds(polygon)
     bent = shapely.segmentize(polygon, max(east - west, north - south) / _PIECES)
     _, lat = ground.to_degrees(*shapely.get_coordinates(bent).T)
     outer = np.sign(latitude) * max(float(np.abs(lat).min()) - 1, 0)
@@ -122,12 +124,12 @@ def _with_pole(polygon: shapely.Geometry, ground: Ground, latitude: float) -> sh
     return shapely.union_all(quarters, grid_size=_SNAP_DEGREES)
 
 
-def _quarter(ground: Ground, start: float, end: float, outer: float, pole: float) -> shapely.Polygon:
+def _quarter(ground: Ground, start: float, end: float, outer: float, pole: float) -> shapely.Geometry:
     """Return the ground between two meridians, from the pole to a latitude, in the CRS."""
     across, along = np.linspace(start, end, _VERTICES), np.linspace(outer, pole, _VERTICES)
     lon = np.concatenate([across, np.full(_VERTICES, end), np.full(_VERTICES, start)])
     lat = np.concatenate([np.full(_VERTICES, outer), along, along[::-1]])
-    return shapely.make_valid(shapely.Polygon(np.column_stack(ground.from_degrees(lon, lat))))
+    return shapely.Polygon(np.column_stack(ground.from_degrees(lon, lat))).buffer(0)
 
 
 def _ring_in_degrees(ring: shapely.LinearRing, ground: Ground, start: float, end: float, pole: float) -> Floats:

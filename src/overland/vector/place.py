@@ -10,7 +10,7 @@ from overland.geo.grid import Grid
 from overland.geo.measures import reprojected
 from overland.vector.layer import Floats, Geometries, Ints
 
-__all__ = ["geometries_on_grid", "grouped", "turn_of", "unwrapped"]
+__all__ = ["geometries_on_grid", "grouped", "shifted", "turn_of", "unwrapped"]
 
 # A straight edge in degrees is a curve in most projections; longer ones than this get vertices between.
 _LONGEST_EDGE_DEGREES = 0.5
@@ -95,13 +95,25 @@ def _turned(geometries: Geometries, turn: float, west: float, east: float) -> Ge
     found, owners, placed = [], [], np.zeros(len(parts), dtype=bool)
     for number in range(-3, 4):
         meets = np.flatnonzero((left + number * turn < east) & (right + number * turn > west))
-        shift = np.array([number * turn, 0.0])
-        found.append(shapely.transform(parts[meets], lambda xy, shift=shift: xy + shift))
+        found.append(shifted(parts[meets], number * turn))
         owners.append(owner[meets])
         placed[meets] = True
     found.append(parts[~placed])
     owners.append(owner[~placed])
     return grouped(np.concatenate(found), np.concatenate(owners), geometries)
+
+
+def shifted(geometries: Geometries, x: float) -> Geometries:
+    """Move geometries along x.
+
+    Args:
+        geometries: Geometries (n,).
+        x: How far, in their units.
+
+    Returns:
+        Geometries (n,).
+    """
+    return np.asarray(shapely.transform(geometries, lambda xy: xy + np.array([x, 0.0])), dtype=np.object_)
 
 
 def grouped(parts: Geometries, owner: Ints, geometries: Geometries) -> Geometries:
@@ -124,8 +136,13 @@ def grouped(parts: Geometries, owner: Ints, geometries: Geometries) -> Geometrie
     result[single] = parts[starts[single]]
     for index in np.flatnonzero(counts > 1).tolist():
         members = parts[starts[index] : starts[index] + counts[index]]
-        make = {0: shapely.multipoints, 1: shapely.multilinestrings, 2: shapely.multipolygons}
-        dimensions = set(shapely.get_dimensions(members).tolist())
-        alike = len(dimensions) == 1
-        result[index] = (make[dimensions.pop()] if alike else shapely.geometrycollections)(members)
+        kinds = set(shapely.get_dimensions(members).tolist())
+        if kinds == {0}:
+            result[index] = shapely.MultiPoint(members.tolist())
+        elif kinds == {1}:
+            result[index] = shapely.MultiLineString(members.tolist())
+        elif kinds == {2}:
+            result[index] = shapely.MultiPolygon(members.tolist())
+        else:
+            result[index] = shapely.GeometryCollection(members.tolist())
     return result

@@ -151,7 +151,7 @@ def _outline(ring: LinearRing, noise: float) -> _Outline:
     corners = _complex(ring)[:-1]
     first = int(np.argmax(np.abs(corners - corners.mean())))
     begun = LinearRing(_pairs(np.roll(corners, -first))).segmentize(noise / 2)
-    kept = np.isin(_complex(begun)[:-1], _complex(begun.simplify(noise)))
+    kept = np.isin(_complex(begun)[:-1], _complex(shapely.simplify(begun, noise)))
     # Some versions of GEOS drop the first corner all the same.
     points = np.roll(_complex(begun)[:-1], -int(np.argmax(kept)))
     starts = np.flatnonzero(np.roll(kept, -int(np.argmax(kept))))
@@ -227,7 +227,7 @@ def _levelled(sides: list[_Side], min_step: float) -> list[_Side]:
     return sides
 
 
-def _complex(ring: LinearRing) -> Complexes:
+def _complex(ring: shapely.Geometry) -> Complexes:
     return np.asarray(shapely.get_coordinates(ring) @ [1, 1j], dtype=complex)
 
 

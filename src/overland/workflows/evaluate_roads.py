@@ -205,7 +205,7 @@ def _extent_m(lines: Geometries) -> float:
 
 def _size(graph: nx.MultiGraph[int]) -> RoadGraphSize:
     return RoadGraphSize(
-        length_m=float(sum(length for *_, length in graph.edges(data="length_m"))),
+        length_m=float(sum(data["length_m"] for *_, data in graph.edges(data=True))),
         nodes=graph.number_of_nodes(),
         edges=graph.number_of_edges(),
         components=nx.number_connected_components(graph),

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import networkx as nx
 import numpy as np
-import shapely
 from scipy.spatial import cKDTree
 
 from overland.metrics.arrays import Bools, Floats, Ints
@@ -26,6 +25,7 @@ from overland.metrics.graphs.network import (
     iter_path_lengths,
     network_from_graph,
     places_near,
+    points_at,
     simplified,
     xy_of,
 )
@@ -142,7 +142,7 @@ def _direction_between_places(
 ) -> tuple[float, int]:
     pieces = cut_at(own, between)
     control = np.concatenate([nodes, pieces.vertex])
-    points = shapely.points(np.concatenate([own.nodes[nodes], xy_of(own, between)]))
+    points = points_at(np.concatenate([own.nodes[nodes], xy_of(own, between)]))
     snapped = cut_at(other, places_near(other, points, snap_m))
     pairs, error = 0, 0.0
     for (_, true), (_, found) in zip(
@@ -268,7 +268,8 @@ def _matches(xy: Floats, hops: Hops, snap_m: float) -> Ints:
     matched = np.full(len(xy), -1, dtype=np.int64)
     if not (len(xy) and len(hops.first)):
         return matched
-    distances, near = cKDTree(hops.xy[hops.first]).query(xy, k=_CANDIDATES, distance_upper_bound=snap_m)
+    found = cKDTree(hops.xy[hops.first]).query(xy, k=_CANDIDATES, distance_upper_bound=snap_m)
+    distances, near = (np.asarray(values) for values in found)
     taken: set[int] = set()
     for index in range(len(xy)):
         free = [vertex for vertex in near[index][np.isfinite(distances[index])].tolist() if vertex not in taken]

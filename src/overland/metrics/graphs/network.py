@@ -36,6 +36,7 @@ __all__ = [
     "network_from_graph",
     "path_lengths",
     "places_near",
+    "points_at",
     "ring_nodes",
     "simplified",
     "xy_of",
@@ -121,7 +122,7 @@ def network_from_graph(graph: nx.MultiGraph[int]) -> Network:
     """
     number = {node: index for index, node in enumerate(graph)}
     nodes = np.array([(data["x"], data["y"]) for _, data in graph.nodes(data=True)], dtype=float).reshape(-1, 2)
-    edges = list(graph.edges(data="geometry"))
+    edges: list[tuple[int, int, shapely.LineString]] = list(graph.edges(data="geometry"))
     lines = np.array([line for *_, line in edges], dtype=object)
     ends = np.array([(number[u], number[v]) for u, v, _ in edges], dtype=np.int64).reshape(-1, 2)
     lengths = np.asarray(shapely.length(lines), dtype=float)
@@ -146,6 +147,11 @@ def places_near(network: Network, points: Lines, max_m: float) -> Places:
         line[found] = nearest
         offset[found] = shapely.line_locate_point(network.lines[nearest], points[found])
     return Places(line, offset)
+
+
+def points_at(xy: Floats) -> Lines:
+    """Return coordinates (K, 2) as shapely points (K,)."""
+    return np.asarray(shapely.points(xy), dtype=np.object_).reshape(-1)
 
 
 def xy_of(network: Network, places: Places) -> Floats:
@@ -283,8 +289,9 @@ def graph_from_lines(lines: Sequence[shapely.LineString] | Lines, *, snap_m: flo
     """
     lines = np.asarray(lines, dtype=object)
     segments = _segments(lines, snap_m)
-    merged = shapely.line_merge(shapely.multilinestrings(segments)) if len(segments) else None
-    return _graph_from_noded_lines(shapely.get_parts([merged] if merged is not None else []))
+    if not len(segments):
+        return nx.MultiGraph()
+    return _graph_from_noded_lines(shapely.get_parts(shapely.line_merge(shapely.MultiLineString(segments.tolist()))))
 
 
 def simplified(graph: nx.MultiGraph[int]) -> nx.MultiGraph[int]:

@@ -25,6 +25,7 @@ from overland.metrics.graphs.network import (
     cut_at,
     iter_path_lengths,
     network_from_graph,
+    points_at,
     ring_nodes,
     simplified,
     xy_of,
@@ -130,7 +131,7 @@ def topo_cosmiq(
     rings = [shapely.Point(truth.nodes[node]["x"], truth.nodes[node]["y"]) for node in ring_nodes(truth)]
     proposal = anchored(proposal, np.asarray(rings, dtype=object), match_m)
     if ring_nodes(proposal):
-        proposal = anchored(proposal, shapely.points(true.nodes), match_m, rings_only=True)
+        proposal = anchored(proposal, points_at(true.nodes), match_m, rings_only=True)
     proposed = network_from_graph(proposal)
     if not len(true.nodes) and not len(proposed.nodes):
         return TopoCosmiq(0, 0, 0, np.nan, np.nan, np.nan)
@@ -192,7 +193,8 @@ def _points_along(network: Network, line: int, origin: Floats, interval_m: float
 def _filled(holes: Floats, marbles: Floats, match_m: float) -> int:
     free = np.ones(len(holes), dtype=bool)
     tree = cKDTree(holes)
-    for marble, near in zip(marbles, tree.query_ball_point(marbles, match_m) if len(marbles) else [], strict=True):
+    around = np.asarray(tree.query_ball_point(marbles, match_m), dtype=np.object_) if len(marbles) else np.empty(0)
+    for marble, near in zip(marbles, around, strict=True):
         options = np.array([hole for hole in sorted(near) if free[hole]], dtype=np.int64)
         if len(options):
             free[options[np.hypot(*(holes[options] - marble).T).argmin()]] = False
@@ -256,12 +258,12 @@ def _origins(network: Network) -> Places:
 
 def _facing_places(network: Network, origins: Places, other: Network, max_m: float, max_deg: float) -> Places:
     """Find the nearest place on another network, among its lines that run the same way there; nowhere if too far."""
-    points, directions = shapely.points(xy_of(network, origins)), _directions(network, origins)
+    points, directions = points_at(xy_of(network, origins)), _directions(network, origins)
     line, offset = np.full(len(points), -1, dtype=np.int64), np.zeros(len(points))
     if not (len(points) and len(other.lines)):
         return Places(line, offset)
     index, near = shapely.STRtree(other.lines).query(points, predicate="dwithin", distance=max_m)
-    at = Places(near, shapely.line_locate_point(other.lines[near], points[index]))
+    at = Places(near, np.asarray(shapely.line_locate_point(other.lines[near], points[index]), dtype=float))
     faces = _cosines(directions[index], _directions(other, at)) > np.cos(np.radians(max_deg))
     index, at = index[faces], at[faces]
     distance = shapely.distance(points[index], other.lines[at.line])

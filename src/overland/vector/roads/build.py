@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -10,7 +12,7 @@ import shapely
 
 from overland.geo.grid import Grid, iter_row_windows
 from overland.geo.measures import lengths_m, pixels_to_map
-from overland.vector.layer import Bools, Column, Layer
+from overland.vector.layer import Bools, Column, Geometries, Layer
 from overland.vector.roads.finish import add_probabilities, finished_graph
 from overland.vector.roads.gaps import extend_ends, join_ends, join_ends_to_edges
 from overland.vector.roads.least_cost import join_ends_by_cost
@@ -160,12 +162,12 @@ def graph_to_map(graph: nx.MultiGraph[int], grid: Grid) -> nx.MultiGraph[int]:
     """
     crs = grid.map_crs
     moved: nx.MultiGraph[int] = nx.MultiGraph(crs=crs)
-    nodes = list(graph.nodes(data=True))
-    points = pixels_to_map(np.array([shapely.Point(data["x"], data["y"]) for _, data in nodes], dtype=object), grid)
+    nodes: list[tuple[int, dict[str, Any]]] = list(graph.nodes.items())
+    points = pixels_to_map(_array_of([shapely.Point(data["x"], data["y"]) for _, data in nodes]), grid)
     for (node, data), point in zip(nodes, points, strict=True):
         moved.add_node(node, **{**data, "x": point.x, "y": point.y})
     edges = list(graph.edges(keys=True, data=True))
-    lines = pixels_to_map(np.array([data["geometry"] for *_, data in edges], dtype=object), grid)
+    lines = pixels_to_map(_array_of([data["geometry"] for *_, data in edges]), grid)
     for (u, v, key, data), line, length in zip(edges, lines, lengths_m(lines, crs), strict=True):
         moved.add_edge(u, v, key, **{**data, "geometry": line, "length_m": float(length)})
     return moved
@@ -183,7 +185,8 @@ def layers_from_graph(graph: nx.MultiGraph[int], *, name: str = "road") -> list[
         probabilities) and `nodes` (node, degree, border).
     """
     crs = graph.graph.get("crs")
-    edges, nodes = list(graph.edges(data=True)), list(graph.nodes(data=True))
+    edges: list[tuple[int, int, dict[str, Any]]] = list(graph.edges(data=True))
+    nodes: list[tuple[int, dict[str, Any]]] = list(graph.nodes.items())
     has_probabilities = any("mean_p" in data for *_, data in edges)
     measures = ["length_m", "width_m", "gap_filled", *(["mean_p", "min_p"] if has_probabilities else [])]
     fields: dict[str, Column] = {
@@ -192,11 +195,15 @@ def layers_from_graph(graph: nx.MultiGraph[int], *, name: str = "road") -> list[
         "name": np.array([name] * len(edges), dtype=object),
         **{key: np.array([data[key] for *_, data in edges], dtype=float) for key in measures},
     }
-    points = np.array([shapely.Point(data["x"], data["y"]) for _, data in nodes], dtype=object)
+    points = _array_of([shapely.Point(data["x"], data["y"]) for _, data in nodes])
     node_fields: dict[str, Column] = {
         "node": np.array([node for node, _ in nodes], dtype=np.int64),
         "degree": np.array([graph.degree(node) for node, _ in nodes], dtype=np.int32),
-        "border": np.array([data["border"] for _, data in nodes], dtype=bool),
+        "border": np.array([data["border"] for _, data in nodes], dtype=np.bool_),
     }
-    lines = np.array([data["geometry"] for *_, data in edges], dtype=object)
+    lines = _array_of([data["geometry"] for *_, data in edges])
     return [Layer("edges", "LineString", lines, fields, crs), Layer("nodes", "Point", points, node_fields, crs)]
+
+
+def _array_of(geometries: Sequence[shapely.Geometry]) -> Geometries:
+    return np.array(geometries, dtype=np.object_)
