@@ -1,4 +1,4 @@
-"""The picture of a road graph in the docs: the example of the web app, before and after gaps are bridged.
+"""The picture of a road graph in the docs: the example of the web app, before and after gaps are filled.
 
     python runs/roads_picture.py docs/images/roads.jpg
 

@@ -43,7 +43,7 @@ _NAMES = {
     "overland.workflows.evaluate": ("EvaluateResult", "evaluate"),
     "overland.workflows.evaluate_map": ("EvaluateMapResult", "evaluate_map"),
     "overland.workflows.evaluate_roads": ("EvaluateRoadsResult", "evaluate_roads"),
-    "overland.workflows.export": ("export",),
+    "overland.workflows.export": ("ExportResult", "export"),
     "overland.workflows.import_keras": ("ImportKerasResult", "import_keras"),
     "overland.workflows.list_models": ("ListModelsResult", "list_models"),
     "overland.workflows.list_recipes": ("ListRecipesResult", "ShowRecipeResult", "list_recipes", "show_recipe"),
@@ -53,7 +53,7 @@ _NAMES = {
     "overland.workflows.prepare_channels": ("PrepareChannelsResult", "prepare_channels"),
     "overland.workflows.prepare_chips": ("PrepareChipsResult", "prepare_chips"),
     "overland.workflows.prepare_coco": ("PrepareCocoResult", "prepare_coco"),
-    "overland.workflows.quantize": ("quantize",),
+    "overland.workflows.quantize": ("QuantizeResult", "quantize"),
     "overland.workflows.rasterize": ("RasterizeResult", "rasterize"),
     "overland.workflows.report": ("ReportResult", "report"),
     "overland.workflows.train": ("TrainResult", "train"),
@@ -109,6 +109,7 @@ __all__ = [  # noqa: RUF022 - verbs in the order of a project, then types, the v
     "EvaluateMapResult",
     "EvaluateResult",
     "EvaluateRoadsResult",
+    "ExportResult",
     "ImportKerasResult",
     "Legend",
     "ListModelsResult",
@@ -123,6 +124,7 @@ __all__ = [  # noqa: RUF022 - verbs in the order of a project, then types, the v
     "PrepareChannelsResult",
     "PrepareChipsResult",
     "PrepareCocoResult",
+    "QuantizeResult",
     "RasterizeResult",
     "ReportResult",
     "ResourceError",
@@ -162,7 +164,7 @@ if TYPE_CHECKING:
     from overland.workflows.evaluate import EvaluateResult, evaluate
     from overland.workflows.evaluate_map import EvaluateMapResult, evaluate_map
     from overland.workflows.evaluate_roads import EvaluateRoadsResult, evaluate_roads
-    from overland.workflows.export import export
+    from overland.workflows.export import ExportResult, export
     from overland.workflows.import_keras import ImportKerasResult, import_keras
     from overland.workflows.list_models import ListModelsResult, list_models
     from overland.workflows.list_recipes import ListRecipesResult, ShowRecipeResult, list_recipes, show_recipe
@@ -172,7 +174,7 @@ if TYPE_CHECKING:
     from overland.workflows.prepare_channels import PrepareChannelsResult, prepare_channels
     from overland.workflows.prepare_chips import PrepareChipsResult, prepare_chips
     from overland.workflows.prepare_coco import PrepareCocoResult, prepare_coco
-    from overland.workflows.quantize import quantize
+    from overland.workflows.quantize import QuantizeResult, quantize
     from overland.workflows.rasterize import RasterizeResult, rasterize
     from overland.workflows.report import ReportResult, report
     from overland.workflows.train import TrainResult, train

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-def show(result: ExportResult) -> str:
+def _show(result: ExportResult) -> str:
     """Return the export in words."""
     lines = [f"{result.format}, {result.precision}, {result.bytes / 1e6:.1f} MB"]
     if result.format == "onnx":
@@ -26,7 +26,7 @@ def show(result: ExportResult) -> str:
 
 command = command_from(
     "overland.workflows.export:export",
-    show=show,
+    show=_show,
     metavars={"calibrate": "SCENE"},
     examples=(
         "overland export runs/roads/weights/best roads.onnx",

@@ -9,6 +9,8 @@ import importlib.util
 
 from overland.errors import MissingExtraError
 
+__all__: list[str] = []
+
 _PACKAGES = ("torch", "lightning", "cv2", "onnx", "safetensors")
 
 if not all(importlib.util.find_spec(package) for package in _PACKAGES):
