@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import os
@@ -19,7 +20,7 @@ from overland.geo.measures import map_to_pixels, pixels_to_map
 from overland.legend import legend_from_names
 from overland.raster import Grid, create_raster, write_class_map
 from overland.raster.features import burn_shapes
-from overland.vector import read_layer
+from overland.vector import RoadSettings, read_layer
 from overland.workflows.vectorize import ClassPolygons, vectorize
 
 GRID = Grid(height=200, width=200, transform=Affine(0.5, 0, 500000, 0, -0.5, 4600000), crs="EPSG:32633")
@@ -361,3 +362,41 @@ def test_real_labels_keep_their_place(tmp_path, kind):
     west, south, east, north = shapely.total_bounds(layer.geometries)
     assert 187000 <= west < east <= 188500
     assert 871250 <= south < north <= 872750
+
+
+def test_the_defaults_of_roads_are_those_of_the_array_level():
+    declared = {name: parameter.default for name, parameter in inspect.signature(vectorize).parameters.items()}
+    settings = RoadSettings()
+    shared = ("min_spur_m", "min_length_m", "max_gap_m", "simplify_m", "low_threshold")
+    assert {name: declared[name] for name in shared} == {name: getattr(settings, name) for name in shared}
+
+
+def test_a_lower_threshold_needs_probabilities(land, tmp_path):
+    with pytest.raises(UsageError, match="--probabilities"):
+        vectorize(land, tmp_path / "a.gpkg", kind="roads", low_threshold=0.3)
+
+
+def test_an_input_is_never_the_output(land, tmp_path):
+    vectorize(land, tmp_path / "a.gpkg")
+    link = tmp_path / "link.gpkg"
+    os.link(land, link)
+    with pytest.raises(UsageError, match="is an input"):
+        vectorize(land, link, overwrite=True)
+
+
+def test_a_place_without_a_crs_is_kept(tmp_path):
+    grid = Grid(height=200, width=200, transform=Affine(0.5, 0, 3_500_000, 0, -0.5, 5_800_000))
+    write_class_map(tmp_path / "m.tif", land_mask(), grid, LAND)
+    found = vectorize(tmp_path / "m.tif", tmp_path / "a.gpkg")
+    assert (found.units, found.crs) == ("map units", None)
+    assert found.classes["field"].area_m2 == pytest.approx(2500, rel=0.01)
+    assert read_layer(tmp_path / "a.gpkg").geometries[0].bounds[:2] == pytest.approx((3_500_010, 5_799_940), abs=1)
+
+
+def test_round_huts_keep_their_area(tmp_path):
+    rows, cols = np.mgrid[:200, :200] % 20 + 0.5
+    mask = (np.hypot(rows - 10.2, cols - 9.7) < 4).astype(np.uint8)
+    write_class_map(tmp_path / "m.tif", mask, GRID, legend_from_names(["background", "hut"]))
+    found = vectorize(tmp_path / "m.tif", tmp_path / "a.gpkg", min_area_m2=5)
+    assert found.classes["hut"].count == 100
+    assert found.area_m2 == pytest.approx(mask.sum() / 4, rel=0.05)
