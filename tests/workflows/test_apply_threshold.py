@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio.shutil
 
 from models_made import threshold_bundle
 from overland.errors import DataError, UsageError
@@ -52,3 +53,13 @@ def test_refuses_what_makes_no_sense(probabilities: Path, tmp_path: Path) -> Non
     with pytest.raises(DataError, match="probabilities of a two-class model are one band"):
         apply_threshold(bundle, mask, tmp_path / "map.tif", 0.5)
     assert not (tmp_path / "map.tif").exists()
+
+
+def test_the_file_behind_the_probabilities_is_never_overwritten(tmp_path):
+    grid = utm_grid(20, 30)
+    path = write_image(tmp_path / "p.tif", np.full((1, 20, 30), 0.5, np.float32), grid)
+    rasterio.shutil.copy(path, tmp_path / "p.vrt", driver="VRT")
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="is an input"):
+        apply_threshold("roads", tmp_path / "p.vrt", path, 0.5, overwrite=True)
+    assert path.read_bytes() == before

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio.shutil
 import shapely
 from affine import Affine
 
@@ -219,3 +220,16 @@ def test_spacenet_roads_cover_their_length_times_their_width(tmp_path):
     covered = found.classes["road"].pixels * pixel_m2
     # Junctions are covered twice, ends stick out: the product is met to some per cent.
     assert covered == pytest.approx(lengths_m(lines, crs).sum() * 6, rel=0.08)
+
+
+def test_a_file_behind_the_raster_is_never_overwritten(tmp_path):
+    grid = utm_grid(20, 30)
+    scene = write_image(tmp_path / "s.tif", np.ones((3, 20, 30), np.uint8), grid)
+    rasterio.shutil.copy(scene, tmp_path / "s.vrt", driver="VRT")
+    box = np.array([shapely.box(*grid.bounds)], dtype=object)
+    write_features(tmp_path / "a.gpkg", [Layer("a", "Polygon", box, {}, grid.crs)])
+    before = scene.read_bytes()
+    for like in ("s.tif", "s.vrt"):
+        with pytest.raises(UsageError, match="is an input"):
+            rasterize(tmp_path / "a.gpkg", tmp_path / like, scene, overwrite=True)
+    assert scene.read_bytes() == before

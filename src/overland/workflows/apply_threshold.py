@@ -77,7 +77,14 @@ def apply_threshold(
                 "model are one band of floats. Write them with overland predict --probabilities."
             )
         with (
-            create_raster(output, scene.grid, nodata=legend.ignore_index, legend=legend, overwrite=overwrite) as writer,
+            create_raster(
+                output,
+                scene.grid,
+                nodata=legend.ignore_index,
+                legend=legend,
+                overwrite=overwrite,
+                inputs=scene.files,
+            ) as writer,
             track("Deciding", scene.height * scene.width / _MEGA, "Mpx") as advance,
         ):
             for window in iter_windows(scene.height, scene.width, _BLOCK):

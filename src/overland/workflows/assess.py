@@ -32,7 +32,7 @@ from overland.metrics.areas import (
 )
 from overland.metrics.arrays import Floats, Ints
 from overland.output import check_not_input, check_output, write_table
-from overland.raster import Scene
+from overland.raster import Scene, input_files
 from overland.raster.class_map import ClassTotals, class_totals, iter_class_blocks, open_class_scene, read_ids
 from overland.result import Result
 from overland.vector import Layer, geometries_on_grid, read_layer, write_features
@@ -317,7 +317,7 @@ def assess_sample(
         DataError: The mask or the strata are no class map.
     """
     output = check_output(output, overwrite=overwrite, suffixes=_SAMPLE_SUFFIXES)
-    check_not_input(output, [mask, *([] if strata is None else [strata])])
+    check_not_input(output, input_files(mask, strata))
     if seed < 0:
         raise UsageError(f"A seed is a whole number from 0 up; got {seed}.")
     with open_class_scene(strata if strata is not None else mask) as scene:

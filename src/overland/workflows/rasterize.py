@@ -16,9 +16,8 @@ from overland.errors import DataError, UsageError
 from overland.geo.grid import Grid, Window, iter_windows
 from overland.geo.measures import buffered_m, map_to_pixels, pixels_to_map
 from overland.legend import IGNORE_INDEX, Legend, legend_from_names
-from overland.output import check_not_input
 from overland.progress import track
-from overland.raster import RasterWriter, Scene, create_raster, open_scene
+from overland.raster import RasterWriter, Scene, create_raster, input_files, open_scene
 from overland.raster.features import burn_shapes
 from overland.raster.write import check_raster_output
 from overland.result import Result
@@ -124,8 +123,7 @@ def rasterize(
     """
     if width_m is not None and not 0 < width_m <= _MAX_WIDTH_M:
         raise UsageError(f"A width must be more than 0 m and at most {_MAX_WIDTH_M:,.0f} m; got {width_m:g}.")
-    output = check_raster_output(output, overwrite=overwrite)
-    check_not_input(output, [vector, like])
+    output = check_raster_output(output, overwrite=overwrite, inputs=input_files(vector, like))
     read = read_layer(vector, layer)
     ids, legend = layer_classes(read, field, classes)
     widths_m = _widths_m(read, width_m, width_field)

@@ -25,7 +25,7 @@ from overland.datasets.layouts import DataSource, data_name, read_dataset
 from overland.errors import DataError, UsageError
 from overland.inference.measure import measured_bundle
 from overland.models import loss_needs_class_weights, model_settings
-from overland.output import free_folder
+from overland.output import check_writable, free_folder, writing_errors
 from overland.progress import format_seconds
 from overland.raster import open_scene
 from overland.reporting.card import model_card
@@ -295,8 +295,10 @@ def _new_run(record: RunRecord, dataset: Dataset) -> Path:
     if run.is_dir() and any(run.iterdir()) and not (run / SETTINGS_FILE).is_file():
         # Parts of a run replace files of the same names.
         raise UsageError(f"{run} holds something that is no run, so it is not written to; choose another --name.")
-    run.mkdir(parents=True, exist_ok=True)
-    write_run(run, record, dataset)
+    check_writable(run)
+    with writing_errors(run):
+        run.mkdir(parents=True, exist_ok=True)
+        write_run(run, record, dataset)
     logger.info("The run is kept in %s; if it is cut off: overland train --resume %s", run, run)
     return run
 
