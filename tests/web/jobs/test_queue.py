@@ -89,7 +89,7 @@ def test_download_is_made_later_and_once(queue: JobQueue, half_bright: bytes) ->
 
 def test_alpha_is_no_data(queue: JobQueue) -> None:
     pixels = np.full((20, 30, 4), 200, np.uint8)
-    pixels[:10, :, 3] = 0
+    pixels[..., 3] = np.where(np.arange(20) < 10, 0, 255)[:, None]
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     job = _mapped(queue, file.getvalue())
