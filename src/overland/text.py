@@ -1,4 +1,4 @@
-"""Text files that people write: any common encoding, YAML that means what it shows, table cells that run nothing."""
+"""Text files that people write: any common encoding, YAML without surprises, table cells that run nothing."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def closest_name(name: str, known: Iterable[str]) -> str:
 
 
 def check_name(name: object, where: str) -> str:
-    """Return the name of a class as text, and refuse what is none.
+    """Return the name of a class as text, or refuse it.
 
     Args:
         name: The name as a file gives it.

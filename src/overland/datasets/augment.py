@@ -33,7 +33,7 @@ _BANDS_A_WARP = 4  # OpenCV's border handling takes at most four channels at onc
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far chips may differ from the image they are cut from; the defaults change nothing.
+    """Limits of the difference between chips and the image they are cut from; the defaults change nothing.
 
     Attributes:
         fliplr: Mirror left to right, half of the time.

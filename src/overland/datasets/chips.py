@@ -50,7 +50,7 @@ class BandStatistics:
 
 @dataclass(frozen=True)
 class ChipSettings:
-    """How chips are taken from images.
+    """Settings of the chips that are taken from images.
 
     Attributes:
         size: Side of a chip in pixels.

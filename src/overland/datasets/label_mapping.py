@@ -28,7 +28,7 @@ _COLOR_TOLERANCE = 24
 
 @dataclass(frozen=True)
 class LabelMapping:
-    """How the masks of a dataset are read, decided once for all of them.
+    """The reading of a dataset's masks as class ids, decided once for all of them.
 
     255 among the ids, and the nodata value that a file declares, mean "no label".
 
@@ -161,7 +161,7 @@ Codes = dict[int, tuple[int, ...]]
 
 
 def codes_of_ids(label_mapping: LabelMapping) -> Codes:
-    """Return what each class id is written as in a dataset's own masks.
+    """Return the value or colour of each class id in a dataset's own masks.
 
     255 becomes what means "no label", the lowest value that is not negative where there are several, such as
     Cityscapes' 0.

@@ -1,4 +1,4 @@
-"""The choice of the label mapping that reads a dataset's masks: by what is declared, else by the values they hold.
+"""The choice of the label mapping that reads a dataset's masks: as declared, else by the values that they hold.
 
 Ids come first: small whole numbers are class ids, with 255 for "no label". Masks are black and white only where their
 values cluster at 0 and at 255.
@@ -79,7 +79,7 @@ def label_mapping_from_masks(
     label_mapping: Mapping[int, int] | None = None,
     colors: Sequence[tuple[Color, int]] | None = None,
 ) -> LabelMappingChoice:
-    """Decide how masks are read, from what is declared and from a sample of them spread over all.
+    """Decide how masks are read, from the declarations and from a sample of them spread over all.
 
     Args:
         paths: The masks.

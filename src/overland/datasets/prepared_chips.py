@@ -44,7 +44,7 @@ _LARGEST = 16_384
 
 @dataclass(frozen=True)
 class ChipRules:
-    """How chips are cut and which are kept.
+    """Rules by which chips are cut and kept.
 
     Attributes:
         chip_size: Side of a chip in pixels.
@@ -114,7 +114,7 @@ ChipStatus = Literal["kept", "blank", "unlabelled", "little foreground"]
 
 @dataclass(frozen=True)
 class SceneFacts:
-    """What of an image's header goes along to its chips.
+    """Facts of an image's header that go along to its chips.
 
     Attributes:
         grid: Size and place.
@@ -129,7 +129,7 @@ class SceneFacts:
 
 @dataclass(frozen=True)
 class Chip:
-    """A chip, and what is to become of it.
+    """A chip, kept or dropped.
 
     Attributes:
         window: Its place in the image; it may reach beyond.
@@ -207,7 +207,7 @@ def iter_chips(
 
 @dataclass(frozen=True)
 class _RowBuffer:
-    """A part of an image that was read at once, and the image's own window; `filling` is what stands for no data."""
+    """A part of an image that was read at once, and the image's own window; `filling` stands for no data."""
 
     window: Window
     whole: Window

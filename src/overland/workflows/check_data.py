@@ -46,7 +46,7 @@ class CheckDataResult(Result):
 
 
 def check_data(data: DataSource, *, val_fraction: float = 0.2, seed: int = 0) -> CheckDataResult:
-    """Profile a dataset and name what is wrong with it.
+    """Profile a dataset and name its faults.
 
     The folder holds images/ with masks/, scenes with X_labels.tif next to them, or DeepGlobe, Massachusetts, CamVid,
     Cityscapes, LoveDA, masks of Roboflow or channels of the managed cloud trainer. Every image and mask is read once:

@@ -157,7 +157,7 @@ def demo(
         polygons=str(polygons.output),
         synthetic=True,
         check=check.ok,
-        val=trained.val["headline"],
+        val=trained.val.headline,
         test=scores.headline,
         map=mapped.headline,
         mpx_per_s=predicted.mpx_per_s,

@@ -30,7 +30,7 @@ _MOST_SIDE = 65_500
 
 @dataclass(frozen=True)
 class PrepareChannelsResult(Result):
-    """The channels and what is in them.
+    """The channels and their contents.
 
     Attributes:
         data: The dataset that was written.

@@ -61,7 +61,7 @@ class SplitChips:
 
 @dataclass(frozen=True)
 class PrepareChipsResult(Result):
-    """The folder of chips and what is in it.
+    """The folder of chips and its contents.
 
     Attributes:
         data: The dataset that was cut.

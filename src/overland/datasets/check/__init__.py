@@ -1,7 +1,7 @@
-"""Data check: profile a dataset and find what would spoil a training, before anything is trained.
+"""Data check: profile a dataset and find the faults that would spoil a training, before anything is trained.
 
-An error keeps a dataset from being used, and every verb that learns from it or cuts it stops on it; what training takes
-is a warning.
+An error keeps a dataset from being used, and every verb that learns from it or cuts it stops on it; anything that
+training takes is a warning.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class CheckReport:
 
     @property
     def errors(self) -> int:
-        """Number of issues that keep the dataset from being used as it is."""
+        """Number of issues that keep the dataset from being used."""
         return sum(issue.severity == "error" for issue in self.issues)
 
     @property
@@ -71,7 +71,7 @@ class CheckReport:
 
 
 def check_dataset(data: DataSource, *, val_fraction: float = 0.2, seed: int = 0) -> CheckReport:
-    """Read every image and mask of a dataset once and report what is wrong with it.
+    """Read every image and mask of a dataset once and report its faults.
 
     Args:
         data: The dataset, as in `overland.datasets.layouts.read_dataset`.

@@ -41,7 +41,7 @@ _MIN_PX = 2.0
 
 @dataclass(frozen=True)
 class Offset:
-    """How far the labels lie to the right of and below what they mean.
+    """Offset of the labels from their objects in the image.
 
     Attributes:
         right: Pixels to the right.

@@ -1,4 +1,4 @@
-"""The survey: every image and mask of a dataset is read once, and what the checks need is kept.
+"""The survey: every image and mask of a dataset is read once, and the facts for the checks are kept.
 
 Before a training only headers are read, and the values of some masks: that is quick, and finds what would end it.
 """

@@ -43,7 +43,7 @@ _LINE_EVERY_S = 10.0
 
 
 class LogLines(io.TextIOBase):
-    """A text stream that logs the newest of what is written to it: bars of other programs become a line now and then.
+    """A text stream that logs its newest line: bars of other programs become a line now and then.
 
     Args:
         every_s: Seconds between two lines at least.

@@ -40,7 +40,7 @@ _PASSING = {408, 429, 500, 502, 503, 504}
 
 
 def download_kaggle(slug: str, folder: Path) -> tuple[Path, str]:
-    """Download and unpack the newest version of a dataset of Kaggle; what an earlier run left is continued.
+    """Download and unpack the newest version of a dataset of Kaggle, and continue an earlier run.
 
     Args:
         slug: Kaggle's name of the dataset, such as owner/name.

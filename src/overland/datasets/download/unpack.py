@@ -1,4 +1,4 @@
-"""Archives from strangers: looked through before a byte is unpacked, then only what belongs to the dataset.
+"""Archives from strangers: looked through before a byte is unpacked; only the dataset in them is taken.
 
 The room on the disk is asked for before, and said plainly when it is gone.
 """

@@ -1,4 +1,4 @@
-"""Layouts: how the files of a dataset lie in its folder, one reader each, told apart by what is there.
+"""Layouts of a dataset's files in its folder, one reader each, told apart by the folders and files that are there.
 
 In this order: a dataset YAML (or a folder that holds one), the managed trainer's channels, Massachusetts folders,
 DeepGlobe, CamVid folders, Cityscapes folders, LoveDA folders, Roboflow's masks, images/ and masks/, scenes with labels
@@ -83,7 +83,7 @@ def read_dataset(data: DataSource, *, val_fraction: float = 0.2, seed: int = 0) 
 
 
 def read_layout(data: DataSource, *, val_fraction: float = 0.2, seed: int = 0) -> Layout | Dataset:
-    """Find the samples of a dataset without reading a mask; what does not match is in the layout's problems.
+    """Find the samples of a dataset without reading a mask; mismatches are in the layout's problems.
 
     Args:
         data: As in `read_dataset`.

@@ -101,7 +101,7 @@ def read_class_names(path: Path) -> dict[int, str] | None:
 
 
 def mapping_from_values(masks: Sequence[Path]) -> dict[int, int] | None:
-    """Take values as ids and 255 as ignored, which is what the trainer does without a label map.
+    """Take values as ids and 255 as ignored, like the trainer without a label map.
 
     Args:
         masks: The masks, of which 48 spread over all are read.

@@ -1,4 +1,4 @@
-"""A layout: the samples that a dataset's files make, and what is declared about their masks, before any is read."""
+"""A layout: the samples that a dataset's files make, and the declarations about their masks, before any is read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Layout", "paired_folders", "split_where_needed"]
 
 @dataclass(frozen=True)
 class Layout:
-    """Samples in splits, what is declared about the masks, and what does not fit together.
+    """Samples in splits, the declarations about their masks, and the problems with the files.
 
     A reader of your own returns one, and every verb that takes a dataset takes it: `ol.train(data=my_reader(folder))`.
 
