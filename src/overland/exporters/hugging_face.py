@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -35,8 +34,13 @@ def save_for_hub(bundle: ModelBundle, folder: Path) -> ModelBundle:
         UsageError: The bundle is not on disk.
     """
     smp_class = smp_class_of(bundle)
+    config = dict(bundle.model)
+    if smp_class is not None:
+        del config["architecture"]
+        # The weights are in the folder; with a name here smp would fetch the encoder's first.
+        config = {"_model_class": smp_class, **config, "encoder_weights": None}
     return save_bundle(
-        dataclasses.replace(bundle, model=_hub_config(bundle, smp_class)),
+        dataclasses.replace(bundle, model=config),
         folder,
         weights=load_weights(bundle),
         graph=bundle.graph_path.read_bytes(),
@@ -81,11 +85,3 @@ def hub_card(bundle: ModelBundle, smp_class: str | None) -> str:
     }
     header = yaml.safe_dump(metadata, sort_keys=False)
     return f"---\n{header}---\n\n{body}"
-
-
-def _hub_config(bundle: ModelBundle, smp_class: str | None) -> dict[str, Any]:
-    if smp_class is None:
-        return dict(bundle.model)
-    config = {key: value for key, value in bundle.model.items() if key != "architecture"}
-    # The weights are in the folder; with a name here smp would fetch the encoder's first.
-    return {"_model_class": smp_class, **config, "encoder_weights": None}

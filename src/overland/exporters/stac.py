@@ -55,6 +55,8 @@ def stac_item(bundle: ModelBundle, folder: Path) -> dict[str, Any]:
 
 def _properties(bundle: ModelBundle) -> dict[str, Any]:
     written = datetime.fromtimestamp(bundle.weights_path.stat().st_mtime, tz=UTC)
+    own = {"chip_size": bundle.chip_size, "halo": bundle.halo, "threshold": bundle.threshold}
+    settings = {**bundle.training, **own}
     properties = {
         "title": _name(bundle),
         "description": _description(bundle),
@@ -66,7 +68,7 @@ def _properties(bundle: ModelBundle) -> dict[str, Any]:
         **_pretraining(bundle),
         "mlm:input": [_input(bundle)],
         "mlm:output": [_output(bundle)],
-        "mlm:hyperparameters": _hyperparameters(bundle),
+        "mlm:hyperparameters": {key: value for key, value in settings.items() if value is not None},
         # Here for MLM, which looks for the bands of its input; at the assets for STAC, which wants them there too.
         "bands": _bands(bundle),
     }
@@ -139,11 +141,6 @@ def _classes(bundle: ModelBundle) -> list[dict[str, Any]]:
         {"value": index, "name": _slug(name), "description": name, "color_hint": "{:02X}{:02X}{:02X}".format(*color)}
         for index, (name, color) in enumerate(zip(legend.names, legend.colors, strict=True))
     ]
-
-
-def _hyperparameters(bundle: ModelBundle) -> dict[str, Any]:
-    own = {"chip_size": bundle.chip_size, "halo": bundle.halo, "threshold": bundle.threshold}
-    return {key: value for key, value in {**bundle.training, **own}.items() if value is not None}
 
 
 def _bands(bundle: ModelBundle) -> list[dict[str, Any]]:

@@ -102,10 +102,12 @@ def scores_from_confusion(confusion: Confusion, legend: Legend) -> dict[str, Any
     }
     present = np.flatnonzero(support + confusion.sum(axis=0)).tolist()
     of_interest = [index for index in present if index != legend.background]
+    known = [name.lower() not in UNKNOWN_NAMES for name in legend.names]
+    without_unknown = [index for index in present if known[index]]
     scores: dict[str, Any] = {
         "miou": _mean(columns["iou"], present),
         "miou_without_background": _mean(columns["iou"], of_interest),
-        **_miou_without_unknown(columns["iou"], present, legend),
+        **({} if all(known) else {"miou_without_unknown": _mean(columns["iou"], without_unknown)}),
         "f1_macro": _mean(columns["f1"], present),
         "pixel_accuracy": float(np.trace(confusion) / confusion.sum()) if confusion.any() else float("nan"),
         "classes": classes,
@@ -113,11 +115,6 @@ def scores_from_confusion(confusion: Confusion, legend: Legend) -> dict[str, Any
     if legend.is_binary:
         scores |= {key: classes[legend.names[1]][key] for key in CLASS_SCORES}
     return scores
-
-
-def _miou_without_unknown(iou: Floats, present: Sequence[int], legend: Legend) -> dict[str, float]:
-    known = [name.lower() not in UNKNOWN_NAMES for name in legend.names]
-    return {} if all(known) else {"miou_without_unknown": _mean(iou, [index for index in present if known[index]])}
 
 
 def _class_scores(confusion: Confusion) -> dict[str, Floats]:

@@ -159,13 +159,18 @@ class RoadCounts:
             probabilities `relaxed_break_even_3px` with its threshold.
         """
         right, predicted, found, true = self.relaxed.tolist()
+        predicted_in, predicted_line, true_in, true_line = self.cldice.tolist()
+        precision, sensitivity = _fraction(predicted_in, predicted_line), _fraction(true_in, true_line)
+        cldice = 0.0 if predicted_line or true_line else float("nan")
+        if predicted_line and true_line and precision + sensitivity:
+            cldice = 2 * precision * sensitivity / (precision + sensitivity)
         components_truth, components_prediction, roads, broken, missed = self.connectivity.tolist()
         return {
             "averaging": "pooled",
             f"relaxed_precision_{_BUFFER}px": _fraction(right, predicted),
             f"relaxed_recall_{_BUFFER}px": _fraction(found, true),
             **self._break_even(),
-            "cldice": _cldice(*self.cldice.tolist()),
+            "cldice": cldice,
             "components_truth": components_truth,
             "components_prediction": components_prediction,
             "roads": roads,
@@ -195,13 +200,6 @@ def road_counts_for(legend: Legend) -> RoadCounts:
             f"these are {legend.num_classes}: {', '.join(legend.names)}. Leave --roads out."
         )
     return RoadCounts()
-
-
-def _cldice(predicted_in: int, predicted: int, true_in: int, true: int) -> float:
-    if not (predicted and true):
-        return 0.0 if predicted or true else float("nan")
-    precision, sensitivity = predicted_in / predicted, true_in / true
-    return 2 * precision * sensitivity / (precision + sensitivity) if precision + sensitivity else 0.0
 
 
 def _fraction(part: int, whole: int) -> float:

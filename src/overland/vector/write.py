@@ -125,13 +125,9 @@ def _write_geopackage(path: Path, layers: Sequence[Layer]) -> None:
         _write_layer(path, layer, "GPKG", append=path.exists(), layer_options={"SPATIAL_INDEX": "YES"})
 
 
-def _write_parquet(path: Path, layers: Sequence[Layer]) -> None:
-    write_geoparquet(path, layers[0])
-
-
 _WRITERS: dict[str, Callable[[Path, Sequence[Layer]], None]] = {
     ".gpkg": _write_geopackage,
-    ".parquet": _write_parquet,
+    ".parquet": lambda path, layers: write_geoparquet(path, layers[0]),
     ".graphml": write_graphml,
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -327,7 +327,9 @@ def assess_sample(
                 f"{points} points were asked for, and the map has {totals.pixels.sum():,} pixels of a class."
             )
         sizes = allocate_points(points, totals.weights, allocation, min_points=min_points)
-        drawn = draw_stratified(_strata_blocks(scene), sizes, seed)
+        blocks = iter_class_blocks(scene, "Drawing")
+        strata_blocks = (StrataBlock(ids, areas, at.row_off, at.col_off) for at, ids, areas in blocks)
+        drawn = draw_stratified(strata_blocks, sizes, seed)
         grid = scene.grid
     centers = np.asarray(shapely.points(drawn.cols + 0.5, drawn.rows + 0.5), dtype=object)
     located = SamplePoints(str(output), pixels_to_map(centers, grid), {}, grid.map_crs)
@@ -353,11 +355,6 @@ def assess_sample(
             for index, name in enumerate(totals.legend.names)
         ),
     )
-
-
-def _strata_blocks(scene: Scene) -> Iterator[StrataBlock]:
-    for window, ids, areas in iter_class_blocks(scene, "Drawing"):
-        yield StrataBlock(ids, areas, window.row_off, window.col_off)
 
 
 def _sample_fields(mask: str | Path, sample: SamplePoints, legend: Legend | None) -> dict[str, Column]:

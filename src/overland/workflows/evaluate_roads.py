@@ -136,7 +136,8 @@ def evaluate_roads(
         true_lines, lines = reprojected(true_lines, true_crs, metric), reprojected(lines, crs, metric)
     _warn_if_apart(true_lines, lines)
     true_graph, graph = graph_from_lines(true_lines), graph_from_lines(lines)
-    tile = "small" if _extent_m(true_lines) < _SMALL_TILE_M else "large"
+    west, south, east, north = shapely.total_bounds(true_lines) if len(true_lines) else (0.0, 0.0, 0.0, 0.0)
+    tile = "small" if max(east - west, north - south) < _SMALL_TILE_M else "large"
     spacing_m, far_m, reach_m = (30, 30, 150) if tile == "small" else (50, 100, 300)
     has_cosmiq, has_sat2graph = variant != "sat2graph", variant != "cosmiq"
     result = EvaluateRoadsResult(
@@ -196,11 +197,6 @@ def _warn_if_apart(truth: Geometries, proposal: Geometries) -> None:
         boxes = [shapely.box(*shapely.total_bounds(lines)) for lines in (truth, proposal)]
         if not shapely.intersects(*boxes):
             logger.warning("Truth and proposal do not overlap, so nothing agrees. Do both declare the right CRS?")
-
-
-def _extent_m(lines: Geometries) -> float:
-    west, south, east, north = shapely.total_bounds(lines) if len(lines) else (0.0, 0.0, 0.0, 0.0)
-    return float(max(east - west, north - south))
 
 
 def _size(graph: nx.MultiGraph[int]) -> RoadGraphSize:

@@ -169,7 +169,9 @@ def vectorize(
     with open_class_map(mask) as class_map:
         grid = class_map.grid
         _log_units(class_map, output)
-        result = VectorizeResult(kind, Path(mask), output, _output_crs(class_map, output), _units(grid))
+        is_geojson = output.suffix.lower() == ".geojson"
+        crs = "EPSG:4326" if is_geojson and class_map.crs is not None else class_map.crs
+        result = VectorizeResult(kind, Path(mask), output, crs, _units(grid))
         min_pixels = _MIN_PIXELS if min_area_m2 is None else max(1, math.ceil(min_area_m2 / math.prod(grid.pixel_size)))
         if kind == "polygons":
             chosen = _polygon_classes(class_map, classes)
@@ -234,11 +236,6 @@ def _log_units(class_map: ClassMap, output: Path) -> None:
         logger.info(
             "GeoJSON is written in longitude and latitude (EPSG:4326); .gpkg and .parquet keep %s.", class_map.crs
         )
-
-
-def _output_crs(class_map: ClassMap, output: Path) -> str | None:
-    is_geojson = output.suffix.lower() == ".geojson"
-    return "EPSG:4326" if is_geojson and class_map.crs is not None else class_map.crs
 
 
 def _polygon_classes(class_map: ClassMap, classes: Sequence[str]) -> list[int]:

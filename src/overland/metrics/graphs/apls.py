@@ -112,7 +112,9 @@ def apls_cosmiq(
     rng = np.random.default_rng(seed)
     results = []
     for own, other in (networks, networks[::-1]):
-        drawn = _drawn_nodes(own, max_nodes, rng)
+        drawn = np.arange(len(own.nodes))
+        if len(drawn) > max_nodes:
+            drawn = np.sort(rng.choice(len(drawn), max_nodes, replace=False))
         between = _points_between(own, np.inf if is_large else spacing_m)
         results.append(_direction_between_places(own, other, drawn, between, snap_m, min_path_m))
     (to_proposal, pairs), (to_truth, pairs_back) = results
@@ -121,11 +123,6 @@ def apls_cosmiq(
     is_positive = to_proposal > 0 and to_truth > 0
     score = 2 * to_proposal * to_truth / (to_proposal + to_truth) if is_positive else 0.0
     return Apls(score, to_proposal, to_truth, pairs, pairs_back)
-
-
-def _drawn_nodes(network: Network, max_nodes: int, rng: np.random.Generator) -> Ints:
-    count = len(network.nodes)
-    return np.arange(count) if count <= max_nodes else np.sort(rng.choice(count, max_nodes, replace=False))
 
 
 def _points_between(network: Network, spacing_m: float) -> Places:
@@ -206,7 +203,8 @@ def apls_sat2graph(
     """
     networks = [network_from_graph(simplified(graph)) for graph in (truth, proposal)]
     hops = [hops_from_network(network) for network in networks]
-    box = _inner(bounds or _bounds(networks), margin_m)
+    west, south, east, north = bounds or _bounds(networks)
+    box = west + margin_m, south + margin_m, east - margin_m, north - margin_m
     results = []
     for own, other in ((0, 1), (1, 0)):
         control = _control_points(networks[own], hops[own], box, spacing_m)
@@ -226,11 +224,6 @@ def _bounds(networks: Sequence[Network]) -> Bounds:
     lines = next(network.lines for network in networks if len(network.lines))
     boxes = np.array([line.bounds for line in lines])
     return (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
-
-
-def _inner(bounds: Bounds, margin_m: float) -> Bounds:
-    west, south, east, north = bounds
-    return west + margin_m, south + margin_m, east - margin_m, north - margin_m
 
 
 def _control_points(network: Network, hops: Hops, box: Bounds, spacing_m: float) -> Ints:

@@ -462,7 +462,10 @@ def hops_from_network(network: Network) -> Hops:
     pieces = cut_at(network, places)
     _, first = np.unique(pieces.vertex, return_index=True)
     chain = np.concatenate([[0], np.cumsum(counts)])
-    return Hops(places, xy_of(network, places), chain, pieces.vertex, first, _neighbors(pieces))
+    u, v = pieces.ends.T
+    links = (np.ones(2 * len(u)), (np.concatenate([u, v]), np.concatenate([v, u])))
+    neighbors = sp.csr_array(links, shape=(pieces.count, pieces.count))
+    return Hops(places, xy_of(network, places), chain, pieces.vertex, first, neighbors)
 
 
 def _offsets(line: shapely.LineString) -> Floats:
@@ -470,9 +473,3 @@ def _offsets(line: shapely.LineString) -> Floats:
     counts = np.where(parts > _WHOLE_M, parts // HOP_M + 1, 1).astype(np.int64)
     steps = np.repeat(parts / counts, counts)
     return np.concatenate([[0.0], np.cumsum(steps)[:-1], [line.length]])
-
-
-def _neighbors(pieces: Pieces) -> sp.csr_array:
-    u, v = pieces.ends.T
-    links = (np.ones(2 * len(u)), (np.concatenate([u, v]), np.concatenate([v, u])))
-    return sp.csr_array(links, shape=(pieces.count, pieces.count))

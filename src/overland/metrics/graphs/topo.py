@@ -139,7 +139,10 @@ def topo_cosmiq(
     if len(origins) > max_origins:
         origins = np.sort(np.random.default_rng(seed).choice(len(origins), max_origins, replace=False))
     counts = np.zeros(3, dtype=np.int64)
-    starts = _nearest_nodes(proposed, true.nodes[origins], match_m)
+    starts = np.full(len(origins), -1, dtype=np.int64)
+    if len(proposed.nodes):
+        distance, node = cKDTree(proposed.nodes).query(true.nodes[origins])
+        starts = np.where(distance <= match_m, node, -1)
     for origin, start in zip(origins.tolist(), starts.tolist(), strict=True):
         holes = _surroundings(true, origin, radius_m, interval_m)
         marbles = _surroundings(proposed, start, radius_m, interval_m) if start >= 0 else np.empty((0, 2))
@@ -153,13 +156,6 @@ def topo_cosmiq(
         recall=hits / max(num_holes, 1),
         f1=2 * hits / max(num_marbles + num_holes, 1),
     )
-
-
-def _nearest_nodes(network: Network, xy: Floats, max_m: float) -> Ints:
-    if not len(network.nodes):
-        return np.full(len(xy), -1, dtype=np.int64)
-    distance, node = cKDTree(network.nodes).query(xy)
-    return np.where(distance <= max_m, node, -1)
 
 
 def _surroundings(network: Network, origin: int, radius_m: float, interval_m: float) -> Floats:

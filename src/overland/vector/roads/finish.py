@@ -94,7 +94,12 @@ def line_from_path(path: Path, *, pixel_m: float, simplify_m: float, is_ring: bo
     stops = np.linspace(0, along[-1], max(2, round(along[-1] / pixel_m) + 1))
     points = np.column_stack([np.interp(stops, along, column) for column in path[:, :2].T])
     sigma = max(_SIGMA_PIXELS, _SIGMA_HALF_WIDTHS * half_width / pixel_m)
-    line = shapely.LineString(_smooth_ring(points, sigma) if is_ring else _smooth_between_ends(points, sigma))
+    if is_ring:
+        smooth = gaussian_filter1d(points[:-1], sigma, axis=0, mode="wrap")
+        smooth = np.vstack([smooth, smooth[:1]])
+    else:
+        smooth = _smooth_between_ends(points, sigma)
+    line = shapely.LineString(smooth)
     simple = shapely.simplify(line, simplify_m)
     # A loop smaller than the tolerance would shrink to its node.
     return line if simple.length == 0 else simple
@@ -107,11 +112,6 @@ def _smooth_between_ends(points: Floats, sigma: float) -> Floats:
     smooth = gaussian_filter1d(padded, min(sigma, width / 3), axis=0, truncate=3.0)[width:-width]
     smooth[[0, -1]] = points[[0, -1]]
     return np.asarray(smooth, dtype=float)
-
-
-def _smooth_ring(points: Floats, sigma: float) -> Floats:
-    smooth = gaussian_filter1d(points[:-1], sigma, axis=0, mode="wrap")
-    return np.vstack([smooth, smooth[:1]])
 
 
 def add_probabilities(
