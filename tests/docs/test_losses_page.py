@@ -36,7 +36,7 @@ def test_every_example_is_a_loss(block):
 def test_every_loss_has_a_row_with_its_options_and_their_defaults(loss):
     row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{loss.__name__}` |"))
     for name, option in list(inspect.signature(loss).parameters.items())[1:]:
-        if loss is overlap.focal_tversky and name != "gamma":
+        if loss is losses.focal_tversky and name != "gamma":
             continue  # the row says "as tversky"
         written = name if option.default is None else f"{name}: {option.default:g}"
         assert f"`{written}`" in row
