@@ -105,3 +105,11 @@ def test_blocks_of_rows_cover_a_raster_and_do_not_cut_the_blocks_of_files():
     assert sum(block.height for block in blocks) == 10_000
     assert all(block.width == 9_000 and block.row_off % 512 == 0 for block in blocks)
     assert [block.height for block in iter_row_windows(25, 4, rows=10)] == [10, 10, 5]
+
+
+@pytest.mark.parametrize(("crs", "x", "y"), [("EPSG:4326", 10, 95), ("EPSG:32633", 9e7, 5e6)])
+def test_a_place_off_the_earth_has_no_pixel_size(crs, x, y):
+    grid = Grid(height=10, width=10, transform=Affine(1e-5, 0, x, 0, -1e-5, y), crs=crs)
+    assert grid.pixel_size_m is None
+    with pytest.raises(DataError, match="no place on the ground"):
+        _ = grid.pixel_size

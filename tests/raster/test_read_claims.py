@@ -190,10 +190,10 @@ def test_the_three_states_of_a_place(tmp_path, pixels):
             assert scene.grid.transform == grid.transform
 
 
-def test_a_transform_that_makes_no_sense_is_refused(tmp_path):
-    nan = "nan, 1, 0, 0, 0, -1"
+@pytest.mark.parametrize("numbers", ["nan, 1, 0, 0, 0, -1", "500000, 0, 0, 5800000, 0, 0"])
+def test_a_transform_that_makes_no_sense_is_refused(tmp_path, numbers):
     (tmp_path / "s.vrt").write_text(
-        f'<VRTDataset rasterXSize="6" rasterYSize="4"><GeoTransform>{nan}</GeoTransform>'
+        f'<VRTDataset rasterXSize="6" rasterYSize="4"><GeoTransform>{numbers}</GeoTransform>'
         '<VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
     )
     with pytest.raises(DataError, match="makes no sense"):

@@ -173,16 +173,15 @@ class Grid:
         if not self.is_georeferenced:
             return None
         try:
-            size = self.pixel_size
+            return self.pixel_size
         except DataError:
             return None
-        return size if math.isfinite(size.width) and math.isfinite(size.height) else None
 
     @property
     def pixel_size(self) -> PixelSize:
         """Size of a pixel at the centre: metres on the ground, units of its own without a CRS, else 1 x 1 pixel.
 
-        Raises `DataError` for a CRS without horizontal coordinates.
+        Raises `DataError` for a CRS without horizontal coordinates, and where the centre is off the Earth.
         """
         a, b, _, d, e, _ = self.transform[:6]
         if self.map_crs is None:
@@ -192,8 +191,10 @@ class Grid:
         if unit is not None:
             return PixelSize(math.hypot(a, d) * unit, math.hypot(b, e) * unit)
         along_x, along_y = ground.derivatives(*self.xy(self.height / 2, self.width / 2))
-        width, height = (np.linalg.norm(along_x * x + along_y * y) for x, y in ((a, d), (b, e)))
-        return PixelSize(float(width), float(height))
+        width, height = (float(np.linalg.norm(along_x * x + along_y * y)) for x, y in ((a, d), (b, e)))
+        if not (math.isfinite(width) and math.isfinite(height)):
+            raise DataError(f"The raster has no place on the ground in {ground.name}. Is its CRS right?")
+        return PixelSize(width, height)
 
     def xy(self, row: float, col: float) -> tuple[float, float]:
         """Give the map coordinates of a place in the raster.

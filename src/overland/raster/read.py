@@ -407,7 +407,8 @@ def _grid_of(dataset: Any, path: str, turn: tuple[bool, bool, bool] | None) -> G
             names = [None if not found else found.to_string() for found in (crs, gcps_crs)]
         except CRSError as error:
             raise DataError(f"{path} has a coordinate reference system that cannot be read ({error}).") from error
-    if not all(math.isfinite(value) for value in transform[:6]):
+    is_flat = not transform.a * transform.e - transform.b * transform.d
+    if is_flat or not all(math.isfinite(value) for value in transform[:6]):
         raise DataError(
             f"{path} has a transform that makes no sense, {tuple(transform)[:6]}; write its georeference again "
             "(gdal_edit.py -unsetgt takes it away)."
