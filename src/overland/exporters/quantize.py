@@ -54,7 +54,7 @@ _LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 @dataclass(frozen=True)
 class AgreementReport:
-    """How far an int8 network agrees with the fp32 one; None stands for a number that does not exist.
+    """Agreement of an int8 network with the fp32 one; None stands for a number that does not exist.
 
     Attributes:
         images: Number of images.

@@ -30,7 +30,7 @@ class Layer:
     """
 
     name: str
-    """What the layer is called in a file that holds several."""
+    """The layer's name in a file that holds several."""
     geometry_type: str
     """The kind of geometry as GDAL calls it: "Point", "LineString", "Polygon"; "Unknown" for a mixture."""
     geometries: Geometries

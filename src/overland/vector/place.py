@@ -48,7 +48,14 @@ def geometries_on_grid(geometries: Geometries, crs: str | None, grid: Grid) -> G
 
 
 def turn_of(crs: str) -> float:
-    """Return a whole turn in the units of a geographic CRS: 360 degrees, 400 grads."""
+    """Return a whole turn of longitude.
+
+    Args:
+        crs: A geographic CRS.
+
+    Returns:
+        The turn in its units: 360 degrees, 400 grads.
+    """
     return 360.0 / ground_of(crs).degrees_per_unit
 
 

@@ -134,6 +134,10 @@ def evaluate_roads(
     metric = _metric_crs(true_lines if len(true_lines) else lines, true_crs if len(true_lines) else crs)
     if metric is not None:
         true_lines, lines = reprojected(true_lines, true_crs, metric), reprojected(lines, crs, metric)
+        unit_m = ground_of(metric).unit_m
+        if unit_m not in (None, 1):
+            # A local CRS in feet: its plane is kept, in metres.
+            true_lines, lines = (shapely.transform(each, lambda xy: xy * unit_m) for each in (true_lines, lines))
     _warn_if_apart(true_lines, lines)
     true_graph, graph = graph_from_lines(true_lines), graph_from_lines(lines)
     west, south, east, north = shapely.total_bounds(true_lines) if len(true_lines) else (0.0, 0.0, 0.0, 0.0)

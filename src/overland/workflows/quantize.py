@@ -249,7 +249,11 @@ class Images:
 
 
 def window_images(chips: Sequence[Chip]) -> Images:
-    """Take windows without labels; `chips` are their pixels and where they hold data."""
+    """Take windows without labels.
+
+    Args:
+        chips: Their pixels, and where they hold data.
+    """
     return Images(
         "fp32 probabilities of held-out windows", len(chips), lambda: ((pixels, valid, None) for pixels, valid in chips)
     )

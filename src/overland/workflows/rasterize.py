@@ -176,7 +176,14 @@ def layer_classes(layer: Layer, field: str | None = None, classes: Sequence[str]
 
 
 def field_values(layer: Layer, field: str) -> Column:
-    """Return the values of a field of a layer (n,).
+    """Return the values of a field.
+
+    Args:
+        layer: The layer, of n features.
+        field: The name of the field.
+
+    Returns:
+        The values (n,).
 
     Raises:
         DataError: There is no such field; the message lists those there are.

@@ -150,7 +150,14 @@ def places_near(network: Network, points: Lines, max_m: float) -> Places:
 
 
 def points_at(xy: Floats) -> Lines:
-    """Return coordinates (K, 2) as shapely points (K,)."""
+    """Turn coordinates into shapely points.
+
+    Args:
+        xy: Coordinates (K, 2).
+
+    Returns:
+        Points (K,).
+    """
     return np.asarray(shapely.points(xy), dtype=np.object_).reshape(-1)
 
 
@@ -295,7 +302,14 @@ def graph_from_lines(lines: Sequence[shapely.LineString] | Lines, *, snap_m: flo
 
 
 def simplified(graph: nx.MultiGraph[int]) -> nx.MultiGraph[int]:
-    """Return the same roads without nodes that only join two edges; `graph` is a road graph."""
+    """Remove nodes that only join two edges.
+
+    Args:
+        graph: A road graph.
+
+    Returns:
+        A new graph of the same roads.
+    """
     return graph_from_lines([data["geometry"] for *_, data in graph.edges(data=True)], snap_m=0)
 
 
@@ -315,7 +329,14 @@ def drop_short_subgraphs(graph: nx.MultiGraph[int], min_length_m: float) -> nx.M
 
 
 def ring_nodes(graph: nx.MultiGraph[int]) -> list[int]:
-    """Return the nodes of free rings of a road graph: a ring without a junction begins anywhere."""
+    """Find the nodes of free rings: a ring without a junction begins anywhere.
+
+    Args:
+        graph: A road graph.
+
+    Returns:
+        The node of each free ring.
+    """
     return [u for u, v in graph.edges() if u == v and graph.degree(u) == 2]
 
 
@@ -454,7 +475,14 @@ class Hops:
 
 
 def hops_from_network(network: Network) -> Hops:
-    """Divide each straight part of a network over 3 m into hops of at most 2 m; shorter parts stay whole."""
+    """Divide each straight part of a network over 3 m into hops of at most 2 m; shorter parts stay whole.
+
+    Args:
+        network: The network.
+
+    Returns:
+        The points of the hops.
+    """
     offsets = [_offsets(line) for line in network.lines]
     counts = np.array([len(offset) for offset in offsets], dtype=np.int64)
     line = np.repeat(np.arange(len(offsets)), counts)

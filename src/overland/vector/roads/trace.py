@@ -78,35 +78,75 @@ def set_end(data: dict[str, Any], node: int, path: Path) -> None:
 
 
 def path_length(path: Path) -> float:
-    """Return the length of a path in metres; `path` is (n, 2) or (n, 3)."""
+    """Measure a path.
+
+    Args:
+        path: Points (n, 2) or (n, 3).
+
+    Returns:
+        Its length in metres.
+    """
     return float(path_distances(path)[-1])
 
 
 def path_distances(path: Floats) -> Floats:
-    """Return how far along a path each of its points lies (n,), in metres; `path` is (n, 2) or (n, 3)."""
+    """Measure how far along a path each of its points lies.
+
+    Args:
+        path: Points (n, 2) or (n, 3).
+
+    Returns:
+        Distances from its start (n,), in metres.
+    """
     return np.append(0.0, np.hypot(*np.diff(path[:, :2], axis=0).T).cumsum())
 
 
 def gap_filled_length(path: Path) -> float:
-    """Return the length of a path (n, 3) in metres where it crosses a gap."""
+    """Measure the part of a path that crosses gaps.
+
+    Args:
+        path: Points (n, 3) of x, y and half width.
+
+    Returns:
+        Its length in metres.
+    """
     steps = np.hypot(*np.diff(path[:, :2], axis=0).T)
     is_gap = np.isnan(path[:, 2])
     return float(steps[is_gap[1:] | is_gap[:-1]].sum())
 
 
 def free_ends(graph: nx.MultiGraph[int]) -> list[int]:
-    """Return the nodes of a working graph where a road ends within the scene, in a stable order."""
+    """Find the nodes where a road ends within the scene.
+
+    Args:
+        graph: The working graph.
+
+    Returns:
+        The nodes, in a stable order.
+    """
     return [node for node, degree in graph.degree if degree == 1 and not graph.nodes[node]["border"]]
 
 
 def half_width_at(graph: nx.MultiGraph[int], node: int) -> float:
-    """Return half the width of the widest road at a node, in metres; 0 where nothing is known."""
+    """Return half the width of the widest road at a node.
+
+    Args:
+        graph: The working graph.
+        node: The node.
+
+    Returns:
+        Metres; 0 where nothing is known.
+    """
     widths = [path_from(data, node)[0, 2] for _, _, data in graph.edges(node, data=True)]
     return float(np.nanmax(widths)) if np.isfinite(widths).any() else 0.0
 
 
 def dissolve_chains(graph: nx.MultiGraph[int]) -> None:
-    """Join, in place, the two edges at every node that only continues a road; a closed ring keeps one node."""
+    """Join, in place, the two edges at every node that only continues a road; a closed ring keeps one node.
+
+    Args:
+        graph: The working graph.
+    """
     for node in [node for node, degree in graph.degree if degree == 2]:
         edges = list(graph.edges(node, keys=True, data=True))
         if len(edges) != 2 or graph.nodes[node]["border"]:
