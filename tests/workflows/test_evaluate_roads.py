@@ -175,3 +175,14 @@ def test_spacenet_truth_against_openstreetmap(tmp_path):
         same = evaluate_roads(truth, truth, output=tmp_path / f"{truth.stem}-same")
         assert same.apls_cosmiq.score == pytest.approx(1)
         assert same.topo_cosmiq.f1 == same.topo_sat2graph.f1 == 1
+
+
+def test_a_local_crs_in_feet_is_measured_in_metres(tmp_path):
+    feet = (
+        'ENGCRS["Plant grid",EDATUM["stake"],CS[Cartesian,2],AXIS["(E)",east,ORDER[1],LENGTHUNIT["foot",0.3048]],'
+        'AXIS["(N)",north,ORDER[2],LENGTHUNIT["foot",0.3048]]]'
+    )
+    lines = np.array([shapely.LineString([(0, 0), (1000, 0)]), shapely.LineString([(1000, 0), (1000, 500)])])
+    write_features(tmp_path / "r.gpkg", [Layer("roads", "LineString", lines, {}, feet)])
+    found = evaluate_roads(tmp_path / "r.gpkg", tmp_path / "r.gpkg", output=tmp_path / "out")
+    assert found.truth_graph.length_m == pytest.approx(1500 * 0.3048)
