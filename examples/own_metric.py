@@ -1,7 +1,7 @@
 """Watch a metric of your own in training, and keep the epoch in which it is best.
 
     python examples/own_metric.py my-dataset.yaml runs
-    overland train --data my-dataset.yaml --metric balance=own_metric:balance --monitor balance
+    overland train --data my-dataset.yaml --metrics balance=own_metric:balance --monitor balance
 
 A function of the true and the predicted ids (height, width) is averaged over the validation windows. An object or class
 with update(predicted, truth), compute() and reset(), such as those of torchmetrics, is pooled over them.

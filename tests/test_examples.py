@@ -49,7 +49,7 @@ def test_own_code_trains_from_the_command_line_and_its_bundle_predicts_without_i
     overland = [sys.executable, "-c", "from overland.cli import main; main()"]
     words = ["train", "--data", data, "--project", tmp_path / "runs", "--epochs", 2, "--imgsz", 32, "--json"]
     words += ["--loss", "own_loss:hinge=1", "--augment", "own_augmentation:dead_line"]
-    words += ["--metric", "balance=own_metric:balance", "--monitor", "balance"]
+    words += ["--metrics", "balance=own_metric:balance", "--monitor", "balance"]
     words += ["--model", "architecture=own_network:Shallow", "--model", "width=4"]
     done = subprocess.run([*overland, *map(str, words)], capture_output=True, text=True, check=False, cwd=EXAMPLES)
     assert done.returncode == 0, done.stderr

@@ -73,7 +73,6 @@ command = command_from(
     groups=_GROUPS,
     skip=("data", "recipe", "reproduce"),
     callbacks={"model": _mapping, "loss": _mapping, "metrics": _mapping},
-    flags={"metrics": "--metric"},
     metavars={"resume": "RUN", "model": "NAME=VALUE", "loss": "NAME=WEIGHT", "metrics": "NAME=CODE"},
     types={"augment": click.STRING},
 )

@@ -34,13 +34,22 @@ def check_annotations(data: Path, num_classes: int | None) -> None:
     """
     for split in ("train", "validation"):
         if (data / split / f"{split}_annotation").is_dir():
-            raise DataError(_annotations_among_images(split))
+            raise DataError(
+                f"The channel {split} holds a folder {split}_annotation as well: its S3 address is the beginning of "
+                f"both. End the channel's address with a slash: s3://.../{split}/"
+            )
     if (data / _LABEL_MAP).is_file():
         return
     for split in ("train", "validation"):
         values = _values_in(data / f"{split}_annotation")
         if IGNORE_INDEX in values and len(values) == 2:
-            raise DataError(_one_class_left(split, min(values)))
+            other = min(values)
+            label_map = json.dumps({"map": {"0": other, "1": IGNORE_INDEX}})
+            raise DataError(
+                f"The masks in {split}_annotation hold the values {other} and 255 alone, and there is no label map. "
+                '255 means "ignore", so one class would be left and nothing could be learned. Add a channel label_map '
+                f"with a file train_label_map.json that holds this text: {label_map}"
+            )
         ids = values - {IGNORE_INDEX}
         if num_classes is not None and ids and max(ids) >= num_classes:
             raise DataError(_beyond(split, sorted(ids), num_classes))
@@ -60,9 +69,11 @@ def check_num_classes(dataset: Dataset, num_classes: int | None) -> None:
     if num_classes is None or found == num_classes:
         return
     names = ", ".join(dataset.legend.names[:_LISTED]) + (", ..." if found > _LISTED else "")
+    shown = [f'"{index}": {index}' for index in range(min(num_classes, 3))]
+    identity = f'{{"map": {{{", ".join(shown)}{", ..." if num_classes > len(shown) else ""}}}}}'
     raise DataError(
         f"num_classes is {num_classes}, and the annotations have {found} classes ({names}). "
-        f"Set num_classes to {found}, or name all {num_classes} in {_LABEL_MAP}: {_identity(num_classes)}"
+        f"Set num_classes to {found}, or name all {num_classes} in {_LABEL_MAP}: {identity}"
     )
 
 
@@ -75,22 +86,6 @@ def _values_in(folder: Path) -> set[int]:
         if not mask.has_colors:
             found.update(unique_values(mask.pixels[0]).tolist())
     return found
-
-
-def _annotations_among_images(split: str) -> str:
-    return (
-        f"The channel {split} holds a folder {split}_annotation as well: its S3 address is the beginning of both. "
-        f"End the channel's address with a slash: s3://.../{split}/"
-    )
-
-
-def _one_class_left(split: str, other: int) -> str:
-    label_map = json.dumps({"map": {"0": other, "1": IGNORE_INDEX}})
-    return (
-        f"The masks in {split}_annotation hold the values {other} and 255 alone, and there is no label map. 255 means "
-        '"ignore", so one class would be left and nothing could be learned. Add a channel label_map with a file '
-        f"train_label_map.json that holds this text: {label_map}"
-    )
 
 
 def _beyond(split: str, ids: list[int], num_classes: int) -> str:
@@ -107,8 +102,3 @@ def _beyond(split: str, ids: list[int], num_classes: int) -> str:
         "Set num_classes to the number of classes, or say in a label map which value is which class. Masks that were "
         "saved as JPEG or resized smoothly hold many values: save them again as PNG."
     )
-
-
-def _identity(num_classes: int) -> str:
-    shown = [f'"{index}": {index}' for index in range(min(num_classes, 3))]
-    return f'{{"map": {{{", ".join(shown)}{", ..." if num_classes > len(shown) else ""}}}}}'

@@ -140,21 +140,16 @@ def problems_of(texts: Mapping[str, str]) -> list[str]:
     """
     problems = []
     for name, rule in RULES.items():
-        if name in texts and not _is_parsed(rule, texts[name]):
+        if name not in texts:
+            problems += [f"{name} is required: {rule.expected}."] if rule.is_required else []
+            continue
+        try:
+            rule.parse(texts[name])
+        except (ValueError, KeyError):
             problems.append(f"{name} must be {rule.expected}; got {texts[name]!r}.")
-        elif name not in texts and rule.is_required:
-            problems.append(f"{name} is required: {rule.expected}.")
     if texts.get("lr_scheduler", "").lower() == "step" and "lr_scheduler_step" not in texts:
         problems.append("lr_scheduler_step is required when lr_scheduler is step: epochs such as 10, 20.")
     return problems
-
-
-def _is_parsed(rule: Rule, text: str) -> bool:
-    try:
-        rule.parse(text)
-    except (ValueError, KeyError):
-        return False
-    return True
 
 
 _WHERE = "hyperparameters"
@@ -216,7 +211,11 @@ def _of_recipe(texts: Mapping[str, str]) -> JobSettings:
     problems = [_unknown(name, [*known, "recipe", *data]) for name in ours if name not in known]
     problems += [problem for problem in problems_of(texts) if problem.partition(" ")[0] in data]
     if texts["recipe"] not in recipe_names():
-        problems.append(_unknown_recipe(texts["recipe"]))
+        names = recipe_names()
+        problems.append(
+            f"recipe {texts['recipe']!r} does not exist{closest_name(texts['recipe'], names)}; "
+            f"recipes: {', '.join(names)}."
+        )
     settings, wrong = _own_settings({name: text for name, text in ours.items() if name in known})
     _refuse([*problems, *wrong])
     counts = {name: int(text) for name, text in data.items()}
@@ -239,43 +238,29 @@ def _of_built_in(texts: Mapping[str, str]) -> JobSettings:
 
 
 def _translated(values: Mapping[str, Any]) -> dict[str, Any]:
+    optimizer, schedule = values["optimizer"], {"schedule": values["lr_scheduler"]}
+    if values["lr_scheduler"] == "step":
+        schedule |= {"lr_factor": values["lr_scheduler_factor"], "lr_epochs": list(values["lr_scheduler_step"])}
+    stopping: dict[str, Any] = {"patience": 0}
+    if values["early_stopping"]:
+        stopping = {
+            "patience": values["early_stopping_patience"],
+            "min_epochs": values["early_stopping_min_epochs"],
+            "min_delta": values["early_stopping_tolerance"],
+        }
     return {
         "encoder": values["backbone"].replace("-", ""),
         "encoder_weights": "imagenet" if values["use_pretrained_model"] else None,
         "imgsz": _side(values["crop_size"]),
         "epochs": values["epochs"],
         "batch": values["mini_batch_size"],
-        **_optimizer(values),
-        **_schedule(values),
-        **_early_stopping(values),
-    }
-
-
-def _optimizer(values: Mapping[str, Any]) -> dict[str, Any]:
-    name = values["optimizer"]
-    # The built-in algorithm decays weights with sgd alone, and rmsprop's momentum has a name of its own.
-    return {
-        "optimizer": name,
+        "optimizer": optimizer,
         "lr": values["learning_rate"],
-        "weight_decay": values["weight_decay"] if name in ("sgd", "nag") else 0.0,
-        "momentum": values["gamma2"] if name == "rmsprop" else values["momentum"],
-    }
-
-
-def _schedule(values: Mapping[str, Any]) -> dict[str, Any]:
-    schedule = {"schedule": values["lr_scheduler"]}
-    if values["lr_scheduler"] != "step":
-        return schedule
-    return {**schedule, "lr_factor": values["lr_scheduler_factor"], "lr_epochs": list(values["lr_scheduler_step"])}
-
-
-def _early_stopping(values: Mapping[str, Any]) -> dict[str, Any]:
-    if not values["early_stopping"]:
-        return {"patience": 0}
-    return {
-        "patience": values["early_stopping_patience"],
-        "min_epochs": values["early_stopping_min_epochs"],
-        "min_delta": values["early_stopping_tolerance"],
+        # The built-in algorithm decays weights with sgd alone, and rmsprop's momentum has a name of its own.
+        "weight_decay": values["weight_decay"] if optimizer in ("sgd", "nag") else 0.0,
+        "momentum": values["gamma2"] if optimizer == "rmsprop" else values["momentum"],
+        **schedule,
+        **stopping,
     }
 
 
@@ -339,10 +324,6 @@ def _value_from_text(name: str, text: str) -> Any:
 
 def _unknown(name: str, known: list[str]) -> str:
     return f"{name} is no hyperparameter{closest_name(name, known)}."
-
-
-def _unknown_recipe(name: str) -> str:
-    return f"recipe {name!r} does not exist{closest_name(name, recipe_names())}; recipes: {', '.join(recipe_names())}."
 
 
 def _refuse(problems: list[str]) -> None:

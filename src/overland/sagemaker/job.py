@@ -142,13 +142,18 @@ def read_job(root: Path, environ: Mapping[str, str]) -> Job:
         DataError: Files or channels are missing.
         UsageError: The job has more than one host.
     """
-    hyperparameters = _hyperparameters(root, environ)
+    config = root / "input" / "config"
+    hyperparameters = _hyperparameters(config / "hyperparameters.json", environ)
     channels = _channels(root, environ)
+    resources = _json_file(config / "resourceconfig.json")
+    hosts = resources.get("hosts") or ["algo-1"]
+    if len(hosts) > 1:
+        raise UsageError(f"This job has {len(hosts)} instances, and Overland trains on one. Set instance_count to 1.")
     return Job(
         data=_data_folder(channels),
         has_four_channels=set(CHANNELS) <= set(channels),
         hyperparameters=hyperparameters,
-        host=_host(root, environ),
+        host=str(environ.get("SM_CURRENT_HOST") or resources.get("current_host") or hosts[0]),
         model_dir=Path(environ.get("SM_MODEL_DIR") or root / "model"),
         output_dir=Path(environ.get("SM_OUTPUT_DATA_DIR") or root / "output" / "data"),
         checkpoints=root / "checkpoints",
@@ -156,10 +161,9 @@ def read_job(root: Path, environ: Mapping[str, str]) -> Job:
     )
 
 
-def _hyperparameters(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    path = root / "input" / "config" / "hyperparameters.json"
+def _hyperparameters(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     if path.is_file():
-        values = _json_object(path.read_text(encoding="utf-8"), str(path))
+        values = _json_file(path)
     elif environ.get("SM_HPS"):
         values = _json_object(environ["SM_HPS"], "SM_HPS")
     else:
@@ -181,36 +185,22 @@ def _plain_text(value: Any) -> str:
     return text.strip()
 
 
-def _host(root: Path, environ: Mapping[str, str]) -> str:
-    path = root / "input" / "config" / "resourceconfig.json"
-    values = _json_object(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else {}
-    hosts = values.get("hosts") or ["algo-1"]
-    if len(hosts) > 1:
-        raise UsageError(f"This job has {len(hosts)} instances, and Overland trains on one. Set instance_count to 1.")
-    return str(environ.get("SM_CURRENT_HOST") or values.get("current_host") or hosts[0])
-
-
 def _channels(root: Path, environ: Mapping[str, str]) -> dict[str, Path]:
     """Find every channel: those of the configuration, of SM_CHANNEL_<NAME> and of the folders that are there."""
-    base, config = root / "input" / "data", root / "input" / "config" / "inputdataconfig.json"
-    declared = _json_object(config.read_text(encoding="utf-8"), str(config)) if config.is_file() else {}
+    base, declared = root / "input" / "data", _json_file(root / "input" / "config" / "inputdataconfig.json")
     names = set(declared) | ({path.name for path in base.iterdir() if path.is_dir()} if base.is_dir() else set())
-    _refuse_pipes(declared)
-    channels = {name: base / name for name in sorted(names)}
-    prefix = "SM_CHANNEL_"
-    for key, value in environ.items():
-        if key.startswith(prefix):
-            channels[key.removeprefix(prefix).lower()] = Path(value)
-    return {name: path for name, path in channels.items() if path.is_dir()}
-
-
-def _refuse_pipes(declared: Mapping[str, Any]) -> None:
     pipes = [name for name, value in declared.items() if str(value.get("TrainingInputMode", "File")) == "Pipe"]
     if pipes:
         raise UsageError(
             f"The channel {pipes[0]} is in Pipe mode, which holds no files. Start the job with input mode File or "
             "FastFile, and images in place of an augmented manifest."
         )
+    channels = {name: base / name for name in sorted(names)}
+    prefix = "SM_CHANNEL_"
+    for key, value in environ.items():
+        if key.startswith(prefix):
+            channels[key.removeprefix(prefix).lower()] = Path(value)
+    return {name: path for name, path in channels.items() if path.is_dir()}
 
 
 def _data_folder(channels: Mapping[str, Path]) -> Path:
@@ -239,6 +229,10 @@ def _weights_file(folder: Path | None) -> Path | None:
             f"The channel {_WEIGHTS} must hold one file of weights ({', '.join(_WEIGHT_SUFFIXES)}); found {len(found)}."
         )
     return found[0]
+
+
+def _json_file(path: Path) -> dict[str, Any]:
+    return _json_object(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else {}
 
 
 def _json_object(text: str, where: str) -> dict[str, Any]:

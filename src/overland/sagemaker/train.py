@@ -188,19 +188,14 @@ def reason_kept_in(root: Path) -> Iterator[None]:
         yield
     except Exception as error:
         reason = str(error) if isinstance(error, OverlandError) else f"{type(error).__name__}: {error}"
-        _write_reason(failure, reason)
+        if root.is_dir():
+            try:
+                failure.parent.mkdir(exist_ok=True)
+                failure.write_text(reason[:_REASON_CHARACTERS], encoding="utf-8")
+            except OSError as unwritable:
+                # The reason itself is printed in any case.
+                logger.warning("%s cannot be written (%s).", failure, unwritable.strerror)
         raise
-
-
-def _write_reason(failure: Path, reason: str) -> None:
-    if not failure.parent.parent.is_dir():
-        return
-    try:
-        failure.parent.mkdir(exist_ok=True)
-        failure.write_text(reason[:_REASON_CHARACTERS], encoding="utf-8")
-    except OSError as error:
-        # The reason itself is printed in any case.
-        logger.warning("%s cannot be written (%s).", failure, error.strerror)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -266,13 +261,7 @@ def _train_or_resume(job: Job, settings: JobSettings) -> TrainResult:
     if not (job.run / "weights" / "last.ckpt").is_file():
         # What an attempt left that was cut off in its first epoch is written over.
         return train(job.data, recipe=settings.recipe, **given)
-    _refuse_other_settings(job, settings.recipe, given)
-    logger.info("Going on with the run in %s.", job.run)
-    return train(resume=job.run)
-
-
-def _refuse_other_settings(job: Job, recipe: str, given: Mapping[str, Any]) -> None:
-    now = train_settings_from_source(recipe, given).to_dict()
+    now = train_settings_from_source(settings.recipe, given).to_dict()
     before = read_run(job.run).settings.to_dict()
     changed = [f"{name} was {before.get(name)}, is {value}" for name, value in now.items() if before.get(name) != value]
     if changed:
@@ -280,6 +269,8 @@ def _refuse_other_settings(job: Job, recipe: str, given: Mapping[str, Any]) -> N
             f"The checkpoints in {job.run} are of a run with other settings: {'; '.join(changed)}. "
             "Give the job a checkpoint_s3_uri of its own, or the hyperparameters of that run."
         )
+    logger.info("Going on with the run in %s.", job.run)
+    return train(resume=job.run)
 
 
 def _stop(job: Job, stop: StopRequest) -> TrainJobResult:

@@ -174,7 +174,10 @@ def prepare_training(
         DataError: The encoder's weights cannot be used.
     """
     own = own or OwnCode()
-    _check_device(settings.device)
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("device is cuda, but PyTorch finds no CUDA GPU here. Use auto or cpu.")
+    if settings.device == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("device is mps, but PyTorch finds no Apple GPU here. Use auto or cpu.")
     lightning.seed_everything(settings.seed, workers=True, verbose=False)
     architecture = str(model.get("architecture"))
     network = build_model(
@@ -259,13 +262,6 @@ def run_loggers(settings: TrainSettings, run_folder: Path) -> list[Logger]:
         except ModuleNotFoundError as error:
             logger.warning("%s is set, but MLflow cannot be used: %s", _TRACKING_URI, error)
     return loggers
-
-
-def _check_device(device: str) -> None:
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("device is cuda, but PyTorch finds no CUDA GPU here. Use auto or cpu.")
-    if device == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("device is mps, but PyTorch finds no Apple GPU here. Use auto or cpu.")
 
 
 def _check_own_network(network: nn.Module, in_channels: int, outputs: int, divisor: int) -> None:

@@ -155,16 +155,14 @@ class _OwnMetric:
 
     def value(self) -> float:
         if self._pools:
-            return self._number(self._metric.compute())
+            value = self._metric.compute()
+            try:
+                return float(value)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise UsageError(f"The metric {self._name} must give one number; got {value!r}.") from error
         known = [value for value in self._values if math.isfinite(value)]
         # NaN would end the search for the best epoch.
         return sum(known) / len(known) if known else 0.0
-
-    def _number(self, value: Any) -> float:
-        try:
-            return float(value)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise UsageError(f"The metric {self._name} must give one number; got {value!r}.") from error
 
 
 def build_optimizer(settings: TrainSettings, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

@@ -99,6 +99,8 @@ def _import_from_here(module: str, error: ModuleNotFoundError) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as again:
-        raise UsageError(f"The module {module} cannot be imported ({again}): neither installed nor in {here}.") from again
+        raise UsageError(
+            f"The module {module} cannot be imported ({again}): neither installed nor in {here}."
+        ) from again
     finally:
         sys.path.remove(here)

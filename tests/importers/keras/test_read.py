@@ -52,7 +52,7 @@ def test_scores_made_in_another_way_come_out_as_they_are(tmp_path, ending):
     model, logits = scores(written(tmp_path, chain(CONV, ending), np.full((1, 1, 3, 1), 0.5, np.float32)), image)
     expected = 0.2 * 0.375 + 0.5 if ending["class_name"] == "Activation" else 0.375
     np.testing.assert_allclose(1 / (1 + np.exp(-logits)), expected, atol=1e-6)
-    assert "taken for scores from 0 to 1" in model.notes[0]
+    assert "taken for probabilities" in model.notes[0]
 
 
 def test_a_sigmoid_that_is_enlarged_stays_a_score(tmp_path):

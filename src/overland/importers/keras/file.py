@@ -75,7 +75,10 @@ def store_of_archive(root: Any) -> WeightStore:
         for name in layer.stored:
             group = _child(_child(group, "layers", layer), name, layer)
         group = _child(group, "vars", layer)
-        _check_name(group.attrs, layer)
+        # Keras 3 writes the layer's own name next to the numbered one.
+        name = group.attrs.get("name", layer.path[-1])
+        if name != layer.path[-1]:
+            raise DataError(f"The weights of layer {layer.name!r} are those of {name!r} in the file; it is damaged.")
         return {role: _read(group, str(index), layer) for index, role in enumerate(roles)}
 
     return find
@@ -121,13 +124,6 @@ def _agreement(parts: Sequence[str], path: Sequence[str]) -> int:
             break
         count += 1
     return count
-
-
-def _check_name(attributes: Mapping[str, Any], layer: Layer) -> None:
-    # Keras 3 writes the layer's own name beside the numbered one.
-    name = attributes.get("name", layer.path[-1])
-    if name != layer.path[-1]:
-        raise DataError(f"The weights of layer {layer.name!r} are those of {name!r} in the file; it is damaged.")
 
 
 def _child(group: Any, name: str, layer: Layer) -> Any:

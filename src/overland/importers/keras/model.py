@@ -14,7 +14,7 @@ import torch
 
 from overland.errors import DataError, UsageError
 from overland.importers.keras.file import KerasFile, open_keras_file
-from overland.importers.keras.steps import Source, Step
+from overland.importers.keras.steps import Source
 from overland.importers.keras.topology import Call, calls_from_config
 from overland.importers.keras.translate import ending_of, steps_of_layer
 from overland.models.keras.network import RESERVED_NAMES, KerasNetwork
@@ -65,7 +65,8 @@ def read_keras_model(path: str | Path) -> KerasModel:
             shape, channels_first = _input_shape(calls), _is_channels_first(calls)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise DataError(f"{path}: the configuration of the network cannot be read ({error!r}).") from error
-        source = Source(_major(file), channels_first, file.store)
+        number = file.version.partition(".")[0]
+        source = Source(int(number) if number.isdigit() else 3, channels_first, file.store)
         layers, weights = _layers_of(calls, output, source)
     height, width, in_channels = (*shape[1:], shape[0]) if channels_first else shape
     in_channels = in_channels or _first_channels(layers)
@@ -117,7 +118,10 @@ def _layers_of(calls: Sequence[Call], output: int, source: Source) -> tuple[Laye
         for number, step in enumerate(steps_of_layer(layer, source)):
             name = _unique("_".join([*layer.path, step.suffix] if step.suffix else layer.path), layers)
             owner = first_names.setdefault((layer.path, number), name)
-            layers.append(_placed(step, name, inputs, owner))
+            if owner != name and step.weights:
+                layers.append({"name": name, "kind": "Shared", "inputs": list(inputs), "layer": owner})
+            else:
+                layers.append({"name": name, "kind": step.kind, "inputs": list(inputs), **step.options})
             if owner == name:
                 weights |= {f"{name}.{key}": array for key, array in step.weights.items()}
             inputs = [name]
@@ -127,12 +131,6 @@ def _layers_of(calls: Sequence[Call], output: int, source: Source) -> tuple[Laye
     if not layers or results[output] != layers[-1]["name"]:
         raise DataError("The model gives its image back as it is; there is no network in it.")
     return layers, weights
-
-
-def _placed(step: Step, name: str, inputs: Sequence[str], owner: str) -> Mapping[str, Any]:
-    if owner != name and step.weights:
-        return {"name": name, "kind": "Shared", "inputs": list(inputs), "layer": owner}
-    return {"name": name, "kind": step.kind, "inputs": list(inputs), **step.options}
 
 
 def _needed(calls: Sequence[Call], output: int) -> list[int]:
@@ -171,11 +169,6 @@ def _is_channels_first(calls: Sequence[Call]) -> bool:
     if len(formats) > 1:
         raise DataError("Some layers of the model have channels first and some last; save it with one of them.")
     return formats == {"channels_first"}
-
-
-def _major(file: KerasFile) -> int:
-    number = file.version.partition(".")[0]
-    return int(number) if number.isdigit() else 3
 
 
 def _first_channels(layers: Layers) -> int:

@@ -72,7 +72,7 @@ def plan_sizes(layers: Sequence[Mapping[str, Any]]) -> SizePlan:
     for extent in (rows[-1], cols[-1]):
         _check_result(extent)
     divisor = math.lcm(*(extent.scale.denominator for extent in [*rows, *cols]))
-    smallest = max(_smallest_side(extent) for extent in [*rows, *cols])
+    smallest = max(math.ceil((1 - extent.offset) / extent.scale) if extent.scale else 1 for extent in [*rows, *cols])
     divisor *= max(1, -(-smallest // divisor))
     if divisor > _LARGEST_DIVISOR:
         raise DataError(
@@ -104,10 +104,6 @@ def _check_result(extent: Extent) -> None:
         f"The result of the network is not as large as the image: {size}{change}. Add an UpSampling2D or use "
         "padding='same' so that each pixel gets its result."
     )
-
-
-def _smallest_side(extent: Extent) -> int:
-    return math.ceil((1 - extent.offset) / extent.scale) if extent.scale else 1
 
 
 def _same_size(layer: Mapping[str, Any], inputs: Sequence[Extent], axis: int) -> tuple[Extent, Padding]:
