@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -241,3 +242,23 @@ def test_classes_without_names_are_called_alike_in_sample_and_estimate(tmp_path)
     assert found.overall == 1
     assert found.total_area_ha is found.classes[1].area_ha is None
     assert found.classes[1].area_fraction == pytest.approx(9 / 40)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_tables_of_other_systems_are_read(mask, tmp_path, encoding):
+    path = labelled(mask, tmp_path / "s.csv", lambda number, row: row["map_name"])
+    path.write_bytes(path.read_text().replace("reference", "reference,Höhe", 1).encode(encoding))
+    assert assess_estimate(path, mask).overall == 1
+
+
+def test_a_pipe_is_no_sample(mask, tmp_path):
+    os.mkfifo(tmp_path / "s.csv")
+    with pytest.raises(DataError, match="no regular file"):
+        assess_estimate(tmp_path / "s.csv", mask)
+
+
+def test_more_points_than_pixels_are_refused(mask, tmp_path):
+    with pytest.raises(UsageError, match="the map has 10,000 pixels of a class"):
+        assess_sample(mask, tmp_path / "s.csv", points=10**22)
+    with pytest.raises(UsageError, match="from 0 up"):
+        assess_sample(mask, tmp_path / "s.csv", seed=-1)

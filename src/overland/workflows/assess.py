@@ -35,6 +35,7 @@ from overland.output import check_not_input, check_output, write_table
 from overland.raster import Scene, input_files
 from overland.raster.class_map import ClassTotals, class_totals, iter_class_blocks, open_class_scene, read_ids
 from overland.result import Result
+from overland.text import read_text
 from overland.vector import Layer, geometries_on_grid, read_layer, write_features
 from overland.vector.layer import Column, Geometries
 
@@ -583,18 +584,19 @@ def read_points(path: str | Path) -> SamplePoints:
 
 
 def _read_csv(path: Path) -> SamplePoints:
+    if path.exists() and not path.is_file():
+        # A named pipe would block for ever.
+        raise DataError(f"{path} is no regular file. Save it as a file first.")
+    text = read_text(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or [])
-            rows = [{name: (row[name] or "").strip() for name in columns} for row in reader]
+        reader = csv.DictReader(text.splitlines())
+        columns = list(reader.fieldnames or [])
+        rows = [{name: (row[name] or "").strip() for name in columns} for row in reader]
         xy = np.array([(float(row["x"]), float(row["y"])) for row in rows]).reshape(-1, 2)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist. Check the spelling and the folder.") from error
     except KeyError as error:
         found = ", ".join(columns)
         raise DataError(f"{path} has no column {error}; found {found}. Columns are separated by commas.") from error
-    except (OSError, ValueError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a table of points ({error}).") from error
     fields = {name: [row[name] for row in rows] for name in columns}
     return SamplePoints(str(path), np.asarray(shapely.points(xy), dtype=object), fields)
