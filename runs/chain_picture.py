@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 from overland.legend import Legend
 from overland.raster import Grid, Window, open_scene
 from overland.vector import read_layer
-from overland.workflows.areas import measure_areas
+from overland.workflows.areas import areas
 
 SIDE, GAP, HEAD, FOOT = 420, 20, 56, 24
 CAPTIONS = ("scene", "class map", "polygons, roads", "areas")
@@ -103,25 +103,25 @@ def to_pixels(line: Any, grid: Grid) -> list[tuple[float, float]]:
 
 
 def areas_panel(mask: Path, legend: Legend) -> Image.Image:
-    """Hectares of each class of the whole map, with a bar for its share."""
-    measured = measure_areas(mask)["classes"]
+    """Hectares of each class of the whole map, with a bar for its fraction."""
+    measured = areas(mask).to_dict()["classes"]
     panel = Image.new("RGB", (SIDE * 2, SIDE * 2), (246, 247, 248))
     draw = ImageDraw.Draw(panel)
     step = 2 * SIDE // (legend.num_classes + 1)
     for row, color in zip(measured, legend.colors, strict=True):
-        area_row(draw, step // 2 + row["class"] * step, color, row)
+        area_row(draw, step // 2 + row["id"] * step, color, row)
     total = sum(row["area_ha"] for row in measured)
     draw.text((40, 2 * SIDE - 44), f"of the whole map, {total:.0f} ha", MUTED, font(32), anchor="ls")
     return panel
 
 
 def area_row(draw: ImageDraw.ImageDraw, top: int, color: Sequence[int], values: Mapping[str, Any]) -> None:
-    """One class: its name, its hectares, and its share as a bar."""
+    """One class: its name, its hectares, and its fraction as a bar."""
     draw.text((40, top + 30), values["name"], INK, font(38), anchor="ls")
     draw.text((2 * SIDE - 40, top + 30), f"{values['area_ha']:.1f} ha", INK, font(38), anchor="rs")
     length = 2 * SIDE - 80
     draw.rounded_rectangle((40, top + 48, 40 + length, top + 68), 10, fill=(226, 229, 232))
-    filled = max(round(length * values["share"]), 20)
+    filled = max(round(length * values["fraction"]), 20)
     draw.rounded_rectangle((40, top + 48, 40 + filled, top + 68), 10, fill=tuple(color))
 
 
