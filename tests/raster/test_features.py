@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import shapely
 
-from overland.raster import Window
+from overland.errors import ResourceError
+from overland.raster import Window, features
 from overland.raster.features import shapes_from_mask, sieve_mask, stored_mask
 
 
@@ -74,3 +75,20 @@ def test_a_stored_mask_is_sieved_and_traced_like_one_in_memory(tmp_path, rows):
     expected_polygons, expected_values = shapes_from_mask(expected, valid=valid)
     assert shapely.equals_exact(polygons, expected_polygons, 0).all()
     assert np.array_equal(values, expected_values)
+
+
+def test_a_mask_that_a_full_disk_cut_off_is_noticed(tmp_path, monkeypatch):
+    valid = np.ones((8, 8), bool)
+    window = Window(col_off=0, row_off=0, width=8, height=8)
+    real = features._count_valid
+
+    def cut(path):
+        path.write_bytes(path.read_bytes()[:-40])
+        return real(path)
+
+    monkeypatch.setattr(features, "_count_valid", cut)
+    with (
+        pytest.raises(ResourceError, match="disk is full"),
+        features.stored_mask(tmp_path, 8, 8, [(window, valid.astype(np.uint8), valid)]),
+    ):
+        pass

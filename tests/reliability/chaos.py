@@ -271,7 +271,7 @@ class Chaos:
                 self._wrong(what, f"took {time.monotonic() - asked:.0f} s to end")
             # Before the command line is set up Python itself answers Ctrl-C, with a traceback and its own exit code.
             early = "from overland.cli" in done.stderr or not done.stderr
-            if done.returncode not in (0, 130) and not early:
+            if done.returncode not in (0, 130, -signal.SIGINT) and not early:
                 self._wrong(what, f"ends with {done.returncode}: {_last(done)}")
             self._check_left("interrupted", what, out, done, early=early)
             self._check_again(what, out)

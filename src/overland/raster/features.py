@@ -13,7 +13,9 @@ import rasterio
 import rasterio.features
 import shapely
 from affine import Affine
+from rasterio.errors import RasterioError
 
+from overland.errors import ResourceError
 from overland.geo.grid import Window
 from overland.output import reserve_room
 from overland.raster.open import rasterio_window
@@ -67,12 +69,25 @@ def stored_mask(
         ResourceError: When the disk has no room for them.
     """
     ids = _mapped(folder / "ids.bin", (height, width), np.dtype(np.uint8))
+    written = 0
     with rasterio.open(folder / "valid.tif", "w", height=height, width=width, **_VALID_PROFILE) as dataset:
         for window, values, valid in parts:
             ids[window.slices] = values
             dataset.write(valid.astype(np.uint8), 1, window=rasterio_window(window))
+            written += int(np.count_nonzero(valid))
+    # GDAL writes compressed blocks when it closes a file, and a full disk is no error to it then.
+    if _count_valid(folder / "valid.tif") != written:
+        raise ResourceError(f"{folder.parent}: the disk is full. Free some space, or write to another disk.")
     with rasterio.open(folder / "valid.tif") as dataset:
         yield ids, rasterio.band(dataset, 1)
+
+
+def _count_valid(path: Path) -> int | None:
+    try:
+        with rasterio.open(path) as dataset:
+            return sum(int(np.count_nonzero(dataset.read(1, window=part))) for _, part in dataset.block_windows(1))
+    except RasterioError:
+        return None
 
 
 def sieve_mask(
