@@ -45,12 +45,15 @@ def prompt_end(grace_s: float = _GRACE_S, locked_s: float = _LOCKED_S) -> Iterat
     ended = threading.Event()
 
     def watch() -> None:
-        while signals := reader.recv(64):
-            if signal.SIGINT in signals and not ended.wait(grace_s):
-                with suppress(OSError, ValueError):
-                    sys.stderr.write("Error: Interrupted. Finished rows are kept; the same command continues there.\n")
-                    sys.stderr.flush()
-                os._exit(_INTERRUPTED)
+        with reader:
+            while signals := reader.recv(64):
+                if signal.SIGINT in signals and not ended.wait(grace_s):
+                    with suppress(OSError, ValueError):
+                        sys.stderr.write(
+                            "Error: Interrupted. Finished rows are kept; the same command continues there.\n"
+                        )
+                        sys.stderr.flush()
+                    os._exit(_INTERRUPTED)
 
     def beat() -> None:
         while not ended.wait(_BEAT_S):
