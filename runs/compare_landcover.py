@@ -1,8 +1,8 @@
-"""Land cover: landcover-unet as published against done right, the same minutes each, on 5 train and 2 val images of DeepGlobe.
+"""Land cover: landcover-unet as published against done right, the same minutes each, on a few images of DeepGlobe.
 
     OMP_NUM_THREADS=1 python runs/compare_landcover.py DATA OUTPUT [--minutes 8]
 
-DATA holds deepglobe-landcover/, 7 labelled images, split by image with seed 0 so that the two have all six classes. The
+Five images train and two are scored. DATA holds deepglobe-landcover/, 7 labelled images, split by image with seed 0 so that the two have all six classes. The
 score is the mean IoU pooled over them, unknown left out. Seven images are evidence of little but that one way learns
 faster.
 """
