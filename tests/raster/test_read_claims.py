@@ -155,6 +155,16 @@ def test_a_fourth_band_with_many_or_other_values_is_no_alpha(tmp_path, pixels, c
     assert "band 4 is marked as alpha" in caplog.text
 
 
+def test_the_fourth_channel_of_a_png_is_alpha_whatever_its_values(tmp_path, pixels):
+    alpha = np.random.default_rng(0).integers(0, 201, (1, *pixels.shape[1:])).astype(np.uint8)
+    path = tmp_path / "s.png"
+    Image.fromarray(np.concatenate([pixels, alpha]).transpose(1, 2, 0), "RGBA").save(path)
+    with open_scene(path) as scene:
+        assert tuple(scene.data_bands) == (1, 2, 3)
+        _, valid = scene.read(scene.grid.window)
+    assert np.array_equal(valid, alpha[0] > 0)
+
+
 @pytest.mark.parametrize("soft", [0, 60])
 def test_clear_or_opaque_is_alpha_and_so_are_soft_edges(tmp_path, pixels, soft):
     alpha = np.full((1, 40, 60), 255, np.uint8)

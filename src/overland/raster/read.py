@@ -59,6 +59,8 @@ _FROM_THE_SOUTH = (True, False, False)
 _ORIENTATION, _MOST_TAGS = 274, 1000
 _COLORS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 # Alpha is clear or opaque nearly everywhere; an infrared band that is called so has many values, or others.
+# The last channel of these formats is alpha by definition, whatever its values.
+_ALPHA_BY_FORMAT = ("PNG", "WEBP", "GIF")
 _SAMPLE, _SAMPLES, _MOST_SOFT, _MOST_VALUES = 64, 4, 0.05, 16
 _OPAQUE = (0, 1, 255, 65535)
 
@@ -263,8 +265,8 @@ class Scene:
     def _alpha_band(self) -> int | None:
         """The band that is marked as alpha and can be alpha: clear or opaque nearly everywhere."""
         band = self._marked_alpha
-        if band is None:
-            return None
+        if band is None or self._dataset.driver in _ALPHA_BY_FORMAT:
+            return band
         height, width = self._dataset.height, self._dataset.width
         starts = [
             (int(row), int(col))
