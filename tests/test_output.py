@@ -14,6 +14,7 @@ from overland.errors import DataError, ResourceError, UsageError
 from overland.output import (
     check_folder,
     check_output,
+    csv_cell,
     free_folder,
     fresh_file,
     fresh_path,
@@ -242,3 +243,11 @@ def test_a_taken_name_gets_a_number(tmp_path):
 def test_an_error_that_only_calls_itself_one_of_the_system_is_left_alone():
     with pytest.raises(OSError, match="See previous"), writing_errors("out.tif"):
         raise OSError("Write failed. See previous exception for details.")
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [("=1+1", "'=1+1"), ("@SUM(A1)", "'@SUM(A1)"), ("-road", "'-road"), ("-1.5", "-1.5"), ("road", "road"), (-3, -3)],
+)
+def test_no_cell_is_a_formula(value: object, cell: object) -> None:
+    assert csv_cell(value) == cell

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from overland.errors import DataError, UsageError
-from overland.text import check_name, csv_cell, decode_text, parse_yaml, read_text
+from overland.text import check_name, decode_text, parse_yaml, read_text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "cp1252"])
@@ -71,11 +71,3 @@ def test_what_is_no_name_is_refused(name: object) -> None:
 
 def test_names_are_text() -> None:
     assert [check_name(name, "x") for name in ("no", 1, True, " Straße ")] == ["no", "1", "True", "Straße"]
-
-
-@pytest.mark.parametrize(
-    ("value", "cell"),
-    [("=1+1", "'=1+1"), ("@SUM(A1)", "'@SUM(A1)"), ("-road", "'-road"), ("-1.5", "-1.5"), ("road", "road"), (-3, -3)],
-)
-def test_no_cell_is_a_formula(value: object, cell: object) -> None:
-    assert csv_cell(value) == cell

@@ -31,6 +31,7 @@ __all__ = [
     "check_output",
     "check_outside",
     "check_writable",
+    "csv_cell",
     "free_folder",
     "fresh_file",
     "fresh_path",
@@ -334,16 +335,25 @@ def write_table(path: str | Path, rows: Sequence[Mapping[str, Any]], columns: Se
     with fresh_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+        writer.writerows([csv_cell(row[column]) for column in columns] for row in rows)
     return path
 
 
-def _cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
+    """Return a cell of a table that no spreadsheet takes for a formula.
+
+    Args:
+        value: The value.
+
+    Returns:
+        The value; nothing for None and NaN; text that begins as a formula does gets an apostrophe before it, unless it
+        is a number. Source: OWASP, CSV Injection.
+    """
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         try:
             float(value)
         except ValueError:
-            # A spreadsheet would run it; the field's own remedy is an apostrophe, which it does not show.
+            # The field's own remedy: spreadsheets do not show the apostrophe.
             return f"'{value}"
     return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
 

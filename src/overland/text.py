@@ -1,4 +1,4 @@
-"""Text files that people write: any common encoding, YAML without surprises, table cells that run nothing."""
+"""Text files that people write: any common encoding, YAML without surprises, names without tricks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import yaml
 
 from overland.errors import DataError, OverlandError, UsageError
 
-__all__ = ["check_name", "closest_name", "csv_cell", "decode_text", "load_yaml", "parse_yaml", "read_text"]
+__all__ = ["check_name", "closest_name", "decode_text", "load_yaml", "parse_yaml", "read_text"]
 
 # The longer marks first: that of UTF-32 begins with that of UTF-16.
 _MARKS = (
@@ -26,7 +26,6 @@ _MARKS = (
 )
 _MOST_VALUES = 1_000_000
 _OTHERWISE = "must hold settings as `name: value` lines"
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def decode_text(data: bytes) -> str:
@@ -215,22 +214,3 @@ def check_name(name: object, where: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
         raise DataError(f"{where} has the class name {text!r}, which holds control characters; write it without.")
     return text
-
-
-def csv_cell(value: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula.
-
-    Args:
-        value: The value of a cell.
-
-    Returns:
-        The value; text that begins as a formula does gets an apostrophe before it, unless it is a number.
-        Source: OWASP, CSV Injection.
-    """
-    if not isinstance(value, str) or not value.startswith(_STARTS_A_FORMULA):
-        return value
-    try:
-        float(value)
-    except ValueError:
-        return f"'{value}"
-    return value

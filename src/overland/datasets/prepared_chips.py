@@ -20,8 +20,8 @@ from overland.datasets.dataset import Dataset, Sample, read_sample
 from overland.datasets.masks import Labels, Pixels, Valid, empty_fraction, is_constant
 from overland.errors import UsageError
 from overland.legend import IGNORE_INDEX
+from overland.output import csv_cell
 from overland.raster import Grid, Window, create_raster, open_scene
-from overland.text import csv_cell
 
 __all__ = [
     "PADS",
