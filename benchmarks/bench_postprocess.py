@@ -55,10 +55,8 @@ def bench(job: tuple[Path, dict[str, Any]]) -> str:
     found = postprocess(mask, mask.with_name("clean.tif"), overwrite=True, **case)
     cpu_s = time.process_time() - started
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    regions = (
-        "" if found["regions"] is None else f", regions {found['regions']['before']:,} to {found['regions']['after']:,}"
-    )
-    return f"{case}: {found['seconds']:.1f} s ({cpu_s:.1f} s of one core), {peak_mb:.0f} MB{regions}"
+    regions = "" if found.regions is None else f", regions {found.regions.before:,} to {found.regions.after:,}"
+    return f"{case}: {found.seconds:.1f} s ({cpu_s:.1f} s of one core), {peak_mb:.0f} MB{regions}"
 
 
 def write_noisy_map(path: Path, size: int, chip: int = 1024) -> None:

@@ -65,7 +65,7 @@ def _map_town(run: Path, scene: Path, output: Path) -> dict[str, Any]:
     lines = ol.vectorize(mask, roads, kind="roads", overwrite=True)
     page = output / f"{scene.stem}.html"
     ol.report(run, output=page, scene=scene, mask=mask, roads=roads, overwrite=True)
-    return {"road_iou_pooled": scores["headline"]["value"], "roads_km": round(lines.length_m / 1000, 2)}
+    return {"road_iou_pooled": scores.headline["value"], "roads_km": round(lines.length_m / 1000, 2)}
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def _pooled_iou(bundle: ModelBundle, scenes: list[Path], metres: float, output: 
             scene, labels = (_resized(path, metres, output) for path in (scene, labels))
         ol.predict(bundle, scene, mask, overwrite=True)
         scores = evaluate_map(mask, labels, output=mask.with_suffix(""), overwrite=True)
-        confusion += np.array(scores["confusion"])
+        confusion += np.array(scores.confusion)
     return round(float(confusion[1, 1] / (confusion.sum() - confusion[0, 0])), 4)
 
 

@@ -18,7 +18,7 @@ from rasterio.errors import RasterioError
 from overland.errors import ResourceError
 from overland.geo.grid import Window
 from overland.output import reserve_room
-from overland.raster.open import rasterio_window
+from overland.raster.open import open_or_create, rasterio_window
 
 __all__ = [
     "Connectivity",
@@ -84,7 +84,7 @@ def stored_mask(
 
 def _count_valid(path: Path) -> int | None:
     try:
-        with rasterio.open(path) as dataset:
+        with open_or_create(path) as dataset:
             return sum(int(np.count_nonzero(dataset.read(1, window=part))) for _, part in dataset.block_windows(1))
     except RasterioError:
         return None
