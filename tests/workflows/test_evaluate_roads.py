@@ -152,11 +152,10 @@ def test_a_loop_is_the_same_wherever_it_begins(tmp_path):
         lines_file(tmp_path / f"{number}.gpkg", np.array([shapely.LineString([*begun, begun[0]])]))
         lines_file(tmp_path / f"stem{number}.gpkg", np.array([stem, shapely.LineString([*begun, begun[0]])]))
     degrees = lines_file(tmp_path / "d.geojson", np.array([shapely.LineString([*ring, ring[0]])]), crs="EPSG:4326")
-    for truth, other in [("0", "1"), ("0", "2"), ("stem0", "stem2"), ("0", degrees)]:
-        found = evaluate_roads(
-            tmp_path / f"{truth}.gpkg", tmp_path / f"{other}.gpkg" if isinstance(other, str) else other
-        )
-        assert found.topo_cosmiq.f1 == pytest.approx(1, abs=0.01), (truth, other)
+    for truth, other in [("0", "1.gpkg"), ("0", "2.gpkg"), ("stem0", "stem2.gpkg"), ("0", degrees.name)]:
+        paths = tmp_path / f"{truth}.gpkg", tmp_path / other
+        found = evaluate_roads(*paths, output=tmp_path / "out", overwrite=True)
+        assert found.topo_cosmiq.f1 == pytest.approx(1, abs=0.01), paths
         assert found.apls_cosmiq.score == pytest.approx(1, abs=0.01)
 
 
