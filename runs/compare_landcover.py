@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python runs/compare_landcover.py DATA OUTPUT [--minutes 8]
 
-Five images train and two are scored. DATA holds deepglobe-landcover/, 7 labelled images, split by image with seed 0 so that the two have all six classes. The
-score is the mean IoU pooled over them, unknown left out. Seven images are evidence of little but that one way learns
-faster.
+DATA holds deepglobe-landcover/, 7 labelled images, split by image with seed 0: five to train and two to score, so that
+the two have all six classes. The score is the mean IoU pooled over them, unknown left out. Seven images are evidence of
+little but that one way learns faster.
 """
 
 from __future__ import annotations

@@ -30,7 +30,13 @@ def test_the_list_as_json():
 def test_one_recipe():
     done = _run("show", "road-skeyenet-published")
     assert done.exit_code == 0
-    for words in ("road-skeyenet-published: roads", "Source: ", "1,946,993", "1,944,049 trainable", "min_foreground: 0.01"):
+    for words in (
+        "road-skeyenet-published: roads",
+        "Source: ",
+        "1,946,993",
+        "1,944,049 trainable",
+        "min_foreground: 0.01",
+    ):
         assert words in done.stdout
     shown = json.loads(_run("show", "road-skeyenet-published", "--json").stdout)
     assert shown["settings"]["batch"] == 16
