@@ -96,7 +96,8 @@ def run_tool(words: list[str], models: dict[str, Path], scene: Path, output: Pat
     if program == "overland":
         precision = options[options.index("--precision") + 1]
         values = overland_json("predict", models[precision], scene, output, *options, "--overwrite")
-        kept = {key: values[key] for key in ("seconds", "peak_memory_mb", "process_seconds", "overlap_overhead", "windows")}
+        keys = ("seconds", "peak_memory_mb", "process_seconds", "overlap_overhead", "windows")
+        kept = {key: values[key] for key in keys}
         return kept | {"version": f"{values['engine']} {precision}", "megapixels": values["megapixels"]}
     script, *extra = options
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}

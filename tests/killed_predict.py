@@ -63,4 +63,4 @@ def _arm(kill: str) -> None:
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     _arm(sys.argv[2])
-    predict(folder / "m", folder / "s.tif", folder / "o.tif", scores=folder / "p.tif", **OPTIONS)
+    predict(folder / "m", folder / "s.tif", folder / "o.tif", probabilities=folder / "p.tif", **OPTIONS)
