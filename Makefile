@@ -8,7 +8,7 @@ BASE_STAMP := $(BASE_VENV)/installed
 INTEROP_VENV := .venv-interop
 INTEROP_STAMP := $(INTEROP_VENV)/installed
 
-.PHONY: demo test check chaos fuzz docs bench base interop clean help
+.PHONY: stress demo test check chaos fuzz docs bench base interop clean help
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -35,6 +35,9 @@ fuzz: $(STAMP) ## every reader: a few minutes of mutated inputs
 docs: $(STAMP) ## the documentation site, under site/
 	$(BIN)/python docs/insert_commands.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+stress: $(STAMP) ## 200 first uses of an engine in fresh processes, none of which may hang
+	cd benchmarks && ../$(BIN)/python stress_first_use.py
 
 bench: $(STAMP) ## speed and memory; prints its figures
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
