@@ -49,8 +49,8 @@ def patch_lines(scores: Mapping[str, Any]) -> list[str]:
     Returns:
         Lines of text.
     """
-    size, share = scores["patch_size"], scores["patch_fraction"]
-    lines = [f"Patches of {size} x {size} pixels, of the class where its mean is above {share}, pooled"]
+    size, fraction = scores["patch_size"], scores["patch_fraction"]
+    lines = [f"Patches of {size} x {size} pixels, of the class where its mean is above {fraction}, pooled"]
     for block, what in _PREDICTED_BY.items():
         if block in scores:
             values = {key: _number(scores[block][key]) for key in ("f1", "accuracy", "precision", "recall")}
@@ -72,23 +72,20 @@ def road_lines(scores: Mapping[str, Any]) -> list[str]:
     Returns:
         Lines of text.
     """
+    break_even = []
+    if "relaxed_break_even_3px" in scores:
+        value, threshold = _number(scores["relaxed_break_even_3px"]), scores["relaxed_break_even_3px_threshold"]
+        at = f" at the threshold {threshold:.3f}" if threshold is not None and math.isfinite(threshold) else ""
+        break_even = [f"  relaxed precision equals recall (break-even) at {value}{at}"]
     precision, recall = _number(scores["relaxed_precision_3px"]), _number(scores["relaxed_recall_3px"])
     return [
         "Lines of class 1, pooled over all images",
         f"  relaxed precision {precision} and recall {recall} (3 pixels), clDice {_number(scores['cldice'])}",
-        *_break_even_lines(scores),
+        *break_even,
         f"  {scores['components_prediction']:,} components predicted, {scores['components_truth']:,} in the truth",
         f"  of {scores['roads']:,} roads between junctions {_percent(scores['broken'])} are broken and "
         f"{_percent(scores['missed'])} missed",
     ]
-
-
-def _break_even_lines(scores: Mapping[str, Any]) -> list[str]:
-    if "relaxed_break_even_3px" not in scores:
-        return []
-    value, threshold = _number(scores["relaxed_break_even_3px"]), scores["relaxed_break_even_3px_threshold"]
-    at = f" at the threshold {threshold:.3f}" if threshold is not None and math.isfinite(threshold) else ""
-    return [f"  relaxed precision equals recall (break-even) at {value}{at}"]
 
 
 def _percent(value: float | None) -> str:
@@ -112,7 +109,13 @@ def score_text(values: Mapping[str, Any]) -> str:
     count = f"{values['images']} {values['unit']}{'' if values['images'] == 1 else 's'}"
     headline = values["headline"]
     synthetic = ", synthetic scenes" if values.get("synthetic") else ""
-    lines = [f"{_name(headline)}, pooled: {_number(headline['value'])}{_interval(headline)} ({count}{synthetic})", ""]
+    name = "Mean IoU" if headline["key"] == "miou" else "Mean IoU without unknown"
+    if headline["class"]:
+        name = f"IoU of {headline['class']}"
+    interval = ""
+    if headline["low"] is not None and math.isfinite(headline["low"]):
+        interval = f", {headline['confidence']:.0%} interval {headline['low']:.4f} to {headline['high']:.4f}"
+    lines = [f"{name}, pooled: {_number(headline['value'])}{interval} ({count}{synthetic})", ""]
     lines += [*_table("Pooled over all pixels", values["pooled"]), ""]
     lines += [*_table(f"Mean over {values['unit']}s where the score exists", values["per_image"]), ""]
     for block, to_lines in _EXTRA_LINES.items():
@@ -122,14 +125,6 @@ def score_text(values: Mapping[str, Any]) -> str:
 
 
 def _show(result: EvaluateResult) -> str:
-    """Describe an evaluation for people.
-
-    Args:
-        result: The result.
-
-    Returns:
-        Tables and remarks.
-    """
     return score_text(result.to_dict())
 
 
@@ -146,18 +141,6 @@ command = command_from(
 )
 
 
-def _name(headline: Mapping[str, Any]) -> str:
-    if headline["class"]:
-        return f"IoU of {headline['class']}"
-    return "Mean IoU" if headline["key"] == "miou" else "Mean IoU without unknown"
-
-
-def _interval(headline: Mapping[str, Any]) -> str:
-    if headline["low"] is None or not math.isfinite(headline["low"]):
-        return ""
-    return f", {headline['confidence']:.0%} interval {headline['low']:.4f} to {headline['high']:.4f}"
-
-
 def _table(title: str, scores: Mapping[str, Any]) -> list[str]:
     width = max(12, *(len(name) for name in scores["classes"]))
     has_support = any("support" in row for row in scores["classes"].values())
@@ -167,16 +150,13 @@ def _table(title: str, scores: Mapping[str, Any]) -> list[str]:
         cells = "".join(f"{_number(row[key]):>11}" for key in _COLUMNS)
         support = f"{row['support']:>15,}" if "support" in row else ""
         lines.append(f"  {name:{width}}{cells}{support}")
-    return [*lines, f"  {_means(scores)}"]
-
-
-def _means(scores: Mapping[str, Any]) -> str:
     names = {"miou": "mean IoU"}
     # With one class of interest, the mean without background is its IoU once more.
     if len(scores["classes"]) > 2:
         names["miou_without_background"] = "without background"
     names |= {"miou_without_unknown": "without unknown", "pixel_accuracy": "pixel accuracy"}
-    return ", ".join(f"{name} {_number(scores[key])}" for key, name in names.items() if key in scores)
+    means = ", ".join(f"{name} {_number(scores[key])}" for key, name in names.items() if key in scores)
+    return [*lines, f"  {means}"]
 
 
 def _remarks(values: Mapping[str, Any]) -> list[str]:

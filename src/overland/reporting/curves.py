@@ -67,9 +67,10 @@ def write_training_figures(run_folder: str | Path) -> list[Path]:
     results = read_results(run_folder / "results.csv")
     figures = {
         "results.png": training_figure(results),
-        "iou_score_plot.png": _single_figure(results, _draw_metrics),
+        "iou_score_plot.png": new_figure(6.4, 4),
         "dice_loss_plot.png": dice_figure(results),
     }
+    _draw_metrics(figures["iou_score_plot.png"].add_subplot(), results)
     for name, figure in figures.items():
         write_figure(figure, run_folder / name)
     return [run_folder / name for name in figures]
@@ -98,12 +99,16 @@ def dice_figure(results: Results) -> Figure:
         results: The columns of results.csv. Without `train/dice_loss` and `val/dice_loss` the whole loss is drawn, and
             with it 1 - `val/dice` where that is known.
     """
-    return _single_figure(results, _draw_dice_loss)
-
-
-def _single_figure(results: Results, draw: Drawer) -> Figure:
     figure = new_figure(6.4, 4)
-    draw(figure.add_subplot(), results)
+    axes = figure.add_subplot()
+    if any(_has_numbers(results, name) for name, _, _ in _DICE_LOSSES):
+        _draw_lines(axes, results, _DICE_LOSSES)
+        style_axes(axes, "Dice loss", "Epoch")
+        _finish(axes)
+        return figure
+    if _has_numbers(results, "val/dice"):
+        axes.plot(results["epoch"], 1 - results["val/dice"], color=GREEN, linewidth=1.8, label="Validation, 1 - Dice")
+    _draw_loss(axes, results)
     return figure
 
 
@@ -111,17 +116,6 @@ def _draw_loss(axes: Axes, results: Results) -> None:
     _draw_lines(axes, results, [("train/loss", "Training", ORANGE), ("val/loss", "Validation", BLUE)])
     style_axes(axes, "Loss", "Epoch")
     _finish(axes)
-
-
-def _draw_dice_loss(axes: Axes, results: Results) -> None:
-    if any(_has_numbers(results, name) for name, _, _ in _DICE_LOSSES):
-        _draw_lines(axes, results, _DICE_LOSSES)
-        style_axes(axes, "Dice loss", "Epoch")
-        _finish(axes)
-        return
-    if _has_numbers(results, "val/dice"):
-        axes.plot(results["epoch"], 1 - results["val/dice"], color=GREEN, linewidth=1.8, label="Validation, 1 - Dice")
-    _draw_loss(axes, results)
 
 
 def _draw_metrics(axes: Axes, results: Results) -> None:

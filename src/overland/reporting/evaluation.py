@@ -50,7 +50,11 @@ def write_evaluation(
         items: Images that are shown as pictures.
     """
     write_metrics(folder, values)
-    cells = [{key: _cell(value) for key, value in row.items()} for row in rows]
+    cells: list[dict[str, Any]] = [dict(row) for row in rows]
+    for row in cells:
+        for key, value in row.items():
+            if isinstance(value, float):
+                row[key] = f"{value:.6f}" if math.isfinite(value) else ""
     write_table(folder / "per_image.csv", cells, list(rows[0]))
     write_confusion_figure(np.array(values["confusion"]), legend, folder / "confusion_matrix.png")
     boundary = values["boundary"]["classes"] if "boundary" in values else None
@@ -72,9 +76,3 @@ def write_metrics(folder: Path, values: Mapping[str, Any]) -> None:
     """
     text = json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_text(folder / "metrics.json", text)
-
-
-def _cell(value: Any) -> Any:
-    if not isinstance(value, float):
-        return value
-    return f"{value:.6f}" if math.isfinite(value) else ""

@@ -154,8 +154,16 @@ def confusion_figure(confusion: npt.NDArray[np.int64], names: Sequence[str]) -> 
     axes = figure.add_subplot()
     fractions = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     axes.pcolormesh(fractions, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1.5)
+    with_counts = count <= _COUNTS_UP_TO
     for row, col in np.ndindex(fractions.shape):
-        _write_cell(axes, row, col, float(fractions[row, col]), int(confusion[row, col]), count <= _COUNTS_UP_TO)
+        fraction, pixels = float(fractions[row, col]), int(confusion[row, col])
+        # Fixed colours, not the ink of the page: the cell beneath does not change with the page either.
+        ink = "white" if fraction > 0.55 else "#0b2545"
+        percent = "" if pixels == 0 else f"{fraction:.1%}" if with_counts else f"{fraction * 100:.0f}"
+        y, size = row + 0.5 - (0.1 if with_counts and pixels else 0), 10 if with_counts else 8
+        axes.text(col + 0.5, y, percent, ha="center", va="center", color=ink, fontsize=size)
+        if with_counts:
+            axes.text(col + 0.5, row + 0.68, format_count(pixels), ha="center", va="center", color=ink, fontsize=7.5)
     style_axes(axes, "Confusion, % of true pixels", "Predicted", "True")
     axes.grid(False)
     axes.spines["bottom"].set_visible(False)
@@ -256,18 +264,6 @@ def format_count(count: float) -> str:
         if count >= limit:
             return f"{count / limit:.3g} {unit}"
     return f"{count:.0f}"
-
-
-def _write_cell(axes: Axes, row: int, col: int, fraction: float, count: int, with_count: bool) -> None:
-    # Fixed colours, not the ink of the page: the cell beneath does not change with the page either.
-    color = "white" if fraction > 0.55 else "#0b2545"
-    percent = "" if count == 0 else f"{fraction:.1%}" if with_count else f"{fraction * 100:.0f}"
-    lift = 0.1 if with_count and count else 0
-    axes.text(
-        col + 0.5, row + 0.5 - lift, percent, ha="center", va="center", color=color, fontsize=10 if with_count else 8
-    )
-    if with_count:
-        axes.text(col + 0.5, row + 0.68, format_count(count), ha="center", va="center", color=color, fontsize=7.5)
 
 
 def _number(value: float | None) -> float:

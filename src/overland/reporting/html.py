@@ -82,7 +82,17 @@ def class_table(scores: Mapping[str, Any], colors: Mapping[str, Sequence[int]], 
     """
     has_support = any("support" in row for row in scores["classes"].values())
     heads = "".join(f"<th>{title}</th>" for title in _COLUMNS.values()) + ("<th>Pixels</th>" if has_support else "")
-    rows = "".join(_class_row(name, row, colors.get(name), has_support) for name, row in scores["classes"].items())
+    rows = ""
+    for name, row in scores["classes"].items():
+        color = colors.get(name)
+        swatch = "" if color is None else f'<i class="swatch" style="background:rgb({",".join(map(str, color))})"></i>'
+        iou = row.get("iou")
+        filled = iou if iou is not None and math.isfinite(iou) else 0
+        cells = [f'<td class="bar" style="--filled:{filled:.1%}">{format_score(iou)}</td>']
+        cells += [f"<td>{format_score(row.get(key))}</td>" for key in _COLUMNS if key != "iou"]
+        if has_support:
+            cells.append(f"<td>{row.get('support', 0):,}</td>")
+        rows += f"<tr><th>{swatch}{escape(name)}</th>{''.join(cells)}</tr>"
     means = [("Mean IoU", "miou"), ("Pixel accuracy", "pixel_accuracy")]
     if len(scores["classes"]) > 2:
         means.insert(1, ("Mean IoU without background", "miou_without_background"))
@@ -154,17 +164,6 @@ def data_uri(image: Image.Image) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _class_row(name: str, row: Mapping[str, Any], color: Sequence[int] | None, has_support: bool) -> str:
-    swatch = "" if color is None else f'<i class="swatch" style="background:rgb({",".join(map(str, color))})"></i>'
-    iou = row.get("iou")
-    filled = iou if iou is not None and math.isfinite(iou) else 0
-    cells = [f'<td class="bar" style="--filled:{filled:.1%}">{format_score(iou)}</td>']
-    cells += [f"<td>{format_score(row.get(key))}</td>" for key in _COLUMNS if key != "iou"]
-    if has_support:
-        cells.append(f"<td>{row.get('support', 0):,}</td>")
-    return f"<tr><th>{swatch}{escape(name)}</th>{''.join(cells)}</tr>"
-
-
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for key, value in values.items():
         name = f"{prefix}{str(key).replace('_', ' ')}"
@@ -207,13 +206,15 @@ def extra_scores_html(values: Mapping[str, Any]) -> str:
 
 
 def _shown(block: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _rounded(value) for key, value in block.items() if key != "averaging"}
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return _shown(value)
-    return format_score(value) if isinstance(value, float) or value is None else value
+    shown: dict[str, Any] = {}
+    for key, value in block.items():
+        if key == "averaging":
+            continue
+        if isinstance(value, Mapping):
+            shown[key] = _shown(value)
+        else:
+            shown[key] = format_score(value) if isinstance(value, float) or value is None else value
+    return shown
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from overland.errors import DataError
 from overland.geo.grid import iter_windows
 from overland.geo.measures import areas_m2, map_to_pixels, pixels_to_map, reprojected
 from overland.legend import Legend
-from overland.raster import Grid, Scene, Window
+from overland.raster import Grid, Scene
 from overland.reporting.html import data_uri
 from overland.reporting.pictures import Picture, display_rgb
 
@@ -174,7 +174,11 @@ def overview_of_mask(mask: Scene, legend: Legend, step: int) -> tuple[npt.NDArra
         RGBA, uint8 (height, width, 4), background and pixels without a class transparent; and the area of each class
         over every pixel, by the rules of `geo.measures.areas_m2`.
     """
-    table = _premultiplied_colors(legend)
+    # Averaging premultiplied colours keeps the edge of a class in its own colour instead of darkening it.
+    table = np.zeros((256, 4), np.float32)
+    for index, color in enumerate(legend.colors):
+        if index != legend.background:
+            table[index] = (*color, 1)
     overlay = np.zeros((4, *_reduced_shape(mask.grid, step)), np.float32)
     counts, areas = np.zeros(legend.num_classes), np.zeros(legend.num_classes)
     for window in iter_windows(mask.height, mask.width, _WINDOW // step * step or step):
@@ -182,7 +186,11 @@ def overview_of_mask(mask: Scene, legend: Legend, step: int) -> tuple[npt.NDArra
         ids = np.where(valid & (ids[0] < legend.num_classes), ids[0], 255).astype(np.uint8)
         found = np.bincount(ids.ravel(), minlength=256)[: legend.num_classes]
         counts += found
-        areas += found * (_area_m2(mask.grid, window) / ids.size)
+        # The sides are densified because a parallel, straight on the map, is no geodesic on the ground.
+        outline = shapely.box(window.col_off, window.row_off, window.col_end, window.row_end)
+        outline = shapely.segmentize(outline, max(window.height, window.width) / 16)
+        area_m2 = float(areas_m2(pixels_to_map(np.array([outline]), mask.grid), mask.grid.crs)[0])
+        areas += found * (area_m2 / ids.size)
         means = _block_means(table[ids].transpose(2, 0, 1), step)
         rows, cols = window.row_off // step, window.col_off // step
         overlay[:, rows : rows + means.shape[1], cols : cols + means.shape[2]] = means
@@ -243,13 +251,6 @@ def lines_to_overview(lines: Lines, crs: str | None, grid: Grid, step: int) -> l
     return [shapely.get_coordinates(line) for line in moved]
 
 
-def _area_m2(grid: Grid, window: Window) -> float:
-    # The sides are densified because a parallel, straight on the map, is no geodesic on the ground.
-    outline = shapely.box(window.col_off, window.row_off, window.col_end, window.row_end)
-    outline = shapely.segmentize(outline, max(window.height, window.width) / 16)
-    return float(areas_m2(pixels_to_map(np.array([outline]), grid), grid.crs)[0])
-
-
 def _reduced_shape(grid: Grid, step: int) -> tuple[int, int]:
     return math.ceil(grid.height / step), math.ceil(grid.width / step)
 
@@ -263,22 +264,13 @@ def _block_means(values: npt.NDArray[np.float32], step: int) -> npt.NDArray[np.f
     return means
 
 
-def _premultiplied_colors(legend: Legend) -> npt.NDArray[np.float32]:
-    # Averaging premultiplied colours keeps the edge of a class in its own colour instead of darkening it.
-    table = np.zeros((256, 4), np.float32)
-    for index, color in enumerate(legend.colors):
-        if index != legend.background:
-            table[index] = (*color, 1)
-    return table
-
-
 # The scale bar is about so much of the picture's width.
 _BAR_FRACTION = 0.22
 
 
 @dataclass(frozen=True)
 class MapView:
-    """A scene with what lies over it.
+    """A scene, with the mask and the vectors over it.
 
     Args:
         image: Overview of the scene, uint8 (height, width, 3).
@@ -307,7 +299,7 @@ def map_figure(view: MapView) -> str:
     """Return the map as HTML: its layers, a scale bar, and the area of each class.
 
     Args:
-        view: The scene with what lies over it.
+        view: The scene, with the mask and the vectors over it.
     """
     height, width = view.image.shape[:2]
     layers = [("mask", "Mask", view.overlay is not None), ("outlines", "Polygons", bool(view.outlines))]
@@ -318,7 +310,15 @@ def map_figure(view: MapView) -> str:
     overlay = ""
     if view.overlay is not None:
         overlay = f'<img class="layer-mask" src="{data_uri(Image.fromarray(view.overlay))}" alt="Mask over the scene">'
-    drawn = _paths(view.outlines, "layer-outlines", closed=True) + _roads(view) + _scale_bar(view)
+    drawn = _paths(view.outlines, "layer-outlines", closed=True)
+    if view.groups:
+        paths = [("".join(_path(view.roads[index]) for index in group.members), group) for group in view.groups]
+        casing = "".join(f'<path class="casing" d="{path}"/>' for path, _ in paths)
+        lines = "".join(f'<path style="{_stroke(group)}" d="{path}"/>' for path, group in paths)
+        drawn += f'<g class="layer-roads">{casing}{lines}</g>'
+    else:
+        drawn += _paths(view.roads, "layer-roads")
+    drawn += _scale_bar(view)
     return (
         f'<figure class="map">{switches}<div class="switches">{labels}</div><div class="stack">'
         f'<img src="{data_uri(Image.fromarray(view.image))}" alt="{escape(view.caption)}">{overlay}'
@@ -333,15 +333,6 @@ def _paths(lines: Sequence[Points], layer: str, *, closed: bool = False) -> str:
     path = "".join(_path(line) + ("Z" if closed else "") for line in lines)
     # Two strokes: a dark casing below keeps the line visible on bright ground.
     return f'<g class="{layer}"><path class="casing" d="{path}"/><path d="{path}"/></g>'
-
-
-def _roads(view: MapView) -> str:
-    if not view.groups:
-        return _paths(view.roads, "layer-roads")
-    paths = [("".join(_path(view.roads[index]) for index in group.members), group) for group in view.groups]
-    casing = "".join(f'<path class="casing" d="{path}"/>' for path, _ in paths)
-    drawn = "".join(f'<path style="{_stroke(group)}" d="{path}"/>' for path, group in paths)
-    return f'<g class="layer-roads">{casing}{drawn}</g>'
 
 
 def _stroke(group: RoadGroup) -> str:

@@ -99,7 +99,10 @@ def error_picture(
     Returns:
         uint8 (height, width, 3).
     """
-    picture = _dimmed(image) if image is not None else np.full((*truth.shape, 3), 58, np.uint8)
+    picture = np.full((*truth.shape, 3), 58, np.uint8)
+    if image is not None:
+        grey = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+        picture = np.repeat((24 + grey * 0.36).astype(np.uint8)[..., None], 3, axis=2)
     labelled = truth != legend.ignore_index
     if legend.is_binary:
         picture[labelled & (truth == 1) & (mask == 1)] = HIT
@@ -120,11 +123,6 @@ def _stretched(band: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> Picture:
     scaled = (np.nan_to_num(values, nan=low) - low) / max(high - low, np.finfo(np.float32).tiny)
     stretched: Picture = np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
     return stretched
-
-
-def _dimmed(image: Picture) -> Picture:
-    grey = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    return np.repeat((24 + grey * 0.36).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def _stripes(shape: tuple[int, ...]) -> Picture:
@@ -211,7 +209,7 @@ def picture_grid(items: Sequence[PictureItem], legend: Legend) -> Image.Image:
     heads = [head for head in _HEADS if any(head in row for row in rows)]
     with_heat = "heat map" in heads
     inner_width = len(heads) * (_CELL + _GAP) - _GAP
-    keys = _legend_lines(_legend_keys(legend, "errors" in heads), inner_width)
+    keys = _legend_lines(legend, "errors" in heads, inner_width)
     cells = sum(_cell_height(item) + _TITLE + _GAP for item in items)
     grid = Image.new(
         "RGB",
@@ -228,12 +226,22 @@ def picture_grid(items: Sequence[PictureItem], legend: Legend) -> Image.Image:
         for column, head in enumerate(heads):
             if head not in row:
                 continue
-            cell = _resized(row[head], (_CELL, _cell_height(item)), is_image=head in {"image", "heat map"})
+            # A mask is never blurred when enlarged; when reduced, thin roads would be lost without averaging.
+            smooth = Image.Resampling.LANCZOS if head in {"image", "heat map"} else Image.Resampling.BOX
+            if smooth == Image.Resampling.BOX and row[head].shape[1] <= _CELL:
+                smooth = Image.Resampling.NEAREST
+            cell = Image.fromarray(row[head]).resize((_CELL, _cell_height(item)), smooth)
             grid.paste(cell, (_left(column), top + _TITLE))
         top += _TITLE + _cell_height(item) + _GAP
-    _draw_legend(draw, keys, top + 8)
+    top += 8
+    for line in keys:
+        for left, name, color in line:
+            box = (_MARGIN + left, top + 2, _MARGIN + left + 16, top + 18)
+            draw.rounded_rectangle(box, 3, fill=color, outline=(150, 150, 156))
+            draw.text((_MARGIN + left + 24, top), name, _INK, _font(15))
+        top += _LINE
     if with_heat:
-        _draw_color_bar(grid, draw, legend, top + 8 + _LINE * len(keys))
+        _draw_color_bar(grid, draw, legend, top)
     return grid
 
 
@@ -274,24 +282,14 @@ def _cell_height(item: PictureItem) -> int:
     return round(_CELL * int(height) / int(width))
 
 
-def _resized(panel: Picture, size: tuple[int, int], *, is_image: bool) -> Image.Image:
-    smaller = size[0] < panel.shape[1]
-    smooth = Image.Resampling.LANCZOS if is_image else Image.Resampling.BOX
-    # A mask is never blurred when enlarged; when reduced, thin roads would be lost without averaging.
-    return Image.fromarray(panel).resize(size, smooth if is_image or smaller else Image.Resampling.NEAREST)
-
-
-def _legend_keys(legend: Legend, with_errors: bool) -> list[tuple[str, Color]]:
+def _legend_lines(legend: Legend, with_errors: bool, width: int) -> list[list[tuple[int, str, Color]]]:
+    """Return lines of keys that fit a width: for each key its place in pixels from the left, its text, its colour."""
     keys = list(zip(legend.names, legend.colors, strict=True))
-    if not with_errors:
-        return keys
-    if legend.is_binary:
+    if with_errors and legend.is_binary:
         name = legend.names[1]
-        return [*keys, (f"{name} found", HIT), (f"{name} missed", MISSED), (f"{name} false alarm", FALSE_ALARM)]
-    return [*keys, ("wrong class", WRONG)]
-
-
-def _legend_lines(keys: Sequence[tuple[str, Color]], width: int) -> list[list[tuple[int, str, Color]]]:
+        keys += [(f"{name} found", HIT), (f"{name} missed", MISSED), (f"{name} false alarm", FALSE_ALARM)]
+    elif with_errors:
+        keys.append(("wrong class", WRONG))
     lines: list[list[tuple[int, str, Color]]] = [[]]
     left = 0
     for name, color in keys:
@@ -302,15 +300,6 @@ def _legend_lines(keys: Sequence[tuple[str, Color]], width: int) -> list[list[tu
         lines[-1].append((left, name, color))
         left += step
     return lines
-
-
-def _draw_legend(draw: ImageDraw.ImageDraw, lines: Sequence[Sequence[tuple[int, str, Color]]], top: int) -> None:
-    for line in lines:
-        for left, name, color in line:
-            box = (_MARGIN + left, top + 2, _MARGIN + left + 16, top + 18)
-            draw.rounded_rectangle(box, 3, fill=color, outline=(150, 150, 156))
-            draw.text((_MARGIN + left + 24, top), name, _INK, _font(15))
-        top += _LINE
 
 
 def _draw_color_bar(grid: Image.Image, draw: ImageDraw.ImageDraw, legend: Legend, top: int) -> None:

@@ -86,7 +86,10 @@ def write_road_picture(
         _draw_lines(panels[-1], [lines[index] for index in group.members], group.color, dashed=group.dashed)
     handles = [_line_key(group.label, group.color, group.dashed) for group in groups]
     if before is not None:
-        added = _added(lines, before)
+        known = shapely.union_all([shapely.LineString(line) for line in before]).buffer(_SAME_PX)
+        rest = shapely.get_parts(shapely.difference([shapely.LineString(line) for line in lines], known))
+        # What is shorter has been smoothed otherwise, and was there before.
+        added = [shapely.get_coordinates(part) for part in rest[shapely.length(rest) > _SAME_PX]]
         # A dark bed first, since the gaps between dashes would show the road that lies below.
         _draw_lines(panels[-1], added, INK, dashed=False)
         _draw_lines(panels[-1], added, GAP_FILLED_COLOR, dashed=True)
@@ -137,7 +140,13 @@ def _panels(image: Picture, titles: Sequence[str], pixel_m: float | None) -> tup
         axes.set_axis_off()
         panels.append(axes)
     if pixel_m:
-        _draw_scale_bar(panels[0], width, height, pixel_m)
+        metres = round_length(width * pixel_m * _BAR_FRACTION)
+        left, bottom = width * 0.025, height - width * 0.03
+        text = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
+        casing = [Stroke(linewidth=5, foreground="black"), Normal()]
+        panels[0].plot([left, left + metres / pixel_m], [bottom, bottom], color="white", lw=2.5, path_effects=casing)
+        edge, y = [Stroke(linewidth=2.5, foreground="black"), Normal()], bottom - width * 0.012
+        panels[0].text(left, y, text, color="white", fontsize=9, fontweight="bold", path_effects=edge)
     return figure, panels
 
 
@@ -145,23 +154,6 @@ def _draw_lines(axes: Axes, lines: Lines, color: str, *, dashed: bool) -> None:
     style = _DASHES if dashed else "solid"
     drawn = LineCollection(list(lines), colors=color, linewidths=_LINE_PT, linestyles=[style], path_effects=_CASING)
     axes.add_collection(drawn, autolim=False)
-
-
-def _added(lines: Lines, before: Lines) -> list[Points]:
-    known = shapely.union_all([shapely.LineString(line) for line in before]).buffer(_SAME_PX)
-    rest = shapely.get_parts(shapely.difference([shapely.LineString(line) for line in lines], known))
-    # What is shorter has been smoothed otherwise, and was there before.
-    return [shapely.get_coordinates(part) for part in rest[shapely.length(rest) > _SAME_PX]]
-
-
-def _draw_scale_bar(axes: Axes, width: int, height: int, pixel_m: float) -> None:
-    metres = round_length(width * pixel_m * _BAR_FRACTION)
-    left, bottom = width * 0.025, height - width * 0.03
-    text = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
-    casing = [Stroke(linewidth=5, foreground="black"), Normal()]
-    axes.plot([left, left + metres / pixel_m], [bottom, bottom], color="white", lw=2.5, path_effects=casing)
-    outline = [Stroke(linewidth=2.5, foreground="black"), Normal()]
-    axes.text(left, bottom - width * 0.012, text, color="white", fontsize=9, fontweight="bold", path_effects=outline)
 
 
 def _add_legend(figure: Figure, handles: Sequence[Any]) -> None:
@@ -189,7 +181,7 @@ def map_view(
     roads: str | Path | None = None,
     polygons: str | Path | None = None,
 ) -> MapView:
-    """Read a scene, reduced, and what lies over it.
+    """Read a scene, reduced, with the mask and the vectors over it.
 
     Args:
         scene: The scene.
@@ -198,7 +190,7 @@ def map_view(
         polygons: Polygons; None for none.
 
     Returns:
-        What `map_figure` shows.
+        The view, for `map_figure`.
 
     Raises:
         DataError: A file cannot be read, or the mask does not lie on the scene.
@@ -209,6 +201,12 @@ def map_view(
         picture = overview_of_scene(image, step)
     overlay, areas = _mask_layer(mask, scene, grid, step) if mask else (None, [])
     lines, groups, facts = _road_layer(roads, grid, step) if roads else ([], [], [])
+    outlines: list[Points] = []
+    if polygons:
+        layer = read_layer(polygons)
+        parts: npt.NDArray[Any] = shapely.get_parts(layer.geometries)
+        rings = shapely.get_rings(parts[shapely.get_type_id(parts) == _POLYGON])
+        outlines = lines_to_overview(np.asarray(rings, dtype=object), layer.crs, grid, step)
     resolution = grid.resolution_m
     pixel = f", {resolution:.3g} m a pixel" if resolution else ""
     return MapView(
@@ -217,7 +215,7 @@ def map_view(
         areas=areas,
         roads=lines,
         groups=groups,
-        outlines=_polygon_layer(polygons, grid, step) if polygons else [],
+        outlines=outlines,
         pixel_m=None if resolution is None else resolution * step,
         caption=f"{Path(scene).name}: {grid.width:,} x {grid.height:,} pixels{pixel}, {grid.crs or 'no CRS'}.",
         facts=facts,
@@ -318,11 +316,3 @@ def _of_each_line(layer: Layer, field: str) -> list[float] | None:
         return None
     _, line_of = shapely.get_parts(layer.geometries, return_index=True)
     return [float(value) for value in layer.fields[field][line_of]]
-
-
-def _polygon_layer(path: str | Path, grid: Grid, step: int) -> list[Points]:
-    layer = read_layer(path)
-    parts: npt.NDArray[Any] = shapely.get_parts(layer.geometries)
-    parts = parts[shapely.get_type_id(parts) == _POLYGON]
-    rings = np.asarray(shapely.get_rings(parts), dtype=object)
-    return lines_to_overview(rings, layer.crs, grid, step)

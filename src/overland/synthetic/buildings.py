@@ -78,7 +78,11 @@ def plan_houses(
     taken: list[Polygon] = []
     for group, drive in _candidates(rng, roads, villages, frame):
         outlines = [house.footprint for house in group]
-        fits = [not _collides(outline, obstacles, taken) for outline in outlines]
+        fits = [
+            not obstacles.query(outline, predicate="dwithin", distance=1.5).size
+            and not (taken and shapely.intersects(taken, outline).any())
+            for outline in outlines
+        ]
         if not fits[0]:
             continue
         kept = [pair for pair, fit in zip(zip(group, outlines, strict=True), fits, strict=True) if fit]
@@ -173,12 +177,6 @@ def _farm(
         length, width = rng.uniform(17, 34), rng.uniform(10, 15)
         group.append(House(x, y, length, width, heading + turn + rng.normal(0, 0.03), rng.uniform(4, 6), "barn"))
     return group, LineString([point, yard + normal * 8])
-
-
-def _collides(outline: Polygon, obstacles: shapely.STRtree, taken: Sequence[Polygon]) -> bool:
-    if obstacles.query(outline, predicate="dwithin", distance=1.5).size:
-        return True
-    return bool(taken) and bool(shapely.intersects(taken, outline).any())
 
 
 def _pose(line: LineString, at: float) -> tuple[NDArray[np.float64], float]:

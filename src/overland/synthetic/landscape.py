@@ -33,7 +33,7 @@ from overland.synthetic.relief import (
     raise_crowns,
     raise_roofs,
 )
-from overland.synthetic.roads import PlannedRoad, Site, plan_lakes, plan_river, plan_roads
+from overland.synthetic.roads import Site, plan_lakes, plan_river, plan_roads
 from overland.synthetic.surface import (
     Surface,
     burn,
@@ -119,7 +119,7 @@ def draw_look(rng: np.random.Generator) -> Look:
 
 
 def shade(image: Array, shadow: NDArray[np.bool_]) -> None:
-    """Darken what lies in shadow to what the blue sky still lights, in place; the shadow's rim is soft.
+    """Darken shadows in place down to the light of the blue sky; their rim is soft.
 
     Args:
         image: Reflectances (3, height, width) from 0 to 1.
@@ -237,50 +237,65 @@ def synthetic_landscape(seed: int, height: int, width: int, *, resolution_m: flo
     lakes = plan_lakes(plan_rng, site, [road.line for road in roads])
     water = [*lakes, *([river.surface] if river else [])]
     houses, drives = plan_houses(plan_rng, site, roads, villages, [shape.buffer(6) for shape in water])
-    land = [(parcel.polygon, surface_from_use(plan_rng, parcel, look.season)) for parcel in parcels.parcels]
-    woods = [piece for piece in land if piece[1].use == "forest"]
-    # Strips lie on the boundaries of fields; where two parcels of wood meet, the wood covers them again.
-    # Gardens of houses, yards round farm buildings, and drives: some look like roads, and are none.
-    yard = Surface("yard", (0.52, 0.50, 0.47), (0.50, 0.47, 0.38), patchy=0.8, grain=0.09)
-    gravel = Surface("drive", (0.60, 0.57, 0.51), (0.52, 0.51, 0.45), grain=0.06)
-    asphalt = Surface("drive", (0.47, 0.46, 0.46), (0.52, 0.50, 0.48), grain=0.05)
-    homes = [house for house in houses if house.style == "home"]
-    plots = [
-        (
-            home.footprint.buffer(plan_rng.uniform(5, 10), join_style="mitre"),
-            surface_from_use(plan_rng, Parcel(home.footprint, "garden", home.heading), "summer"),
-        )
-        for home in homes
-    ]
-    plots += [(house.footprint.buffer(plan_rng.uniform(3, 9)), yard) for house in houses if house.style == "barn"]
-    paths = [
-        (drive.buffer(plan_rng.uniform(1.2, 2.2), cap_style="flat"), gravel if plan_rng.random() < 0.6 else asphalt)
-        for drive in drives
-    ]
-    plots = plots + paths
-    ground = [*land, *_strips(plan_rng, parcels.boundaries), *woods, *plots, *_waters(plan_rng, water)]
+    ground = _plan_ground(plan_rng, parcels, look.season, houses, drives, water)
     plan = _Plan(parcels, ground, houses, plan_cars(plan_rng, site, roads))
     image, mask = _picture(picture_rng, camera_rng, site, plan, look)
     # Somewhere in the lowlands of central Europe, on whole metres.
     left, top = float(plan_rng.integers(330_000, 660_000)), float(plan_rng.integers(5_330_000, 5_860_000))
     transform = Affine(site.resolution_m, 0.0, left, 0.0, -site.resolution_m, top)
     grid = Grid(height=site.height, width=site.width, transform=transform, crs=_CRS)
-    return Landscape(image, mask, grid, _roads_on_map(plan.parcels.roads, site, grid))
+    roads_on_map = []
+    for road in roads:
+        for part in shapely.get_parts(shapely.intersection(road.line, site.scene)):
+            if isinstance(part, LineString) and part.length > 0:
+                local = np.asarray(part.coords)
+                line = np.column_stack([left + local[:, 0], top - local[:, 1]])
+                roads_on_map.append(Road(line, road.width_m, road.kind))
+    return Landscape(image, mask, grid, tuple(roads_on_map))
 
 
-def _strips(rng: np.random.Generator, boundaries: Sequence[LineString]) -> list[tuple[Polygon, Surface]]:
-    """Rough grass between fields."""
+def _plan_ground(
+    rng: np.random.Generator,
+    parcels: Parcels,
+    season: str,
+    houses: Sequence[House],
+    drives: Sequence[LineString],
+    waters: Sequence[Polygon],
+) -> list[tuple[Polygon, Surface]]:
+    """Cover the ground with surfaces, later ones over earlier ones."""
+    land = [(parcel.polygon, surface_from_use(rng, parcel, season)) for parcel in parcels.parcels]
+    woods = [piece for piece in land if piece[1].use == "forest"]
+    # Gardens of houses, yards round farm buildings, and drives: some look like roads, and are none.
+    yard = Surface("yard", (0.52, 0.50, 0.47), (0.50, 0.47, 0.38), patchy=0.8, grain=0.09)
+    gravel = Surface("drive", (0.60, 0.57, 0.51), (0.52, 0.51, 0.45), grain=0.06)
+    asphalt = Surface("drive", (0.47, 0.46, 0.46), (0.52, 0.50, 0.48), grain=0.05)
+    plots = [
+        (
+            home.footprint.buffer(rng.uniform(5, 10), join_style="mitre"),
+            surface_from_use(rng, Parcel(home.footprint, "garden", home.heading), "summer"),
+        )
+        for home in houses
+        if home.style == "home"
+    ]
+    plots += [(house.footprint.buffer(rng.uniform(3, 9)), yard) for house in houses if house.style == "barn"]
+    plots += [
+        (drive.buffer(rng.uniform(1.2, 2.2), cap_style="flat"), gravel if rng.random() < 0.6 else asphalt)
+        for drive in drives
+    ]
+    # Strips of rough grass lie on the boundaries of fields; where two parcels of wood meet, the wood covers them again.
     grass = Surface("strip", (0.45, 0.48, 0.28), (0.56, 0.53, 0.36), patchy=0.7, grain=0.13)
-    return [(line.buffer(rng.uniform(0.6, 1.6), cap_style="flat"), grass) for line in boundaries if rng.random() < 0.75]
-
-
-def _waters(rng: np.random.Generator, waters: Sequence[Polygon]) -> list[tuple[Polygon, Surface]]:
-    """Banks and the water between them, of one colour in a scene."""
+    strips = [
+        (line.buffer(rng.uniform(0.6, 1.6), cap_style="flat"), grass)
+        for line in parcels.boundaries
+        if rng.random() < 0.75
+    ]
+    # Banks and the water between them, of one colour in a scene.
     bank = Surface("scrub", (0.38, 0.43, 0.25), (0.50, 0.48, 0.34), patchy=0.8, grain=0.14)
     deep = np.array([0.17, 0.24, 0.25]) + rng.uniform(0, 1) * np.array([0.06, 0.05, 0.0]) + rng.normal(0, 0.012, 3)
     red, green, blue = (float(value) for value in deep)
     water = Surface("water", (red, green, blue), (red * 1.18, green * 1.15, blue * 1.1), patchy=0.6, grain=0.012)
-    return [*((shape.buffer(4.5), bank) for shape in waters), *((shape, water) for shape in waters)]
+    wet = [*((shape.buffer(4.5), bank) for shape in waters), *((shape, water) for shape in waters)]
+    return [*land, *strips, *woods, *plots, *wet]
 
 
 def _picture(
@@ -310,16 +325,3 @@ def _picture(
     for name, where in layers:
         mask[where] = LANDSCAPE_LEGEND.id_from_name(name)
     return develop(camera_rng, image, noise.broad, look), mask
-
-
-def _roads_on_map(roads: Sequence[PlannedRoad], site: Site, grid: Grid) -> tuple[Road, ...]:
-    left, top = grid.transform.c, grid.transform.f
-    mapped = []
-    for road in roads:
-        inside = shapely.get_parts(shapely.intersection(road.line, site.scene))
-        for part in inside:
-            if isinstance(part, LineString) and part.length > 0:
-                local = np.asarray(part.coords)
-                line = np.column_stack([left + local[:, 0], top - local[:, 1]])
-                mapped.append(Road(line, road.width_m, road.kind))
-    return tuple(mapped)

@@ -104,7 +104,13 @@ def plan_parcels(
     lines = [road.line for road in network]
     polygons: list[Polygon] = []
     boundaries: list[LineString] = []
-    waiting = _faces(site, lines, river)
+    # The faces between the roads and the rim of the domain, less the river and its banks.
+    inside = shapely.clip_by_rect(lines, *site.domain.bounds)
+    noded = shapely.unary_union([*inside, site.domain.exterior], grid_size=0.05)
+    faces = shapely.get_parts(shapely.polygonize(shapely.get_parts(noded)))
+    if river is not None:
+        faces = shapely.get_parts(shapely.difference(faces, river.surface.buffer(5)))
+    waiting = [face for face in faces if isinstance(face, Polygon) and not face.is_empty]
     while waiting:
         face = waiting.pop()
         dense = _is_dense(face, villages)
@@ -125,16 +131,6 @@ def plan_parcels(
         else:
             boundaries.append(line)
     return Parcels(_with_uses(rng, site, polygons, villages), boundaries, roads_from_crossing_lines(network))
-
-
-def _faces(site: Site, lines: Sequence[LineString], river: River | None) -> list[Polygon]:
-    rim = site.domain.exterior
-    inside = shapely.clip_by_rect(lines, *site.domain.bounds)
-    noded = shapely.unary_union([*inside, rim], grid_size=0.05)
-    faces = shapely.get_parts(shapely.polygonize(shapely.get_parts(noded)))
-    if river is not None:
-        faces = shapely.get_parts(shapely.difference(faces, river.surface.buffer(5)))
-    return [face for face in faces if isinstance(face, Polygon) and not face.is_empty]
 
 
 def _is_dense(face: Polygon, villages: Sequence[Village], reach: float = 0.6) -> bool:

@@ -157,7 +157,19 @@ def raise_crowns(rng: np.random.Generator, relief: Relief, site: Site, trees: Tr
     ):
         if size not in stamps:
             stamps[size] = [_crown(rng, size, sun) for _ in range(_VARIANTS)]
-        _stamp(relief, row, col, size, height, species, *stamps[size][variant])
+        shape, light = stamps[size][variant]
+        top, left = row - size - 1, col - size - 1
+        r0, r1 = max(top, 0), min(top + len(shape), site.height)
+        c0, c1 = max(left, 0), min(left + len(shape), site.width)
+        if r0 >= r1 or c0 >= c1:
+            continue
+        window = (slice(r0, r1), slice(c0, c1))
+        part = (slice(r0 - top, r1 - top), slice(c0 - left, c1 - left))
+        crown = shape[part] * np.float32(height)
+        seen = crown > relief.top_m[window]
+        relief.top_m[window][seen] = crown[seen]
+        relief.light[window][seen] = light[part][seen]
+        relief.species[window][seen] = species
 
 
 def cast_shadows(relief: Relief, site: Site, sun: Sun) -> NDArray[np.bool_]:
@@ -235,7 +247,11 @@ def _raise_roof(
     on_end = hipped & (to_end < to_ridge)
     top = house.eave_m + slope * rise
     seen = inside & (top > relief.top_m[window])
-    light = _roof_light(house, slope, u, v, on_end, sun)
+    # Lambert's cosine of each roof face against that of flat ground.
+    right, down, up = sun.towards
+    facing = np.where(on_end, np.sign(u) * (right * cos + down * sin), np.sign(v) * (down * cos - right * sin))
+    lambert = np.clip((slope * facing + up) / math.hypot(slope, 1.0), 0, None) / up
+    light = np.asarray(0.38 + 0.62 * lambert)
     light *= 1 + 0.04 * np.sin(2 * math.pi * rise / 0.9) + rng.normal(0, 0.03, u.shape)
     light[(np.abs(v) < 0.3) & ~on_end & (house.style != "car")] *= 1.12
     palette = {"home": _ROOFS, "shed": _BARNS, "barn": _BARNS, "car": _CARS}[house.style]
@@ -243,18 +259,6 @@ def _raise_roof(
     image[:, window[0], window[1]][:, seen] = np.clip(color[:, None] * light[seen], 0, 1)
     relief.top_m[window][seen] = top[seen]
     return np.asarray(inside)
-
-
-def _roof_light(
-    house: House, slope: float, u: NDArray[np.float64], v: NDArray[np.float64], on_end: NDArray[np.bool_], sun: Sun
-) -> NDArray[np.float64]:
-    """Lambert's cosine of each roof face against that of flat ground."""
-    right, down, up = sun.towards
-    cos, sin = math.cos(house.heading), math.sin(house.heading)
-    along, across = right * cos + down * sin, down * cos - right * sin
-    facing = np.where(on_end, np.sign(u) * along, np.sign(v) * across)
-    lambert = np.clip((slope * facing + up) / math.hypot(slope, 1.0), 0, None) / up
-    return np.asarray(0.38 + 0.62 * lambert)
 
 
 def _crown(rng: np.random.Generator, size: int, sun: Sun) -> tuple[Array, Array]:
@@ -272,23 +276,6 @@ def _crown(rng: np.random.Generator, size: int, sun: Sun) -> tuple[Array, Array]
     light = 0.45 + 0.6 * np.clip(lambert, 0, 1.7)
     height = np.where(inner > 0, 0.55 + 0.45 * dome, 0)
     return height.astype(np.float32), light.astype(np.float32)
-
-
-def _stamp(
-    relief: Relief, row: int, col: int, size: int, height: float, species: int, shape: Array, light: Array
-) -> None:
-    top, left = row - size - 1, col - size - 1
-    rows, cols = relief.top_m.shape
-    r0, r1, c0, c1 = max(top, 0), min(top + len(shape), rows), max(left, 0), min(left + len(shape), cols)
-    if r0 >= r1 or c0 >= c1:
-        return
-    window = (slice(r0, r1), slice(c0, c1))
-    part = (slice(r0 - top, r1 - top), slice(c0 - left, c1 - left))
-    crown = shape[part] * np.float32(height)
-    seen = crown > relief.top_m[window]
-    relief.top_m[window][seen] = crown[seen]
-    relief.light[window][seen] = light[part][seen]
-    relief.species[window][seen] = species
 
 
 Points = NDArray[np.float64]
@@ -332,7 +319,13 @@ def plan_trees(
     Returns:
         The trees.
     """
-    groups = [*_areas(rng, site, ground), *_rows(rng, rows), *_waterside(rng, banks)]
+    groups = [*_areas(rng, site, ground), *_rows(rng, rows)]
+    for bank in banks:
+        for start in np.arange(0, bank.exterior.length, 45.0):
+            if rng.random() < 0.55:
+                stretch = substring(bank.exterior, start, start + 45.0)
+                if isinstance(stretch, LineString):
+                    groups.append((_beside(rng, stretch, (3, 18), 0.0, 1.5), (1.6, 4.0), (4, 12)))
     points = np.concatenate([points for points, _, _ in groups])
     radius = np.concatenate([rng.uniform(*span, len(points)) for points, span, _ in groups])
     height = np.concatenate([rng.uniform(*span, len(points)) for points, _, span in groups])
@@ -377,16 +370,6 @@ def _rows(
                 yield _beside(rng, line, (1.8, 6.0), side * (road.width_m / 2 + 1.3), 0.5), (1.1, 2.6), (2, 8)
             elif road.kind != "track" and draw < 0.2:
                 yield _beside(rng, line, (8, 16), side * (road.width_m / 2 + 2.4), 0.4), (2.6, 4.7), (8, 15)
-
-
-def _waterside(rng: np.random.Generator, banks: Sequence[Polygon]) -> Iterator[tuple[Points, Span, Span]]:
-    for bank in banks:
-        rim = bank.exterior
-        for start in np.arange(0, rim.length, 45.0):
-            if rng.random() < 0.55:
-                stretch = substring(rim, start, start + 45.0)
-                if isinstance(stretch, LineString):
-                    yield _beside(rng, stretch, (3, 18), 0.0, 1.5), (1.6, 4.0), (4, 12)
 
 
 def _beside(rng: np.random.Generator, line: LineString, every_m: Span, offset_m: float, spread_m: float) -> Points:

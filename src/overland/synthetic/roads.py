@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -127,7 +127,11 @@ def plan_river(rng: np.random.Generator, site: Site) -> River | None:
     middle = np.array([site.width_m, site.height_m]) / 2 + across * rng.choice([-1, 1]) * extent * rng.uniform(
         0.12, 0.42
     )
-    axis = middle + t[:, None] * along + _meander(rng, t)[:, None] * across
+    meander = np.zeros_like(t)
+    for wavelength, amplitude in ((620.0, 60.0), (270.0, 22.0), (110.0, 6.0)):
+        length = wavelength * rng.uniform(0.8, 1.25)
+        meander += amplitude * rng.uniform(0.5, 1.2) * np.sin(2 * math.pi * t / length + rng.uniform(0, 2 * math.pi))
+    axis = middle + t[:, None] * along + meander[:, None] * across
     half = rng.uniform(4.5, 11.0) * (1 + 0.25 * np.sin(t / rng.uniform(40, 90) + rng.uniform(0, 6)))
     banks = np.concatenate([axis + half[:, None] * across, (axis - half[:, None] * across)[::-1]])
     return River(LineString(axis), Polygon(banks).buffer(0), float(2 * half.mean()))
@@ -152,26 +156,15 @@ def plan_lakes(rng: np.random.Generator, site: Site, occupied: Sequence[shapely.
         centre = site.random_point(rng, 1.1)
         room = shapely.distance([*occupied, *lakes], shapely.Point(centre)).min() if occupied or lakes else 80.0
         radius = min(rng.uniform(14, 75), (room - 8) / 1.35)
-        if radius > 11:
-            lakes.append(_blob(rng, centre, radius))
+        if radius <= 11:
+            continue
+        angle = np.linspace(0, 2 * math.pi, 72, endpoint=False)
+        reach = np.ones_like(angle)
+        for wave in (2, 3, 4, 6):
+            reach += 0.32 / wave * rng.normal() * np.sin(wave * angle + rng.uniform(0, 2 * math.pi))
+        reach = radius * np.clip(reach, 0.45, 1.35)
+        lakes.append(Polygon(centre + reach[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])).buffer(0))
     return lakes
-
-
-def _meander(rng: np.random.Generator, t: NDArray[np.float64]) -> NDArray[np.float64]:
-    offset = np.zeros_like(t)
-    for wavelength, amplitude in ((620.0, 60.0), (270.0, 22.0), (110.0, 6.0)):
-        length = wavelength * rng.uniform(0.8, 1.25)
-        offset += amplitude * rng.uniform(0.5, 1.2) * np.sin(2 * math.pi * t / length + rng.uniform(0, 2 * math.pi))
-    return offset
-
-
-def _blob(rng: np.random.Generator, centre: NDArray[np.float64], radius: float) -> Polygon:
-    angle = np.linspace(0, 2 * math.pi, 72, endpoint=False)
-    reach = np.ones_like(angle)
-    for wave in (2, 3, 4, 6):
-        reach += 0.32 / wave * rng.normal() * np.sin(wave * angle + rng.uniform(0, 2 * math.pi))
-    reach = radius * np.clip(reach, 0.45, 1.35)
-    return Polygon(centre + reach[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])).buffer(0)
 
 
 KINDS = ("track", "lane", "secondary", "main")
@@ -283,8 +276,16 @@ def _merged(lines: shapely.Geometry) -> list[LineString]:
 
 
 def _neighbour_graph(rng: np.random.Generator, points: NDArray[np.float64], river: River | None) -> RoadGraph:
+    triangles = Delaunay(points).simplices
+    pairs = {(min(t[i], t[j]), max(t[i], t[j])) for t in triangles.tolist() for i, j in ((0, 1), (1, 2), (0, 2))}
     full: RoadGraph = nx.Graph()
-    for a, b in _gabriel_edges(points):
+    for a, b in sorted(pairs):
+        middle = (points[a] + points[b]) / 2
+        radius = np.hypot(*(points[a] - middle))
+        others = np.delete(points, [a, b], axis=0)
+        # Gabriel: no third settlement lies in the circle between two neighbours.
+        if np.hypot(*(others - middle).T).min(initial=np.inf) < radius:
+            continue
         chord = LineString(points[[a, b]])
         wet = 0.0 if river is None else chord.intersection(river.surface).length
         if river is None or wet < 2 * river.width_m:
@@ -298,17 +299,6 @@ def _neighbour_graph(rng: np.random.Generator, points: NDArray[np.float64], rive
     for a, b in graph.edges:
         graph.edges[a, b]["length"] = float(np.hypot(*(points[a] - points[b])))
     return graph
-
-
-def _gabriel_edges(points: NDArray[np.float64]) -> Iterable[tuple[int, int]]:
-    triangles = Delaunay(points).simplices
-    pairs = {(min(t[i], t[j]), max(t[i], t[j])) for t in triangles.tolist() for i, j in ((0, 1), (1, 2), (0, 2))}
-    for a, b in sorted(pairs):
-        middle = (points[a] + points[b]) / 2
-        radius = np.hypot(*(points[a] - middle))
-        others = np.delete(points, [a, b], axis=0)
-        if np.hypot(*(others - middle).T).min(initial=np.inf) >= radius:
-            yield a, b
 
 
 def _bend(points: NDArray[np.float64], a: int, node: int, b: int) -> float:

@@ -109,7 +109,16 @@ def make_noise(rng: np.random.Generator, site: Site) -> Noise:
     Returns:
         The noise.
     """
-    return Noise(*(_natural_noise(rng, site, size) for size in (70.0, 11.0, 1.6)))
+    layers = []
+    for size_m in (70.0, 11.0, 1.6):
+        cell = size_m / site.resolution_m
+        # Large scenes mirror one sheet of many cells.
+        sheet = max(_SHEET_PX, round(200 * cell))
+        height, width = min(site.height, sheet), min(site.width, sheet)
+        # Two lattices of different size, so that neither shows.
+        noise = 0.75 * _smooth_noise(rng, height, width, cell) + 0.66 * _smooth_noise(rng, height, width, 0.57 * cell)
+        layers.append(np.pad(noise, ((0, site.height - height), (0, site.width - width)), mode="symmetric"))
+    return Noise(*layers)
 
 
 def surface_from_use(rng: np.random.Generator, parcel: Parcel, season: str) -> Surface:
@@ -191,38 +200,25 @@ def paint_cover(site: Site, cover: NDArray[np.int32], surfaces: Sequence[Surface
     change = np.array([s.thin for s in surfaces], dtype=np.float32).T - color
     patchy = np.array([s.patchy for s in surfaces], dtype=np.float32)
     grain = np.array([s.grain for s in surfaces], dtype=np.float32)
+    # Crop rows, and the wheel tracks along them.
+    heading = np.array([s.heading for s in surfaces])
+    sin, cos = np.sin(heading).astype(np.float32), np.cos(heading).astype(np.float32)
+    wave = np.array([2 * math.pi / s.spacing_m for s in surfaces], dtype=np.float32)
+    contrast = np.array([s.contrast for s in surfaces], dtype=np.float32)
+    tramlines = np.array([s.tramlines for s in surfaces], dtype=np.float32)
+    x = (np.arange(site.width, dtype=np.float32) + 0.5) * np.float32(site.resolution_m)
     for rows in row_blocks(site.height):
         ids = cover[rows]
         broad, middle, fine = (layer[rows] for layer in noise)
         thin = patchy[ids] * np.clip(0.25 + 0.3 * broad + 0.22 * middle + 0.08 * fine, 0, 1)
         light = 1 + 0.03 * broad + 0.03 * middle + grain[ids] * fine
-        light += _rows(site, surfaces, ids, rows, broad)
+        y = (np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] + 0.5) * np.float32(site.resolution_m)
+        across = y * cos[ids] - x * sin[ids] + np.float32(0.8) * broad
+        wheel = np.abs(np.abs(across % 21 - 10.5) - 0.9) < 0.42
+        light += contrast[ids] * np.sin(across * wave[ids]) - tramlines[ids] * wheel
         for band in range(3):
             image[band, rows] = (color[band][ids] + thin * change[band][ids]) * light
     return image
-
-
-def _rows(site: Site, surfaces: Sequence[Surface], ids: NDArray[np.int32], rows: slice, warp: Array) -> Array:
-    """Brightness of crop rows and of the wheel tracks along them."""
-    heading = np.array([s.heading for s in surfaces])
-    sin, cos = np.sin(heading).astype(np.float32), np.cos(heading).astype(np.float32)
-    x = (np.arange(site.width, dtype=np.float32) + 0.5) * np.float32(site.resolution_m)
-    y = (np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] + 0.5) * np.float32(site.resolution_m)
-    across = y * cos[ids] - x * sin[ids] + np.float32(0.8) * warp
-    wave = np.array([2 * math.pi / s.spacing_m for s in surfaces], dtype=np.float32)
-    contrast = np.array([s.contrast for s in surfaces], dtype=np.float32)
-    tramlines = np.array([s.tramlines for s in surfaces], dtype=np.float32)
-    wheel = np.abs(np.abs(across % 21 - 10.5) - 0.9) < 0.42
-    return np.asarray(contrast[ids] * np.sin(across * wave[ids]) - tramlines[ids] * wheel, dtype=np.float32)
-
-
-def _natural_noise(rng: np.random.Generator, site: Site, size_m: float) -> Array:
-    """Two lattices of different size, so that neither shows; large scenes mirror one sheet of many cells."""
-    cell = size_m / site.resolution_m
-    sheet = max(_SHEET_PX, round(200 * cell))
-    height, width = min(site.height, sheet), min(site.width, sheet)
-    noise = 0.75 * _smooth_noise(rng, height, width, cell) + 0.66 * _smooth_noise(rng, height, width, 0.57 * cell)
-    return np.pad(noise, ((0, site.height - height), (0, site.width - width)), mode="symmetric")
 
 
 def _smooth_noise(rng: np.random.Generator, height: int, width: int, cell: float) -> Array:
@@ -333,7 +329,11 @@ def paint_roads(
     line = np.where(dashes, 0.6, 0.0) + np.where(edges, 0.5, 0.0)
     paved = np.asarray(color + line * (0.86 - color))
     painted = np.where(ranks == 0, _track(base, ground, offset, half, middle, fine), paved)
-    bridge = _near(water, site).ravel()[on_road] & (np.abs(offset) > half - 0.7) & (ranks > 0)
+    # Within about 3 m of water, along rows and columns, a road is a bridge.
+    steps = max(1, round(3 / site.resolution_m))
+    shifts = [(shift, axis) for axis in (0, 1) for shift in (steps, -steps)]
+    near_water = np.logical_or.reduce([water, *(np.roll(water, shift, axis=axis) for shift, axis in shifts)])
+    bridge = near_water.ravel()[on_road] & (np.abs(offset) > half - 0.7) & (ranks > 0)
     flat[:, on_road] = np.where(bridge, _CONCRETE, painted)
 
 
@@ -346,10 +346,14 @@ class _Layer(NamedTuple):
 
 
 def _lay_segment(site: Site, pavement: Pavement, layer: _Layer, segment: NDArray[np.float64], start_m: float) -> None:
-    window = _window(site, segment, layer.half_m + _VERGE_M)
-    if window is None:
+    reach_m = layer.half_m + _VERGE_M
+    low = np.floor((segment.min(axis=0) - reach_m) / site.resolution_m).astype(int)
+    high = np.ceil((segment.max(axis=0) + reach_m) / site.resolution_m).astype(int)
+    left, top = np.maximum(low, 0)
+    right, bottom = np.minimum(high, (site.width, site.height))
+    if left >= right or top >= bottom:
         return
-    rows, cols = window
+    rows, cols = window = slice(top, bottom), slice(left, right)
     (x0, y0), step = segment[0], segment[1] - segment[0]
     x = (np.arange(cols.start, cols.stop) + 0.5) * site.resolution_m - x0
     y = ((np.arange(rows.start, rows.stop) + 0.5) * site.resolution_m - y0)[:, None]
@@ -364,16 +368,6 @@ def _lay_segment(site: Site, pavement: Pavement, layer: _Layer, segment: NDArray
     pavement.road[window][on_it] = layer.number
     pavement.offset_m[window][on_it] = np.copysign(distance, side)[on_it]
     pavement.along_m[window][on_it] = (start_m + ahead)[on_it]
-
-
-def _window(site: Site, segment: NDArray[np.float64], reach_m: float) -> tuple[slice, slice] | None:
-    low = np.floor((segment.min(axis=0) - reach_m) / site.resolution_m).astype(int)
-    high = np.ceil((segment.max(axis=0) + reach_m) / site.resolution_m).astype(int)
-    left, top = np.maximum(low, 0)
-    right, bottom = np.minimum(high, (site.width, site.height))
-    if left >= right or top >= bottom:
-        return None
-    return slice(top, bottom), slice(left, right)
 
 
 def _paint_verges(image: Array, pavement: Pavement, noise: Noise) -> None:
@@ -411,13 +405,3 @@ def _track(
     rim = np.clip((np.abs(offset) - half + 0.5 + 0.2 * fine) / 0.8, 0, 0.6)
     mixed = sand + strip * (grass - sand)
     return np.asarray(mixed + rim * (ground - mixed))
-
-
-def _near(water: NDArray[np.bool_], site: Site) -> NDArray[np.bool_]:
-    """Pixels within about 3 m of water, along rows and columns."""
-    steps = max(1, round(3 / site.resolution_m))
-    grown = water.copy()
-    for axis in (0, 1):
-        for shift in (steps, -steps):
-            grown |= np.roll(water, shift, axis=axis)
-    return grown
