@@ -11,8 +11,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from overland.models import loss_from_terms
-from overland.models import losses
+from overland.models import loss_from_terms, losses
 
 PAGE = (Path(__file__).parents[2] / "docs" / "losses.md").read_text(encoding="utf-8")
 LOSSES = (
