@@ -94,7 +94,7 @@ def test_layer_part_and_areas_in_qgis_itself(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (3, 60, 80), dtype=np.uint8)
     grid = utm_grid(60, 80)
     scene = write_image(tmp_path / "scene.tif", pixels, grid)
-    left, bottom, right, top = grid.bounds
+    left, _, right, top = grid.bounds
     size = (right - left) / 80
     extent = f"{left},{left + 20 * size},{top - 30 * size},{top} [{grid.crs}]"
     code = RUN.format(
