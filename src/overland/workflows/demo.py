@@ -210,12 +210,7 @@ def _make_scene(path: Path, seed: int, side: int) -> Path:
     landscape = synthetic_landscape(1000 * seed + 999, side, side)
     _write_image(path, landscape)
     write_class_map(path.with_name("scene_truth.tif"), landscape.mask, landscape.grid, LANDSCAPE_LEGEND)
-    write_features(path.with_name("scene_roads.gpkg"), [_road_layer(landscape)])
-    return path
-
-
-def _road_layer(landscape: Landscape) -> Layer:
-    return Layer(
+    roads = Layer(
         name="roads",
         geometry_type="LineString",
         geometries=np.array([LineString(road.line) for road in landscape.roads], dtype=object),
@@ -225,6 +220,8 @@ def _road_layer(landscape: Landscape) -> Layer:
         },
         crs=landscape.grid.crs,
     )
+    write_features(path.with_name("scene_roads.gpkg"), [roads])
+    return path
 
 
 def _write_image(path: Path, landscape: Landscape) -> None:

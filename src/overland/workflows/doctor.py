@@ -102,50 +102,35 @@ def doctor(*, folder: str | Path = ".") -> DoctorResult:
     Returns:
         Versions of packages, complete extras, GDAL's libraries, engines with their devices, the machine and its disk.
     """
-    versions = {name: _version_of(name) for name in (*_BASE, *(name for names in _EXTRAS.values() for name in names))}
+    versions: dict[str, str | None] = {}
+    for name in (*_BASE, *(name for names in _EXTRAS.values() for name in names)):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    # Here, for any engine may be missing, and importing one takes seconds.
+    import onnxruntime
+
+    engines = {"openvino": [], "onnx": [str(name) for name in onnxruntime.get_available_providers()], "torch": []}
+    if importlib.util.find_spec("openvino") is not None:
+        from overland.inference.engines import openvino
+
+        engines["openvino"] = openvino.available_devices()
+    if importlib.util.find_spec("torch") is not None:
+        from overland.inference.engines import torch
+
+        engines["torch"] = torch.available_devices()
+    memory_gb = None
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        memory_gb = round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, 1)
     return DoctorResult(
         overland=__version__,
         python=platform.python_version(),
         versions=versions,
         extras={extra: all(versions[name] for name in names) for extra, names in _EXTRAS.items()},
         gdal=library_versions(),
-        engines={"openvino": _openvino_devices(), "onnx": _onnx_providers(), "torch": _torch_devices()},
-        machine=Machine(platform.platform(), cpu_count(), tuple(sorted(cpu_features() & _FEATURES)), _memory_gb()),
+        engines=engines,
+        machine=Machine(platform.platform(), cpu_count(), tuple(sorted(cpu_features() & _FEATURES)), memory_gb),
         disk_free_gb=round(shutil.disk_usage(folder).free / 1e9, 1),
         executable=sys.executable,
     )
-
-
-def _version_of(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _openvino_devices() -> list[str]:
-    if importlib.util.find_spec("openvino") is None:
-        return []
-    from overland.inference.engines.openvino import available_devices
-
-    return available_devices()
-
-
-def _onnx_providers() -> list[str]:
-    import onnxruntime
-
-    return [str(name) for name in onnxruntime.get_available_providers()]
-
-
-def _torch_devices() -> list[str]:
-    if importlib.util.find_spec("torch") is None:
-        return []
-    from overland.inference.engines.torch import available_devices
-
-    return available_devices()
-
-
-def _memory_gb() -> float | None:
-    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
-        return None
-    return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, 1)

@@ -100,10 +100,14 @@ def download(
         hint = closest_name(name, PUBLIC_DATASETS)
         raise UsageError(f"There is no dataset {name} to download{hint or '.'} There are {', '.join(PUBLIC_DATASETS)}.")
     public = PUBLIC_DATASETS[name]
-    folder = _folder(public, output)
-    if _is_there(public, folder) and not (archives or overwrite):
+    named = os.environ.get(_CITYSCAPES_FOLDER) if public.kind == "cityscapes" else None
+    folder = Path(output if output is not None else named or public.name)
+    is_there = all((folder / mark).exists() for mark in public.marks) and _recorded(folder) in (None, name)
+    if is_there and not (archives or overwrite):
         return _result(public, folder, folder, downloaded=False)
-    found = [Path(path) for path in archives] or _archives_in(folder)
+    found = [Path(path) for path in archives]
+    if not found and folder.is_dir():
+        found = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in _ARCHIVES)
     _check_folder(folder, found, overwrite)
     check_writable(folder / _RECORD if folder.is_dir() else folder)
     # In a folder that is there, for it may be a disk of its own, and files can only be renamed on one disk.
@@ -111,7 +115,10 @@ def download(
     with writing_errors(folder):
         try:
             files, record = _unpacked(public, part, found) if found else _downloaded(public, folder, part)
-            result = _checked(public, folder, files)
+            try:
+                result = _result(public, folder, files, downloaded=True)
+            except DataError as error:
+                raise DataError(f"{name} was unpacked to {files} but cannot be read: {error}") from error
         except BaseException:
             if found:
                 # Nothing was downloaded that a later run could go on with.
@@ -123,27 +130,10 @@ def download(
     return result
 
 
-def _folder(public: PublicDataset, output: str | Path | None) -> Path:
-    if output is not None:
-        return Path(output)
-    named = os.environ.get(_CITYSCAPES_FOLDER) if public.kind == "cityscapes" else None
-    return Path(named or public.name)
-
-
-def _is_there(public: PublicDataset, folder: Path) -> bool:
-    return all((folder / mark).exists() for mark in public.marks) and _recorded(folder) in (None, public.name)
-
-
 def _recorded(folder: Path) -> str | None:
     """Return the dataset that an earlier run put into a folder."""
     record = folder / _RECORD
     return json.loads(record.read_text(encoding="utf-8"))["dataset"] if record.is_file() else None
-
-
-def _archives_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in _ARCHIVES)
 
 
 def _check_folder(folder: Path, archives: Sequence[Path], overwrite: bool) -> None:
@@ -176,7 +166,9 @@ def _downloaded(public: PublicDataset, folder: Path, part: Path) -> tuple[Path, 
         if public.kind == "cityscapes":
             archives = download_cityscapes(public.address.split(), part)
         else:
-            archives = [_fetched(public, part)]
+            archives = [part / f"{public.name}.zip"]
+            if not archives[0].exists():
+                fetch_file(public.address, archives[0], about_bytes=public.archive_gb * 1e9)
     except (AccessError, MissingExtraError) as error:
         raise type(error)(f"{error} {public.by_hand(folder)}") from None
     try:
@@ -187,13 +179,6 @@ def _downloaded(public: PublicDataset, folder: Path, part: Path) -> tuple[Path, 
             archive.unlink()
         raise
     return files, {**record, "source": public.address}
-
-
-def _fetched(public: PublicDataset, part: Path) -> Path:
-    path = part / f"{public.name}.zip"
-    if not path.exists():
-        fetch_file(public.address, path, about_bytes=public.archive_gb * 1e9)
-    return path
 
 
 def _unpacked(public: PublicDataset, part: Path, archives: Sequence[Path]) -> tuple[Path, dict[str, Any]]:
@@ -210,13 +195,6 @@ def _unpacked(public: PublicDataset, part: Path, archives: Sequence[Path]) -> tu
         )
     sums = {path.name: sha256_of(path) for path in archives}
     return files, {"source": "archives", "sha256": sums}
-
-
-def _checked(public: PublicDataset, folder: Path, files: Path) -> DownloadResult:
-    try:
-        return _result(public, folder, files, downloaded=True)
-    except DataError as error:
-        raise DataError(f"{public.name} was unpacked to {files} but cannot be read: {error}") from error
 
 
 def _publish(public: PublicDataset, files: Path, folder: Path, kept: Set[str]) -> None:

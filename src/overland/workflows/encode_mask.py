@@ -13,10 +13,10 @@ from overland.datasets.label_mapping import codes_of_ids, mask_from_ids
 from overland.datasets.masks import Labels
 from overland.errors import DataError
 from overland.geo.grid import iter_windows
-from overland.legend import IGNORE_INDEX, Legend
+from overland.legend import IGNORE_INDEX
 from overland.output import check_not_input
 from overland.progress import track
-from overland.raster import Scene, create_raster
+from overland.raster import create_raster
 from overland.raster.class_map import open_class_scene, read_ids
 from overland.raster.open import input_files
 from overland.raster.write import check_raster_output
@@ -76,7 +76,15 @@ def encode_mask(mask: str | Path, output: str | Path, *, like: DataSource, overw
     check_not_input(output, [s.mask for samples in dataset.splits.values() for s in samples if s.mask is not None])
     sample = mask_from_ids(dataset.label_mapping, np.zeros((1, 1), np.uint8))
     with open_class_scene(mask) as scene:
-        places = _places(scene, dataset.legend)
+        # The dataset's id of each id of the map (256,).
+        places: Labels = np.arange(256, dtype=np.uint8)
+        for index, name in enumerate(scene.legend.names if scene.legend is not None else ()):
+            if name not in dataset.legend.names:
+                raise DataError(
+                    f"{scene.path} has the class {name!r}, and the dataset has {', '.join(dataset.legend.names)}. "
+                    "Is it the set that the model was trained on?"
+                )
+            places[index] = dataset.legend.names.index(name)
         with (
             create_raster(
                 output, scene.grid, count=len(sample), dtype=str(sample.dtype), overwrite=overwrite
@@ -98,19 +106,3 @@ def encode_mask(mask: str | Path, output: str | Path, *, like: DataSource, overw
         kind="colors" if dataset.label_mapping.kind == "colors" else "values",
         codes={names[index]: code if len(code) > 1 else code[0] for index, code in codes.items()},
     )
-
-
-def _places(scene: Scene, legend: Legend) -> Labels:
-    """Return the dataset's id of each id of the map (256,)."""
-    places = np.arange(256, dtype=np.uint8)
-    if scene.legend is None:
-        return places
-    unknown = [name for name in scene.legend.names if name not in legend.names]
-    if unknown:
-        raise DataError(
-            f"{scene.path} has the class {unknown[0]!r}, and the dataset has {', '.join(legend.names)}. "
-            "Is it the set that the model was trained on?"
-        )
-    for index, name in enumerate(scene.legend.names):
-        places[index] = legend.names.index(name)
-    return places

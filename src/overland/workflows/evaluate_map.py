@@ -109,10 +109,19 @@ def evaluate_map(
     inputs = input_files(prediction, labels)
     folder = free_folder(default) if output is None else check_folder(output, overwrite=overwrite, inputs=inputs)
     with open_class_scene(prediction) as predicted, open_class_scene(labels) as truth:
-        legend = _legend(predicted, names)
+        legend = predicted.legend if names is None else legend_from_names(names)
+        if legend is None:
+            raise DataError(
+                f"{predicted.path} carries no class names (in {Path(predicted.path).name}.aux.xml); "
+                "give them in the order of the ids: --names background,road"
+            )
         advice = "Both must lie on one grid; warp the labels to the prediction's grid."
         check_same_grid(predicted.grid, truth.grid, (predicted.path, truth.path), advice=advice)
-        pair = _Pair(predicted, truth, legend, _ids_of_labels(predicted, truth, legend, by_id=names is not None))
+        id_of_label = np.arange(IGNORE_INDEX + 1, dtype=np.uint8)
+        if truth.legend is not None and names is None:
+            matched = match_classes(legend, truth.legend, (predicted.path, truth.path))
+            id_of_label[: len(matched)] = matched
+        pair = _Pair(predicted, truth, legend, id_of_label)
         extras = extra_counts_for(legend, roads=roads, boundary=boundary, patches=patches)
         blocks, confusions, unpredicted = _compare(pair)
         if extras:
@@ -152,7 +161,14 @@ class _Pair:
     """The map's id of each value of the labels (256,)."""
 
     def read(self, window: Window) -> tuple[Ids, Ids, int]:
-        """Read predictions and labels, 255 where either is missing, and count the labels without a prediction."""
+        """Read predictions and labels, 255 where either is missing, and count the labels without a prediction.
+
+        Args:
+            window: Window of both rasters.
+
+        Returns:
+            Ids of the map and of the labels (H, W), and the number of labels without a prediction.
+        """
         mask, truth = read_ids(self.predicted, window), self.id_of_label[read_ids(self.labels, window)]
         has_mask, has_label = mask != self.legend.ignore_index, truth != self.legend.ignore_index
         truth[~has_mask] = self.legend.ignore_index
@@ -184,21 +200,3 @@ def _compare(pair: _Pair) -> tuple[list[Window], list[Confusion], int]:
             "and 1, or declare 255 as the raster's nodata value if it does mean 'no label'."
         )
     return blocks, confusions, unpredicted
-
-
-def _ids_of_labels(predicted: Scene, labels: Scene, legend: Legend, *, by_id: bool) -> Ids:
-    ids = np.arange(IGNORE_INDEX + 1, dtype=np.uint8)
-    if labels.legend is not None and not by_id:
-        matched = match_classes(legend, labels.legend, (predicted.path, labels.path))
-        ids[: len(matched)] = matched
-    return ids
-
-
-def _legend(predicted: Scene, names: Sequence[str] | None) -> Legend:
-    legend = predicted.legend if names is None else legend_from_names(names)
-    if legend is None:
-        raise DataError(
-            f"{predicted.path} carries no class names (in {Path(predicted.path).name}.aux.xml); "
-            "give them in the order of the ids: --names background,road"
-        )
-    return legend

@@ -110,7 +110,17 @@ def _write_channels(folder: Path, dataset: Dataset, quality: int) -> dict[str, i
     images = {}
     with track("Writing channels", sum(len(dataset.splits.get(split, ())) for split in CHANNELS), "images") as advance:
         for split, channel in CHANNELS.items():
-            samples = _by_name([sample for sample in dataset.splits.get(split, ()) if sample.mask is not None])
+            samples: dict[str, Sample] = {}
+            for sample in dataset.splits.get(split, ()):
+                if sample.mask is None:
+                    continue
+                # A channel has no folders in it.
+                name = (sample.key.partition("/")[2] or sample.key).replace("/", "_")
+                if name in samples:
+                    raise DataError(
+                        f"{sample.image} and {samples[name].image} would both be {name}.jpg; rename one of them."
+                    )
+                samples[name] = sample
             if not samples:
                 raise DataError(f"{dataset.root} has no labelled image in {split}, and the trainer wants {channel}.")
             (folder / channel).mkdir()
@@ -122,17 +132,6 @@ def _write_channels(folder: Path, dataset: Dataset, quality: int) -> dict[str, i
                 advance(1)
             images[channel] = len(samples)
     return images
-
-
-def _by_name(samples: list[Sample]) -> dict[str, Sample]:
-    """Return samples by the name of their files in a channel, which has no folders in it."""
-    named: dict[str, Sample] = {}
-    for sample in samples:
-        name = (sample.key.partition("/")[2] or sample.key).replace("/", "_")
-        if name in named:
-            raise DataError(f"{sample.image} and {named[name].image} would both be {name}.jpg; rename one of them.")
-        named[name] = sample
-    return named
 
 
 def _write_jpeg(path: Path, sample: Sample, image: Pixels, quality: int) -> None:

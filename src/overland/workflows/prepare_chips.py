@@ -96,12 +96,26 @@ class _Tally:
     counts: npt.NDArray[np.int64] | int = 0
 
     def add(self, chip: Chip, num_classes: int) -> None:
+        """Count a chip.
+
+        Args:
+            chip: The chip, kept or dropped.
+            num_classes: Number of classes of the dataset.
+        """
         self.statuses[chip.status] += 1
         if chip.status == "kept":
             self.padded += chip.window != chip.inside
             self.counts = self.counts + class_counts(chip.labels, num_classes)
 
     def result(self, legend: Legend) -> SplitChips:
+        """Return the counts with the fractions and weights of the classes.
+
+        Args:
+            legend: The classes of the dataset.
+
+        Returns:
+            The chips of the split.
+        """
         fractions = fractions_from_counts(legend, np.broadcast_to(self.counts, (legend.num_classes,)))
         return SplitChips(
             images=self.images,
@@ -157,7 +171,11 @@ def prepare_chips(
     rules = ChipRules(chip_size, overlap, pad, min_foreground, drop_blank)
     output = check_prepared_folder(output, data, overwrite=overwrite)
     dataset = read_dataset(data, val_fraction=val_fraction, seed=seed)
-    _check_foreground(dataset, rules)
+    if min_foreground is not None and dataset.legend.background is None:
+        raise UsageError(
+            f"min_foreground needs a class named background, and {dataset.name} has {', '.join(dataset.legend.names)}: "
+            "all of it is foreground. Leave the option out."
+        )
     check_before_use(dataset)
     for note in dataset.notes:
         logger.warning("%s", note)
@@ -165,8 +183,13 @@ def prepare_chips(
     settings = {**asdict(rules), "val_fraction": val_fraction, "seed": seed}
     with write_prepared_folder(output, "chips", settings) as part:
         tallies = _write_chips(part, dataset, tasks, rules)
-        if not tallies.get("train", _Tally()).statuses["kept"]:
-            raise DataError(_nothing_kept(dataset, tallies))
+        of_train = tallies.get("train", _Tally()).statuses
+        if not of_train["kept"]:
+            reasons = ", ".join(f"{count} {status}" for status, count in of_train.items()) or "there was none"
+            raise DataError(
+                f"No chip of train was kept from {dataset.root} ({reasons}). "
+                "Lower --min-foreground, or look at the set with `overland data check`."
+            )
         kept = [split for split, tally in tallies.items() if tally.statuses["kept"]]
         write_description(part, dataset.legend, kept, names_declared=dataset.names_declared)
     splits = {split: tally.result(dataset.legend) for split, tally in tallies.items()}
@@ -181,14 +204,6 @@ def prepare_chips(
         chips=sum(split.chips for split in splits.values()),
         notes=dataset.notes,
     )
-
-
-def _check_foreground(dataset: Dataset, rules: ChipRules) -> None:
-    if rules.min_foreground is not None and dataset.legend.background is None:
-        raise UsageError(
-            f"min_foreground needs a class named background, and {dataset.name} has {', '.join(dataset.legend.names)}: "
-            "all of it is foreground. Leave the option out."
-        )
 
 
 def _tasks(dataset: Dataset) -> tuple[list[Task], dict[str, int]]:
@@ -222,12 +237,3 @@ def _write_chips(folder: Path, dataset: Dataset, tasks: list[Task], rules: ChipR
                 tally.add(chip, dataset.legend.num_classes)
                 advance(1)
     return tallies
-
-
-def _nothing_kept(dataset: Dataset, tallies: dict[str, _Tally]) -> str:
-    dropped = tallies["train"].statuses if "train" in tallies else Counter[str]()
-    reasons = ", ".join(f"{count} {status}" for status, count in dropped.items()) or "there was none"
-    return (
-        f"No chip of train was kept from {dataset.root} ({reasons}). "
-        "Lower --min-foreground, or look at the set with `overland data check`."
-    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,25 +94,19 @@ def prepare_coco(
             raise DataError(f"{coco.path} ({split}) has other categories than {read['train'].path}; they must agree.")
     settings = {"annotations": {split: path.name for split, path in given.items()}}
     with write_prepared_folder(output, "from-coco", settings) as part:
-        splits = _write_splits(part, Path(images), read)
+        splits = {}
+        with track("Drawing masks", sum(len(coco.images) for coco in read.values()), "images") as advance:
+            for split, coco in read.items():
+                counts = np.zeros(legend.num_classes, np.int64)
+                for image in coco.images:
+                    counts += _write_image(part, split, Path(images), coco, image)
+                    advance(1)
+                bare = sum(not image.annotations for image in coco.images)
+                if bare:
+                    logger.info("%d images of %s have no annotation: all of them is background.", bare, split)
+                splits[split] = SplitMasks(len(coco.images), bare, fractions_from_counts(legend, counts))
         write_description(part, legend, read)
     return PrepareCocoResult(str(output), legend.names, splits)
-
-
-def _write_splits(folder: Path, images: Path, read: Mapping[str, CocoFile]) -> dict[str, SplitMasks]:
-    splits = {}
-    with track("Drawing masks", sum(len(coco.images) for coco in read.values()), "images") as advance:
-        for split, coco in read.items():
-            counts = np.zeros(coco.legend.num_classes, np.int64)
-            for image in coco.images:
-                counts += _write_image(folder, split, images, coco, image)
-                advance(1)
-            bare = sum(not image.annotations for image in coco.images)
-            if bare:
-                logger.info("%d images of %s have no annotation: all of them is background.", bare, split)
-            fractions = fractions_from_counts(coco.legend, counts)
-            splits[split] = SplitMasks(len(coco.images), bare, fractions)
-    return splits
 
 
 def _write_image(folder: Path, split: str, images: Path, coco: CocoFile, image: CocoImage) -> npt.NDArray[np.int64]:

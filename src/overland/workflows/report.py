@@ -122,9 +122,7 @@ def report(
     content = ReportContent(
         title=source.name,
         lead=_lead(bundle),
-        headlines="".join(
-            headline(_label(label, values), _headline(values), _note(bundle)) for label, values in evaluations.items()
-        ),
+        headlines=_headlines(evaluations, _note(bundle)),
         sections=sections,
         footer=f"Made by Overland {__version__}.",
     )
@@ -186,7 +184,17 @@ def _lead(bundle: ModelBundle) -> str:
 def _evaluations(bundle: ModelBundle, evaluation: str | Path | None) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     if evaluation is not None:
-        values = _read_evaluation(Path(evaluation))
+        path = Path(evaluation) / "metrics.json"
+        if not path.is_file():
+            raise DataError(
+                f"{evaluation} is no folder of an evaluation: it has no metrics.json. `overland evaluate` writes one."
+            )
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DataError(f"{path} cannot be read ({error}); evaluate again.") from error
+        if not isinstance(values, dict) or "pooled" not in values:
+            raise DataError(f"{path} does not hold what an evaluation writes; evaluate again.")
         parts = [values.get("dataset"), _SPLITS.get(str(values.get("split")), values.get("split"))]
         found[", ".join(str(part) for part in parts if part) or "labels"] = values
     for split, values in bundle.metrics.items():
@@ -195,33 +203,17 @@ def _evaluations(bundle: ModelBundle, evaluation: str | Path | None) -> dict[str
     return found
 
 
-def _read_evaluation(folder: Path) -> Mapping[str, Any]:
-    path = folder / "metrics.json"
-    if not path.is_file():
-        raise DataError(
-            f"{folder} is no folder of an evaluation: it has no metrics.json. `overland evaluate` writes one."
-        )
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} cannot be read ({error}); evaluate again.") from error
-    if not isinstance(values, dict) or "pooled" not in values:
-        raise DataError(f"{path} does not hold what an evaluation writes; evaluate again.")
-    return values
-
-
-def _headline(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    scores = values.get("pooled", values)
-    key = "iou" if "iou" in scores else "miou"
-    return values.get("headline") or {"key": key, "class": None, "value": scores.get(key)}
-
-
-def _label(label: str, values: Mapping[str, Any]) -> str:
-    score = _headline(values)
+def _headlines(evaluations: Mapping[str, Mapping[str, Any]], note: str) -> str:
     means = {"miou": "Mean IoU", "miou_without_unknown": "Mean IoU without unknown"}
-    metric = means.get(score["key"]) or (f"IoU of {score['class']}" if score["class"] else "IoU")
-    count = f", {values['images']} {values.get('unit', 'image')}s" if "images" in values else ""
-    return f"{metric}, pooled: {label}{count}"
+    html = ""
+    for label, values in evaluations.items():
+        scores = values.get("pooled", values)
+        key = "iou" if "iou" in scores else "miou"
+        score = values.get("headline") or {"key": key, "class": None, "value": scores.get(key)}
+        metric = means.get(score["key"]) or (f"IoU of {score['class']}" if score["class"] else "IoU")
+        count = f", {values['images']} {values.get('unit', 'image')}s" if "images" in values else ""
+        html += headline(f"{metric}, pooled: {label}{count}", score, note)
+    return html
 
 
 def _metrics_section(label: str, values: Mapping[str, Any], bundle: ModelBundle) -> Section:
