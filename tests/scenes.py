@@ -15,7 +15,12 @@ ROAD_LEGEND = legend_from_names(["background", "road"])
 
 def utm_grid(height: int, width: int, resolution_m: float = 1.0) -> Grid:
     """A grid in a projected CRS with metres."""
-    return Grid(height=height, width=width, transform=Affine(resolution_m, 0, 500_000, 0, -resolution_m, 5_200_000), crs="EPSG:32633")
+    return Grid(
+        height=height,
+        width=width,
+        transform=Affine(resolution_m, 0, 500_000, 0, -resolution_m, 5_200_000),
+        crs="EPSG:32633",
+    )
 
 
 def bright_roads(seed: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

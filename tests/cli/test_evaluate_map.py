@@ -33,7 +33,9 @@ def test_a_table_for_people(files):
 
 def test_json_for_programs_and_names_in_one_word(files):
     mask, labels, output = files
-    values = json.loads(run(labels, mask, "--names", "background, road", "--boundary", "1", "-o", output, "--json").stdout)
+    values = json.loads(
+        run(labels, mask, "--names", "background, road", "--boundary", "1", "-o", output, "--json").stdout
+    )
     assert values["class_names"] == ["background", "road"]
     assert values["boundary"]["iou"] == 1
     assert values["roads"] is None

@@ -8,7 +8,7 @@ from PIL import Image
 
 from drawn_roads import mask_from_lines
 from made_sets import make_image, real_data, save
-from overland.datasets import dataset_from_path, read_sample
+from overland.datasets import read_dataset, read_sample
 from overland.datasets.check import check_dataset
 from overland.datasets.dataset import read_labels
 from overland.errors import DataError, UsageError
@@ -48,7 +48,7 @@ def test_masks_of_0_and_255_are_not_read_as_ids(tmp_path):
     for split in ("train", "validation"):
         save(tmp_path / split / "a.jpg", make_image(0, ROAD.shape))
         save(tmp_path / f"{split}_annotation" / "a.png", ROAD * 255)
-    dataset = dataset_from_path(tmp_path)
+    dataset = read_dataset(tmp_path)
     # Told before the first step: `train` logs the notes of a dataset before it builds a network.
     assert any("from 128 on is" in note for note in dataset.notes)
     for split in ("train", "val"):
@@ -66,7 +66,7 @@ def test_the_loss_of_a_blind_model_on_masks_of_0_and_255_does_not_fall_to_nothin
     assert loss(blind, torch.tensor(ROAD * 255)[None]).item() == pytest.approx(0, abs=1e-6)
 
     write_pair(tmp_path, ROAD * 255)
-    read = targets(dataset_from_path(tmp_path))[0]
+    read = targets(read_dataset(tmp_path))[0]
     assert loss(blind, torch.tensor(read)[None]).item() > 1
 
 
@@ -79,7 +79,7 @@ def test_dice_of_a_perfect_prediction_is_1_and_not_2(tmp_path):
     assert published_dice(ROAD.astype(float), ROAD.astype(float) * 255) == pytest.approx(1.99, abs=5e-3)
 
     write_pair(tmp_path, ROAD * 255)
-    dataset = dataset_from_path(tmp_path)
+    dataset = read_dataset(tmp_path)
     scores = scores_from_confusion(confusion_matrix(targets(dataset)[0], ROAD, 2), dataset.legend)
     assert scores["f1"] == 1
 
@@ -93,14 +93,14 @@ def test_jpeg_masks_are_binarised_at_128(tmp_path):
 
     for quality in (95, 75, 50, 30):
         write_pair(tmp_path / str(quality), ROAD * 255, suffix=".jpg", quality=quality)
-        dataset = dataset_from_path(tmp_path / str(quality))
+        dataset = read_dataset(tmp_path / str(quality))
         np.testing.assert_array_equal(targets(dataset)[0], ROAD)
         assert any("binarised at 128" in note for note in dataset.notes)
 
 
 @pytest.mark.real
 def test_real_road_masks_survive_jpeg(tmp_path):
-    roads = dataset_from_path(real_data() / "deepglobe-road")
+    roads = read_dataset(real_data() / "deepglobe-road")
     truths = [target == 1 for target in targets(roads)]
     published = []
     for number, truth in enumerate(truths):
@@ -111,7 +111,7 @@ def test_real_road_masks_survive_jpeg(tmp_path):
     )
     assert both / either < 0.8
 
-    reread = dataset_from_path(tmp_path)
+    reread = read_dataset(tmp_path)
     stored = {sample.image.stem: read_labels(reread, sample) for split in reread.splits.values() for sample in split}
     for number, truth in enumerate(truths):
         np.testing.assert_array_equal(stored[f"img{number}"] == 1, truth)
@@ -142,7 +142,7 @@ def test_chips_of_one_tile_are_on_one_side_of_the_split_and_a_seed_repeats_it(tm
     assert published_split(random.Random(2).shuffle)[1] != val  # and nobody knows which seed it was
 
     def our_split(seed):
-        splits = dataset_from_path(folder, seed=seed).splits
+        splits = read_dataset(folder, seed=seed).splits
         return tuple({sample.key for sample in splits[name]} for name in ("train", "val"))
 
     train, val = our_split(seed=0)
@@ -167,7 +167,7 @@ def test_a_split_through_a_drive_is_found(tmp_path):
 
 
 def test_validation_is_not_handed_out_as_test(tmp_path):
-    dataset = dataset_from_path(write_tiles(tmp_path, tiles=2, chips=2))
+    dataset = read_dataset(write_tiles(tmp_path, tiles=2, chips=2))
     with pytest.raises(UsageError, match="no split 'test'; it has train, val"):
         labelled_samples(dataset, "test")
 
@@ -186,7 +186,7 @@ def test_images_and_masks_are_paired_by_name_not_by_place_in_a_listing(tmp_path)
     published = [image.stem == mask.stem.removesuffix("_mask") for image, mask in zip(images, masks, strict=True)]
     assert published.count(False) == 2
 
-    dataset = dataset_from_path(tmp_path)
+    dataset = read_dataset(tmp_path)
     for samples in dataset.splits.values():
         for sample in samples:
             image, target, _ = read_sample(dataset, sample)
@@ -198,7 +198,7 @@ def test_an_image_without_a_mask_stops_the_reading_and_does_not_shift_the_pairs(
         write_pair(tmp_path, np.eye(24, 32, dtype=np.uint8), name=name)
     (tmp_path / "masks" / "train" / "b.png").unlink()
     with pytest.raises(DataError, match=r"1 of 3 images in train without a mask: .*b\.png"):
-        dataset_from_path(tmp_path)
+        read_dataset(tmp_path)
 
 
 CLASSES = {0: (0, 255, 255), 1: (255, 255, 0), 2: (0, 255, 0)}
@@ -211,18 +211,18 @@ def test_colours_become_ids_and_not_shades_of_grey(tmp_path):
     assert not set(np.unique(published)) & set(CLASSES)  # luminance: 179, 226, 150
 
     with pytest.raises(DataError, match="no colours are declared"):
-        dataset_from_path(tmp_path)
+        read_dataset(tmp_path)
     palette = ", ".join(f"{index}: {list(color)}" for index, color in CLASSES.items())
     (tmp_path / "data.yaml").write_text(
         f"path: .\ntrain: images/train\nnames: {{0: urban, 1: field, 2: forest}}\npalette: {{{palette}}}\n"
     )
-    np.testing.assert_array_equal(targets(dataset_from_path(tmp_path))[0], ids)
+    np.testing.assert_array_equal(targets(read_dataset(tmp_path))[0], ids)
 
 
 def test_grey_masks_saved_as_rgb_are_one_band_of_ids(tmp_path):
     ids = np.eye(24, 32, dtype=np.uint8)
     write_pair(tmp_path, np.repeat(ids[:, :, None], 3, axis=2))
-    np.testing.assert_array_equal(targets(dataset_from_path(tmp_path))[0], ids)
+    np.testing.assert_array_equal(targets(read_dataset(tmp_path))[0], ids)
 
 
 def test_void_is_neither_trained_nor_scored(tmp_path):
@@ -230,7 +230,7 @@ def test_void_is_neither_trained_nor_scored(tmp_path):
     for split in ("train", "val"):
         save(tmp_path / split / f"{split}_1.png", make_image(1))
         save(tmp_path / f"{split}annot" / f"{split}_1.png", ids)
-    dataset = dataset_from_path(tmp_path)
+    dataset = read_dataset(tmp_path)
     assert dataset.legend.num_classes == 11
     np.testing.assert_array_equal(targets(dataset)[0], np.where(ids == 11, 255, ids))
     # Published: twelve classes, and a model that calls void by its name has one class for free.
