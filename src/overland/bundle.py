@@ -206,7 +206,7 @@ def save_quantized(
 
 
 def load_bundle(path: str | Path) -> ModelBundle:
-    """Read a bundle, and check that its files are what was saved and that its values make sense.
+    """Read a bundle, and check that its files are the saved ones and that its values make sense.
 
     Args:
         path: A bundle, the folder of a run (its best model is taken), or, where there is no bundle or run of that name,
@@ -218,8 +218,7 @@ def load_bundle(path: str | Path) -> ModelBundle:
     Raises:
         DataError: It is none of them, it was made by another version, a checksum differs, or a value makes no sense.
     """
-    path = _bundle_folder(Path(path))
-    manifest = _read_manifest(path)
+    path, manifest = _read_manifest(Path(path))
     where = path / _MANIFEST
     if manifest.get("format") != _FORMAT:
         raise DataError(
@@ -382,7 +381,7 @@ def _problem(bundle: ModelBundle) -> str:
     for name, value, is_right, expected in checks:
         if not is_right:
             return f"{name} is {_shortened(value)}, expected {expected}"
-    return _legend_problem(bundle) or _config_problem(bundle, channels) or _data_problem(bundle)
+    return _legend_problem(bundle) or _config_problem(bundle, channels)
 
 
 def _legend_problem(bundle: ModelBundle) -> str:
@@ -410,15 +409,9 @@ def _config_problem(bundle: ModelBundle, channels: int) -> str:
     for key, expected in (("in_channels", channels), ("classes", bundle.num_outputs)):
         if key in config and config[key] != expected:
             return f"config.json says {key} {_shortened(config[key])}, and the manifest means {expected}"
-    return ""
-
-
-def _data_problem(bundle: ModelBundle) -> str:
     stated = bundle.data.get("resolution_range_m")
-    if stated is None:
-        return ""
-    is_range = isinstance(stated, list | tuple) and len(stated) == 2
-    if not is_range or not all(_is_number(value, 0, 1e7) for value in stated) or not stated[0] <= stated[1]:
+    is_pair = isinstance(stated, list | tuple) and len(stated) == 2 and all(_is_number(side, 0, 1e7) for side in stated)
+    if stated is not None and not (is_pair and stated[0] <= stated[1]):
         return f"data.resolution_range_m is {_shortened(stated)}, expected the smallest and the largest in metres"
     return ""
 
@@ -452,25 +445,20 @@ def _save_files(bundle: ModelBundle, path: Path, files: Mapping[str, bytes], car
     return load_bundle(path)
 
 
-def _bundle_folder(path: Path) -> Path:
-    for folder in (path, path / "weights" / "best", pretrained_models().get(str(path))):
-        if folder is not None and (folder / _MANIFEST).is_file():
-            return folder
-    return path
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    manifest = path / _MANIFEST
-    if not manifest.is_file():
+def _read_manifest(path: Path) -> tuple[Path, dict[str, Any]]:
+    """Find the folder of a bundle, of the best one of a run or of a pretrained one, and read its manifest."""
+    folders = [folder for folder in (path, path / "weights" / "best", pretrained_models().get(str(path))) if folder]
+    folder = next((folder for folder in folders if (folder / _MANIFEST).is_file()), None)
+    if folder is None:
         found = "it does not exist" if not path.exists() else f"it has no {_MANIFEST}"
         raise DataError(
             f"{path} is not a model bundle: {found}. A run keeps its bundle in weights/best; "
             f"pretrained there is {', '.join(pretrained_models()) or 'nothing'}."
         )
-    values = _read_json(manifest)
+    values = _read_json(folder / _MANIFEST)
     if not isinstance(values, dict):
-        raise DataError(f"{manifest} does not hold a JSON object.")
-    return values
+        raise DataError(f"{folder / _MANIFEST} does not hold a JSON object.")
+    return folder, values
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Blend:
         self._row_parts = _parts(self._plan.rows, row, self._region.row_off, self._region.row_end)
 
     def add(self, probabilities: Probabilities, row: int, col: int) -> None:
-        """Add what a window gave, each pixel with the window's weight there.
+        """Add the probabilities of a window, each pixel with the window's weight there.
 
         Args:
             probabilities: Probabilities (outputs, chip rows, chip columns) of the whole window, halos included; they

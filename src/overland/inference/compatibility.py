@@ -104,16 +104,12 @@ def check_bands(bundle: ModelBundle, scene: Scene, bands: Sequence[int] | None =
         advice = f"-b names {len(chosen)} ({_listed(chosen)}); name {bundle.in_channels}."
     else:
         advice = _band_advice(bundle, scene)
-    if advice:
-        raise DataError(_misfit(bundle, scene, advice))
-    return chosen
-
-
-def _misfit(bundle: ModelBundle, scene: Scene, advice: str) -> str:
+    if not advice:
+        return chosen
     alpha = " and alpha" if len(scene.data_bands) < scene.count else ""
     found = f"{scene.path} has {_bands(len(scene.data_bands))}{alpha} of {scene.dtype}"
     trained = f"the model was trained on {_bands(bundle.in_channels)} ({_listed(bundle.bands)}) of {bundle.dtype}"
-    return f"{found}; {trained}. {advice}"
+    raise DataError(f"{found}; {trained}. {advice}")
 
 
 def _band_advice(bundle: ModelBundle, scene: Scene) -> str:
@@ -136,7 +132,16 @@ def _listed(bands: Sequence[int]) -> str:
 
 
 def plan_image(bundle: ModelBundle, height: int, width: int) -> Plan:
-    """The windows of an image in memory; a network that resizes whole images to a fixed size gets it in one."""
+    """Plan the windows of an image in memory; a network that resizes whole images to a fixed size gets it in one.
+
+    Args:
+        bundle: The model.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+
+    Returns:
+        The plan.
+    """
     if bundle.fixed_size:
         return plan_windows(height, width, chip_size=max(height, width), halo=0, divisor=1)
     return plan_windows(height, width, chip_size=default_window(bundle), halo=bundle.halo, divisor=bundle.size_divisor)
@@ -193,7 +198,8 @@ def resolution_range_m(bundle: ModelBundle) -> tuple[float, float] | None:
 
 def _tell(bundle: ModelBundle, scene: Scene, mode: str, within: bool) -> None:
     low, high = resolution_range_m(bundle) or (0.0, float("inf"))
-    found = f"{scene.path} has pixels of {_listed_sizes(tuple(scene.grid.pixel_size_m or ())[::-1])} m"
+    sides = [f"{side:.3g}" for side in tuple(scene.grid.pixel_size_m or ())[::-1]]
+    found = f"{scene.path} has pixels of {sides[0] if len(set(sides)) == 1 else ' x '.join(sides)} m"
     if mode == "auto" and within:
         text = (
             f"{found}, the model knows {bundle.resolution_m:.3g} m: it is resampled for the network, and the map lies "
@@ -208,8 +214,3 @@ def _tell(bundle: ModelBundle, scene: Scene, mode: str, within: bool) -> None:
         logger.info("%s", text)
     else:
         logger.warning("%s Expect a poor map.", text)
-
-
-def _listed_sizes(sides: Sequence[float]) -> str:
-    texts = [f"{side:.3g}" for side in sides]
-    return texts[0] if len(set(texts)) == 1 else " x ".join(texts)

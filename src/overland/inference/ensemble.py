@@ -87,7 +87,7 @@ class ModelClassifier:
 
     @property
     def workers(self) -> int:
-        """Number of calls that should go on at once: what the engine wants."""
+        """Number of calls that should go on at once, as the engine wishes."""
         return self.engine.workers
 
     def classify(self, pixels: Pixels, valid: Valid) -> Probabilities:

@@ -1,4 +1,4 @@
-"""The machine: its processors and memory, the part of them that this process may take, and what it has taken."""
+"""The machine: its processors and memory, the part of them that this process may take, and the part it has taken."""
 
 from __future__ import annotations
 
@@ -44,9 +44,17 @@ def cpu_quota(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> float | Non
     Returns:
         Processors' worth of time; None without a limit.
     """
-    quotas = [_quota_v2(folder) for folder in _folders(root, membership, "")]
-    quotas += [_quota_v1(folder) for folder in _folders(root, membership, "cpu")]
-    return min((quota for quota in quotas if quota is not None), default=None)
+    quotas = []
+    # Control groups of version 2, then those of version 1.
+    for folder in _folders(root, membership, ""):
+        text, _, length = (_text(folder / "cpu.max") or "max").partition(" ")
+        if text != "max":
+            quotas.append(int(text) / int(length))
+    for folder in _folders(root, membership, "cpu"):
+        quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+        if quota is not None and period is not None and quota > 0:
+            quotas.append(quota / period)
+    return min(quotas, default=None)
 
 
 def memory_left_bytes(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> int | None:
@@ -75,16 +83,6 @@ def _folders(root: Path, membership: Path, controller: str) -> Iterator[Path]:
             top = root / controller
             group = top / path.lstrip("/")
             yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(top))
-
-
-def _quota_v2(folder: Path) -> float | None:
-    quota, _, period = (_text(folder / "cpu.max") or "max").partition(" ")
-    return None if quota == "max" else int(quota) / int(period)
-
-
-def _quota_v1(folder: Path) -> float | None:
-    quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
-    return None if quota is None or period is None or quota <= 0 else quota / period
 
 
 def _left(folder: Path, limit_name: str, usage_name: str) -> int | None:

@@ -88,7 +88,8 @@ def sample_chips(
     Raises:
         DataError: A scene does not fit the model.
     """
-    chosen = [sources[index] for index in _spread(len(sources), count)]
+    spread = np.linspace(0, len(sources) - 1, min(len(sources), count))
+    chosen = [sources[round(index)] for index in spread]
     counts = [count * (index + 1) // len(chosen) - count * index // len(chosen) for index in range(len(chosen))]
     chips: list[Chip] = []
     for source, number in zip(chosen, counts, strict=True):
@@ -110,10 +111,6 @@ def _offsets(length: int, side: int) -> list[int]:
     if length <= side:
         return [(length - side) // 2]
     return [round(offset) for offset in np.linspace(0, length - side, length // side)]
-
-
-def _spread(length: int, count: int) -> list[int]:
-    return [round(index) for index in np.linspace(0, length - 1, min(length, count))]
 
 
 @dataclass
@@ -159,7 +156,7 @@ class ContextProfile:
         return not self._sums[0].any()
 
     def beyond(self, halo: int) -> tuple[float, float]:
-        """Measure what depends on the context further in than a halo.
+        """Measure the differences that reach further in than a halo.
 
         Args:
             halo: Pixels from the border.

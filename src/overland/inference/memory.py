@@ -1,4 +1,4 @@
-"""Memory: the window that belongs to a model, what a run holds, and how many windows a machine may run at once.
+"""Memory: the window that belongs to a model, the need of a run, and the number of windows that may run at once.
 
 The size of the windows changes the map a little, so it depends on the model alone (`default_window`). The machine's
 memory and processors decide only how many windows are computed at once (`workers_for`), which changes nothing.

@@ -111,7 +111,7 @@ class PredictOptions:
         return None if self.max_memory is None else megabytes(self.max_memory)
 
     def read_limits(self) -> Bounds | Area | None:
-        """Read what cuts a part out of the scenes.
+        """Read the limits that cut a part out of the scenes.
 
         Returns:
             The bounds, the polygons of the area, or None where all is mapped.

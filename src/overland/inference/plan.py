@@ -206,7 +206,7 @@ class Plan:
 def plan_windows(
     height: int, width: int, *, chip_size: int, halo: int, divisor: int, offset: tuple[int, int] = (0, 0)
 ) -> Plan:
-    """Plan the fewest windows of at most a given size, then shrink them to what is needed.
+    """Plan the fewest windows of at most a given size, then shrink them as far as they still cover all.
 
     All windows of a raster have one shape. The halo is rounded up so that windows follow each other at multiples of
     the divisor: a network that halves its pixels then halves the same ones in each of them, as in one large window.
@@ -236,8 +236,13 @@ def plan_windows(
             f"A chip of {largest} pixels has nothing left inside a halo of {halo} on each side. "
             f"Try --chip-size {round_up(4 * halo, divisor)}, or a smaller --overlap."
         )
-    axes = (plan_axis(length, math.ceil(length / (largest - 2 * halo)), halo, divisor) for length in (height, width))
-    return Plan(*(_moved(axis, pixels) for axis, pixels in zip(axes, offset, strict=True)))
+    axes = []
+    for length, pixels in zip((height, width), offset, strict=True):
+        axis = plan_axis(length, math.ceil(length / (largest - 2 * halo)), halo, divisor)
+        if not 0 <= pixels < axis.stride:
+            raise UsageError(f"An offset of {pixels} pixels is not within 0 and the stride of {axis.stride} pixels.")
+        axes.append(replace(axis, count=math.ceil((axis.length + pixels) / axis.stride), offset=pixels))
+    return Plan(*axes)
 
 
 def plan_axis(length: int, count: int, halo: int, divisor: int) -> Axis:
@@ -280,9 +285,3 @@ def round_up(value: int, divisor: int) -> int:
         The smallest multiple that is not below the value.
     """
     return -(-value // divisor) * divisor
-
-
-def _moved(axis: Axis, pixels: int) -> Axis:
-    if not 0 <= pixels < axis.stride:
-        raise UsageError(f"An offset of {pixels} pixels is not within 0 and the stride of {axis.stride} pixels.")
-    return replace(axis, count=math.ceil((axis.length + pixels) / axis.stride), offset=pixels)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -97,7 +96,7 @@ def predict_scene(
     workers: int | None = None,
     watchdog: Watchdog | None = None,
 ) -> None:
-    """Predict a scene as it streams by.
+    """Predict a scene that is read from top to bottom, a few rows at a time.
 
     A pixel of a region gets the very probabilities that a run over the whole scene gives it; windows without a pixel
     that is wanted and holds data are not computed. Memory is bounded by the region's width times a window's height;
@@ -177,16 +176,15 @@ def _iter_classified(
     workers: int,
 ) -> Iterator[tuple[_WindowTask, Probabilities | None]]:
     """Give each window with its probabilities (outputs, chip rows, chip columns), None for an empty one."""
-    classify = partial(_classify_window, classifier, plan)
+
+    def classify(task: _WindowTask) -> Probabilities | None:
+        return None if task.is_empty else classifier.classify(*cut_chip(task.buffer, plan, task.row, task.col))
+
     if threads is None:
         return ((task, classify(task)) for task in tasks)
     # The windows of one row, so that no more than two buffers are in use; those of a narrow scene would be too few.
     queued = max(len(plan.cols.touching(left.col_off, left.col_end)), workers + 1)
     return map_in_threads(classify, tasks, threads, busy=workers, queued=queued, is_light=lambda task: task.is_empty)
-
-
-def _classify_window(classifier: PixelClassifier, plan: Plan, task: _WindowTask) -> Probabilities | None:
-    return None if task.is_empty else classifier.classify(*cut_chip(task.buffer, plan, task.row, task.col))
 
 
 def _iter_finished_rows(

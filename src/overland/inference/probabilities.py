@@ -1,4 +1,4 @@
-"""What a bundle does with pixels: it scales them for its network, and turns the network's logits into a class map.
+"""A bundle scales pixels for its network, and turns the network's logits into a class map.
 
     pixels as stored  --network_input-->  float32 for the network  --engine-->  logits
     logits  --probabilities_from_logits-->  probabilities  --mask_from_probabilities-->  class ids
@@ -167,7 +167,7 @@ def _ids_of_largest(probabilities: Probabilities) -> Mask:
 
 
 def _cached_rows(array: npt.NDArray[Any]) -> Iterator[slice]:
-    """Yield a few rows at a time: what is done to them in several steps stays in the processor's cache."""
+    """Yield a few rows at a time, which stay in the processor's cache through several steps."""
     step = max(1, _CACHED_PIXELS // max(1, array.shape[-1]))
     for row in range(0, array.shape[-2], step):
         yield slice(row, row + step)

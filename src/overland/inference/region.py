@@ -194,21 +194,13 @@ def scene_part(path: str, grid: Grid, limits: Bounds | Area | None) -> ScenePart
             shape = box
     if shape.is_empty:
         return None
-    window = _touched(shape.bounds).intersection(grid.window)
+    left, top, right, bottom = shape.bounds
+    row_off, col_off = math.floor(top + _TOLERANCE), math.floor(left + _TOLERANCE)
+    height, width = math.ceil(bottom - _TOLERANCE) - row_off, math.ceil(right - _TOLERANCE) - col_off
+    window = Window(col_off=col_off, row_off=row_off, width=width, height=height).intersection(grid.window)
     if not (window.height and window.width):
         return None
     return ScenePart(window, shape if isinstance(limits, Area) else None)
-
-
-def _touched(bounds: Bounds) -> Window:
-    left, top, right, bottom = bounds
-    row_off, col_off = math.floor(top + _TOLERANCE), math.floor(left + _TOLERANCE)
-    return Window(
-        col_off=col_off,
-        row_off=row_off,
-        width=math.ceil(right - _TOLERANCE) - col_off,
-        height=math.ceil(bottom - _TOLERANCE) - row_off,
-    )
 
 
 def _listed(bounds: Sequence[float]) -> str:

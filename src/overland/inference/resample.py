@@ -285,7 +285,7 @@ class ResampledScene:
 
 
 class KeptValid:
-    """Which pixels of a part of a scene hold data, a bit each, from when they are read until their rows are written."""
+    """Notes which pixels of a part of a scene hold data, a bit each, until their rows are written."""
 
     def __init__(self, part: Window) -> None:
         self._part = part
@@ -384,7 +384,7 @@ def predict_resampled(
 
 
 def resampling_bytes(resampling: Resampling, width: int, bands: int, pixel_bytes: int, num_outputs: int) -> int:
-    """Estimate what resampling holds next to the rows of the model's pixels.
+    """Estimate the memory that resampling takes next to the rows of the model's pixels.
 
     Args:
         resampling: From the scene's pixels to the model's.

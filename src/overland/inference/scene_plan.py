@@ -153,7 +153,7 @@ class SceneRun:
     @property
     def model_window(self) -> Window:
         """The part in the pixels that the model sees."""
-        return _model_window(self.part, self.resampling)
+        return self.part.window if self.resampling is None else self.resampling.reversed.needed(self.part.window)
 
     @property
     def model_megapixels(self) -> float:
@@ -271,10 +271,6 @@ def _plan_scene(
             costs=costs,
             settings=_settings(outputs, scene, part, bands, plan, resampling, options, limits),
         )
-
-
-def _model_window(part: ScenePart, resampling: Resampling | None) -> Window:
-    return part.window if resampling is None else resampling.reversed.needed(part.window)
 
 
 def _settings(

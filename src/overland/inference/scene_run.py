@@ -117,7 +117,7 @@ class SceneResult:
 def run_scene(
     run: SceneRun, ensemble: Ensemble, options: PredictOptions, *, workers: int, report: Advance
 ) -> SceneResult:
-    """Predict a scene, or what an earlier run with the same options has left of it.
+    """Predict a scene, or the rows of it that an earlier run with the same options did not reach.
 
     When it stops before the end, finished rows are kept. The journal stays until `forget_journals`.
 
@@ -194,7 +194,10 @@ def _predict_rows(
                 kind: output_pixels(kind, ensemble.bundle, probabilities[:, rows], valid[rows], options.threshold)
                 for kind in run.outputs
             }
-            blocks.write(first, pixels, {"counts": _count(pixels["mask"])})
+            # Row by row, because bincount makes eight bytes of each pixel.
+            counts = np.sum([np.bincount(row, minlength=256) for row in pixels["mask"][0]], axis=0)
+            notes = {str(value): int(counts[value]) for value in np.flatnonzero(counts)}
+            blocks.write(first, pixels, {"counts": notes})
 
     def advance(amount: float) -> None:
         show(amount)
@@ -225,12 +228,6 @@ def _predict_rows(
             # A thread may hang in reading, and closing the file under it would crash the process.
             stack.pop_all()
             raise
-
-
-def _count(mask: npt.NDArray[np.uint8]) -> dict[str, int]:
-    # Row by row, because bincount makes eight bytes of each pixel.
-    counts = np.sum([np.bincount(row, minlength=256) for row in mask[0]], axis=0)
-    return {str(value): int(counts[value]) for value in np.flatnonzero(counts)}
 
 
 @contextmanager

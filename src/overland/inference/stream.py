@@ -35,7 +35,7 @@ class Reader(Protocol):
 
     @property
     def grid(self) -> Grid:
-        """Where the pixels lie."""
+        """Size and place of the pixels."""
 
     @property
     def block_shape(self) -> tuple[int, int]:
@@ -98,7 +98,7 @@ ReadRows = Callable[[int, int], RowBuffer]
 def iter_scene_blocks(
     scene: Reader, bands: Sequence[int], plan: Plan, window: Window, region: Region | None
 ) -> Iterator[RowBuffer]:
-    """Read what the windows see that are needed for a part of a scene, from top to bottom.
+    """Read the rows that the windows of a part of a scene see, from top to bottom.
 
     Wanted are the pixels of that part which hold data and lie inside the region.
 
@@ -178,7 +178,7 @@ def iter_row_buffers(blocks: Iterable[RowBuffer], rows: Axis, indices: range) ->
 
 
 def cut_chip(buffer: RowBuffer, plan: Plan, row: int, col: int) -> tuple[Pixels, Valid]:
-    """Cut what a window sees out of its buffer; beyond the raster it is filled by reflection at the edge.
+    """Cut the chip of a window out of its buffer; beyond the raster it is filled by reflection at the edge.
 
     Args:
         buffer: The rows that the window's row sees.

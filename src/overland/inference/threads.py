@@ -161,7 +161,7 @@ class WorkerThreads:
         return future
 
     def result(self, future: Future[R]) -> R:
-        """Wait for a call; raises what it raised, or `StalledError`.
+        """Wait for a call; raises its error, or `StalledError`.
 
         Args:
             future: The call.
@@ -231,7 +231,7 @@ class BackgroundWriter:
         self._pending: Future[None] | None = None
 
     def submit(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Call a function when the call before is done; raises what that one raised.
+        """Call a function when the call before is done; raises the error of that one.
 
         Args:
             function: The function.
@@ -241,12 +241,12 @@ class BackgroundWriter:
         self._pending = self._thread.submit(function, *arguments)
 
     def check(self) -> None:
-        """Raise what a call has raised, without waiting for one."""
+        """Raise the error of a call that has failed, without waiting for one."""
         if self._pending is not None and self._pending.done():
             self.finish()
 
     def finish(self) -> None:
-        """Wait for the last call; raises what it raised."""
+        """Wait for the last call; raises its error."""
         pending, self._pending = self._pending, None
         if pending is not None:
             self._thread.result(pending)

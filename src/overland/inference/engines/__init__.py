@@ -36,7 +36,7 @@ class Engine(Protocol):
 
     @property
     def device(self) -> str:
-        """Where it runs: "cpu", "cuda" or "mps"."""
+        """The device that it runs on: "cpu", "cuda" or "mps"."""
 
     @property
     def workers(self) -> int:

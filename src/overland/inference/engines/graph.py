@@ -1,4 +1,4 @@
-"""The ONNX file of a bundle: which one is run, whether it does what the bundle says, and errors in one form.
+"""The ONNX file of a bundle: chosen by precision, checked against the bundle, its errors in one form.
 
 A model may come from anywhere, so its graph is looked at before it is run: control flow is refused (a loop of 2^62
 turns is a few bytes), and one small chip is run under a time limit, which shows the number of outputs and the stride,
@@ -113,7 +113,7 @@ def warm_up(
     cancel: Callable[[], None] = lambda: None,
     limit_s: float | None = None,
 ) -> None:
-    """Run one small chip, before any other thread uses the engine, and compare what comes out with the bundle.
+    """Run one small chip, before any other thread uses the engine, and compare its output with the bundle.
 
     Native libraries set themselves up in their first use. Where two threads meet there, each may hold what the other
     waits for: OpenVINO's first tensor takes a guard of C++ and the interpreter's lock in either order. So the thread
@@ -208,18 +208,15 @@ def choose_precision(asked: str, engine: str, device: str, offered: tuple[str, .
             f"Choose {' or '.join(('auto', *offered))}, or another engine."
         )
     if asked == "bf16" and device == "cpu":
-        _check_bf16(cpu_features())
+        features = cpu_features()
+        if features.isdisjoint({"amx_bf16", "avx512_bf16", "bf16"}):
+            raise UsageError(
+                "bf16 was asked for, but this processor has neither amx_bf16 nor avx512_bf16 and would emulate it, "
+                "7 to 10 times slower than fp32. Choose fp32 or int8."
+            )
+        if "avx512_bf16" in features and "amx_bf16" not in features:
+            logger.warning("bf16 is slower than fp32 on a processor with avx512_bf16 but no amx_bf16, as this one.")
     return asked
-
-
-def _check_bf16(features: frozenset[str]) -> None:
-    if features.isdisjoint({"amx_bf16", "avx512_bf16", "bf16"}):
-        raise UsageError(
-            "bf16 was asked for, but this processor has neither amx_bf16 nor avx512_bf16 and would emulate it, "
-            "7 to 10 times slower than fp32. Choose fp32 or int8."
-        )
-    if "avx512_bf16" in features and "amx_bf16" not in features:
-        logger.warning("bf16 is slower than fp32 on a processor with avx512_bf16 but no amx_bf16, as this one.")
 
 
 def _listed(shape: tuple[int, ...]) -> str:

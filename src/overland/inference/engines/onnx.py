@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-# ONNX Runtime's errors fraction no base class of their own, so those that can occur here are named.
+# ONNX Runtime's errors share no base class of their own, so those that can occur here are named.
 from onnxruntime.capi.onnxruntime_pybind11_state import (
     Fail,
     InvalidArgument,
@@ -57,7 +56,8 @@ class OnnxEngine:
         workers: int | None = None,
         max_workers: int | None = None,
     ) -> None:
-        self.device = "cuda" if precision != "int8" and _cuda_works() else "cpu"
+        with_cuda = precision != "int8" and _CUDA in onnxruntime.get_available_providers() and has_cuda()
+        self.device = "cuda" if with_cuda else "cpu"
         self.precision = choose_precision(precision, self.name, self.device, _OFFERED[self.device])
         self._path = graph_file(bundle, self.precision)
         check_operators(self._path)
@@ -68,7 +68,11 @@ class OnnxEngine:
             self._session = self._open_session(math.ceil(threads / self.workers))
         takes, gives = self._session.get_inputs(), self._session.get_outputs()
         with as_data_error(self._path, "cannot be loaded", (UnicodeDecodeError,)):
-            shapes = [[_shape(port) for port in ports] for ports in (takes, gives)]
+            # A free axis has a name instead of a number.
+            shapes = [
+                [[side if isinstance(side, int) else None for side in port.shape] for port in ports]
+                for ports in (takes, gives)
+            ]
         check_ports(bundle, self._path, *shapes)
         self._input = str(takes[0].name)
         stop = onnxruntime.RunOptions()
@@ -105,10 +109,6 @@ class OnnxEngine:
         return onnxruntime.InferenceSession(graph, options, providers=providers)
 
 
-def _cuda_works() -> bool:
-    return _CUDA in onnxruntime.get_available_providers() and has_cuda()
-
-
 def half_precision(path: Path) -> bytes:
     """Read a graph and turn it into fp16, chips and logits excepted.
 
@@ -125,8 +125,3 @@ def half_precision(path: Path) -> bytes:
     float16 = import_extra("onnxruntime.transformers.float16", "train", "fp16 on the engine onnx")
     graph: bytes = float16.convert_float_to_float16(onnx.load(path), keep_io_types=True).SerializeToString()
     return graph
-
-
-def _shape(port: Any) -> list[int | None]:
-    # A free axis has a name instead of a number.
-    return [side if isinstance(side, int) else None for side in port.shape]

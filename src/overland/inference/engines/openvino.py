@@ -91,7 +91,12 @@ class OpenvinoEngine:
             Logits (batch, outputs, height, width).
         """
         with as_data_error(self._path, f"cannot run on chips of {chips.shape[2]} x {chips.shape[3]} pixels", _ERRORS):
-            request = self._request_for(self._network_for(chips.shape))
+            network = self._network_for(chips.shape)
+            # A request runs one chip at a time, so each calling thread has its own.
+            mine = self._of_thread
+            if getattr(mine, "network", None) is not network:
+                mine.network, mine.request = network, network.create_infer_request()
+            request = mine.request
             request.infer({0: chips}, share_inputs=True)
             # The request writes its next logits over these.
             logits: Logits = request.get_output_tensor(0).data.copy()
@@ -108,13 +113,6 @@ class OpenvinoEngine:
             if len(self._networks) > _KEPT_SHAPES:
                 self._networks.popitem(last=False)
             return self._networks[shape]
-
-    def _request_for(self, network: Any) -> Any:
-        # A request runs one chip at a time, so each calling thread has its own.
-        mine = self._of_thread
-        if getattr(mine, "network", None) is not network:
-            mine.network, mine.request = network, network.create_infer_request()
-        return mine.request
 
 
 def _shape(port: Any) -> list[int | None]:

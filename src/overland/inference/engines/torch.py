@@ -17,7 +17,7 @@ __all__ = ["TorchEngine", "available_devices"]
 
 _OFFERED = {"cuda": ("fp16", "bf16", "fp32"), "mps": ("fp16", "fp32"), "cpu": ("fp32", "bf16")}
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-# On a GPU one call computes while the other copies. On the processor PyTorch's own threads fraction one call best.
+# On a GPU one call computes while the other copies. On the processor PyTorch's own threads share one call best.
 _WORKERS = {"cuda": 2, "mps": 1, "cpu": 1}
 
 
