@@ -98,3 +98,32 @@ def test_colour_changes_stay_within_their_strength():
         np.testing.assert_allclose(matrix @ np.ones(3), (matrix @ np.ones(3))[0], rtol=1e-5)
         assert 0.8 <= (matrix @ np.ones(3))[0] <= 1.2
         assert np.abs(offset).max() <= 0.2 * 1.2
+
+
+def test_a_chip_can_be_shrunk_less_than_it_is_enlarged():
+    zooms = [
+        1
+        / math.sqrt(abs(np.linalg.det(chip_matrix(RNG(seed), Augmentation(scale=3, shrink=1.5), 300, 300, 64)[:, :2])))
+        for seed in range(200)
+    ]
+    assert 1 / 1.5 <= min(zooms) < 0.75
+    assert 2.5 < max(zooms) <= 3
+
+
+def test_a_shrunk_chip_is_the_mean_of_the_pixels_below_it():
+    stripes = np.zeros((128, 128, 1), np.uint8)
+    stripes[:, ::2] = 200
+    halved = np.array([[2.0, 0, 0.5], [0, 2.0, 0.5]])
+    chip, mask = cut_chip(stripes, np.zeros((128, 128), np.uint8), halved, 32)
+    # One pixel in two would be all bright or all dark.
+    assert np.ptp(chip[2:-2, 2:-2].astype(int)) <= 2
+    assert abs(int(chip[16, 16, 0]) - 100) <= 2
+    assert mask.shape == (32, 32)
+
+
+def test_a_shrunk_chip_lies_where_the_matrix_says():
+    image = gradient(200, 200)
+    for factor in (2.0, 3.0, 2.6):
+        matrix = np.array([[factor, 0, 20.0], [0, factor, 30.0]])
+        chip, _ = cut_chip(image, np.zeros((200, 200), np.uint8), matrix, 40)
+        np.testing.assert_allclose(chip[10, 12], [20 + 12 * factor, 30 + 10 * factor], atol=0.06)

@@ -22,7 +22,7 @@ def test_every_system_has_a_pair_of_recipes():
 
 def test_every_recipe_says_what_it_is_and_where_it_comes_from():
     for recipe in list_recipes().recipes:
-        assert recipe.task in ("roads", "land cover", "street scenes", "any")
+        assert recipe.task in ("roads", "buildings", "land cover", "street scenes", "any")
         assert recipe.parameters > 0
         assert len(recipe.description) > 80
         train_settings_from_source(recipe.name, {})

@@ -18,6 +18,8 @@ def test_each_choice_scales_a_known_pixel():
     assert scaled("none", 120) == 120
     assert scaled("unit", 255) == 1
     assert scaled("unit", 65535, BandStatistics((0.0,), (1.0,), "uint16")) == 1
+    assert [scaled("half", value) for value in (0, 127.5, 255)] == [-1, 0, 1]
+    assert _scaling("half", BandStatistics((0.0,) * 8, (1.0,) * 8, "uint16")).mean == (32767.5,) * 8
     assert scaled("imagenet", 255) == pytest.approx((1 - 0.485) / 0.229)
 
 

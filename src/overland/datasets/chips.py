@@ -19,8 +19,9 @@ from overland.datasets.augment import (
     resize_pair,
 )
 from overland.datasets.dataset import Dataset, Sample, read_sample
+from overland.datasets.effects import camera_effects
 from overland.datasets.masks import Labels, Pixels, undeclared_fill
-from overland.errors import DataError
+from overland.errors import DataError, UsageError
 from overland.geo.grid import iter_windows
 from overland.legend import IGNORE_INDEX
 from overland.raster import Window, open_scene
@@ -95,9 +96,12 @@ class ChipCutter:
 
     Raises:
         DataError: The split has no labelled image, or no chip of the grid is worth keeping.
+        UsageError: The augmentation has effects, and the images are not of 8 bits.
     """
 
     def __init__(self, dataset: Dataset, split: str, settings: ChipSettings, statistics: BandStatistics) -> None:
+        if settings.augmentation.effects and statistics.dtype != "uint8":
+            raise UsageError(f"effects are for 8-bit images; those of {dataset.root} are {statistics.dtype}. Use 0.")
         self._dataset = dataset
         self._settings = settings
         self._mean = statistics.mean
@@ -130,7 +134,7 @@ class ChipCutter:
             chip, labels = self._cut_from(place, rng)
             if (labels != IGNORE_INDEX).mean() >= _LEAST_LABELLED:
                 break
-        return self._recolored(chip, rng), labels
+        return self._recolored(camera_effects(rng, chip, self._settings.augmentation.effects), rng), labels
 
     def _random_places(self) -> list[_ChipPlace]:
         return [

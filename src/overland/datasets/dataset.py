@@ -59,6 +59,7 @@ class Dataset:
         splits: The samples of each split: train, val and, where there are any, test and unlabelled.
         notes: One line on each thing that was decided and not declared; a verb logs them before its first step.
         names_declared: False where no class names were found and the legend's are made up.
+        pixel_size_m: What the dataset says of the side of its pixels, in metres; None where it says nothing.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Dataset:
     splits: Mapping[str, tuple[Sample, ...]]
     notes: tuple[str, ...] = ()
     names_declared: bool = True
+    pixel_size_m: float | None = None
 
 
 def read_sample(

@@ -21,6 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from overland.errors import AccessError, UsageError, import_extra
 from overland.models.encoders import is_weights_file, load_encoder_weights
 from overland.models.keras.network import KerasNetwork
+from overland.models.lite_encoders import LITE_ENCODERS, lite_settings, lite_weights
 from overland.models.published import Fcn, FixedSize, make_pools_exportable
 from overland.models.unet import PlainUnet
 from overland.text import closest_name
@@ -41,7 +42,8 @@ def model_settings(settings: Mapping[str, Any], *, in_channels: int, classes: in
     """Complete a recipe's `model` with what the data decide; the result builds the same network anywhere.
 
     Args:
-        settings: `architecture` and that architecture's own options; `encoder` is short for `encoder_name`.
+        settings: `architecture` and that architecture's own options; `encoder` is short for `encoder_name`, and
+            efficientnet-lite0 (1, 2) is a name of Overland's own.
         in_channels: Number of bands.
         classes: Number of logits.
 
@@ -52,7 +54,7 @@ def model_settings(settings: Mapping[str, Any], *, in_channels: int, classes: in
     if "encoder" in complete:
         complete["encoder_name"] = complete.pop("encoder")
     complete.setdefault("architecture", _PLAIN)
-    return complete | {"in_channels": in_channels, "classes": classes}
+    return lite_settings(complete) | {"in_channels": in_channels, "classes": classes}
 
 
 def build_model(
@@ -77,6 +79,7 @@ def build_model(
         UsageError: The architecture or an option is unknown, or the architecture is somebody's own and not given.
         AccessError: Weights cannot be fetched.
         DataError: A file of weights cannot be used.
+        MissingExtraError: The package with an encoder's weights is not installed.
     """
     options = dict(settings)
     if side := options.pop("fixed_size", 0):
@@ -86,6 +89,8 @@ def build_model(
     architecture = str(options.pop("architecture"))
     named = options.pop("encoder_weights", None)
     weights = named if pretrained and named != "none" else None
+    if weights in LITE_ENCODERS:
+        weights = str(lite_weights(str(weights)))
     if ":" in architecture:
         return _own_network(architecture, own, options)
     if not is_weights_file(weights):

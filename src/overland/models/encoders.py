@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from overland.errors import DataError, UsageError
+from overland.models.lite_encoders import lite_as_timm
 
 __all__ = [
     "calibrate_folded_norms",
@@ -177,6 +178,7 @@ def load_encoder_weights(model: nn.Module, path: str | Path) -> list[str]:
     encoder = encoder_of(model)
     theirs = numbered_as_named(read_weights(path), encoder, str(path))
     ours = {name: value for name, value in encoder.state_dict().items() if not _HEAD.search(name)}
+    theirs = lite_as_timm(theirs, ours)
     theirs, folded = fold_into_norms(_renamed(theirs, ours), encoder)
     theirs, notes = _adapted_to_bands(theirs, ours)
     _check(theirs, ours, str(path))

@@ -131,6 +131,8 @@ class _ChipDataset(Dataset[Batch]):
                 rotate=settings.rotate,
                 scale=settings.scale,
                 color=settings.color,
+                shrink=settings.shrink,
+                effects=settings.effects,
             ),
             bands=settings.bands,
             seed=settings.seed,

@@ -384,7 +384,9 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
 def _trainer(settings: TrainSettings, run_folder: Path, callbacks: list[Callback], on_gpu: bool) -> lightning.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     precision: Any = "32-true"
-    if settings.amp and on_gpu:
+    if settings.amp_cpu and not on_gpu:
+        precision = "bf16-mixed"
+    elif settings.amp and on_gpu:
         precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
     return lightning.Trainer(
         accelerator={"cuda": "gpu"}.get(settings.device, settings.device),

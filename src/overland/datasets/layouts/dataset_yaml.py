@@ -24,7 +24,7 @@ __all__ = ["description_in_folder", "layout_from_yaml"]
 
 _FILE_NAMES = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
 _SPLIT_KEYS = ("train", "val", "valid", "validation", "test")
-_OWN_KEYS = ("path", *_SPLIT_KEYS, "names", "masks_dir", "label_mapping", "palette", "colors")
+_OWN_KEYS = ("path", *_SPLIT_KEYS, "names", "masks_dir", "label_mapping", "palette", "colors", "pixel_size")
 # Read by others and of no meaning here; a download is never executed.
 _OTHER_KEYS = (
     "nc",
@@ -62,7 +62,10 @@ def description_in_folder(root: Path) -> Path | None:
 
 
 def layout_from_yaml(path: Path) -> Layout:
-    """Read a dataset YAML: `path`, `train`, `val`, `test`, `masks_dir`, `names`, `label_mapping` and `palette`.
+    """Read a dataset YAML.
+
+    Its keys are `path`, `train`, `val`, `test`, `masks_dir`, `names`, `label_mapping`, `palette` and `pixel_size`: the
+    side of a pixel in metres, for images that have no place on the ground.
 
     Args:
         path: The file.
@@ -113,7 +116,17 @@ def layout_from_yaml(path: Path) -> Layout:
         raise DataError(f"{path} names no images; it needs at least train: images/train.")
     mapping = _label_mapping(path, values.get("label_mapping"), legend.num_classes)
     kind = f"dataset YAML {path.name}"
-    return Layout(kind, base, splits, legend, mapping, colors, tuple(problems), tuple(notes))
+    return Layout(
+        kind,
+        base,
+        splits,
+        legend,
+        mapping,
+        colors,
+        tuple(problems),
+        tuple(notes),
+        pixel_size_m=_pixel_size_m(path, values.get("pixel_size")),
+    )
 
 
 def _base_folder(path: Path, declared: object) -> Path:
@@ -237,6 +250,14 @@ def _color(path: Path, value: object) -> Color:
     raise DataError(
         f"{path} has the colour {value!r} in its palette; a colour is [red, green, blue] with values 0 to 255."
     )
+
+
+def _pixel_size_m(path: Path, declared: object) -> float | None:
+    if declared is None:
+        return None
+    if isinstance(declared, int | float) and not isinstance(declared, bool) and 0 < declared < float("inf"):
+        return float(declared)
+    raise DataError(f"{path} says pixel_size: {declared}; write the side of a pixel in metres, as pixel_size: 0.5.")
 
 
 def _label_mapping(path: Path, declared: object, num_classes: int) -> dict[int, int] | None:

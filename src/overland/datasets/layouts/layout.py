@@ -32,6 +32,7 @@ class Layout:
         notes: Lines on what was decided by rule.
         yaml_lines: Lines of a dataset YAML that would describe the same files, where there is none yet.
         names_declared: False where the names of the legend are made up.
+        pixel_size_m: Side of a pixel in metres, where the images do not say it themselves; None for unknown.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Layout:
     notes: tuple[str, ...] = ()
     yaml_lines: tuple[str, ...] = ()
     names_declared: bool = True
+    pixel_size_m: float | None = None
 
     @property
     def masks(self) -> list[Path]:
