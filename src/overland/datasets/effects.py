@@ -47,12 +47,13 @@ def camera_effects(rng: np.random.Generator, chip: Pixels, strength: float) -> P
         pixels = _shaded(cv2, rng, pixels, strength)
     if rng.random() < 0.3:
         veil = rng.uniform(0, 0.5) * strength
-        pixels = (1 - veil) * pixels + veil * rng.uniform(140, 240, size=bands).astype(np.float32)
+        color = np.asarray(rng.uniform(140, 240, size=bands), np.float32)
+        pixels = (1 - veil) * pixels + veil * color
     if rng.random() < 0.6:
         pixels = _focused(cv2, rng, pixels, strength)
     if rng.random() < 0.3:
         grain = rng.normal(size=(*chip.shape[:2], 1 if rng.random() < 0.5 else bands))
-        pixels = pixels + (rng.uniform(0, 12) * strength * grain).astype(np.float32)
+        pixels = pixels + np.asarray(rng.uniform(0, 12) * strength * grain, np.float32)
     result = np.clip(np.rint(pixels), 0, _HIGHEST).astype(np.uint8).reshape(chip.shape)
     return _through_jpeg(cv2, rng, result, strength) if rng.random() < 0.4 else result
 
