@@ -179,8 +179,8 @@ def _check_extent(path: str | Path, lines: Geometries) -> None:
     steps = np.hypot(*np.diff(xy, axis=0).T)[np.diff(line) == 0]
     if len(steps) and not steps.max() <= _LONGEST_STEP_M:
         raise DataError(
-            f"{path}: a road goes {steps.max() / 1000:,.0f} km from one vertex to the next. Is a coordinate wrong, or the "
-            "CRS?"
+            f"{path}: a road goes {steps.max() / 1000:,.0f} km from one vertex to the next. Is a coordinate "
+            "or the CRS wrong?"
         )
 
 
