@@ -185,3 +185,14 @@ def test_a_local_crs_in_feet_is_measured_in_metres(tmp_path):
     write_features(tmp_path / "r.gpkg", [Layer("roads", "LineString", lines, {}, feet)])
     found = evaluate_roads(tmp_path / "r.gpkg", tmp_path / "r.gpkg", output=tmp_path / "out")
     assert found.truth_graph.length_m == pytest.approx(1500 * 0.3048)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_vertex_gone_astray_is_refused_and_nothing_is_written(tmp_path, which):
+    far = [shapely.LineString([(500_000, 5_200_000), (500_100, 5_200_000), (500_100, 7_200_000)])]
+    roads = [TOWN, TOWN]
+    roads[which] = far
+    truth, proposal = (lines_file(tmp_path / f"{n}.gpkg", each) for n, each in enumerate(roads))
+    with pytest.raises(DataError, match=f"{which}.gpkg: a road goes .* km from one vertex to the next"):
+        evaluate_roads(truth, proposal, output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

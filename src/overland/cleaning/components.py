@@ -122,7 +122,7 @@ def join_labels(count: int, pairs: npt.NDArray[np.integer]) -> Labels:
     """Find the components of labels of which some are one.
 
     Args:
-        count: How many labels there are; they are 0, 1, 2, ...
+        count: Number of labels; they are 0, 1, 2, ...
         pairs: Pairs of labels (k, 2) that belong together.
 
     Returns:
@@ -145,7 +145,12 @@ def _keep_large(
             seeded.append(np.bincount(marked, minlength=len(sizes[-1]) + 1)[1:])
         top, bottom = (np.where(labels[row] > 0, labels[row].astype(np.int64) + first, 0) for row in (0, -1))
         if last_row is not None:
-            pairs.append(_touching(last_row, top, corners=bool(structure[0, 0])) - 1)
+            # Labels that touch across the border of two blocks, with their corners as well where these count.
+            touching = [(last_row, top)]
+            if structure[0, 0]:
+                touching += [(last_row[1:], top[:-1]), (last_row[:-1], top[1:])]
+            both = np.hstack([np.vstack(pair) for pair in touching])
+            pairs.append(np.unique(both[:, (both > 0).all(axis=0)], axis=1).T - 1)
         last_row = bottom
     component = join_labels(sum(map(len, sizes)), np.concatenate(pairs))
     keep = np.bincount(component, weights=np.concatenate(sizes)) >= min_pixels
@@ -168,12 +173,3 @@ def _iter_labels(
         labels, count = ndimage.label(mask.rows(block.row_off, block.row_end) == value, structure)
         yield block, np.asarray(labels, dtype=np.int32), first
         first += count
-
-
-def _touching(above: Ints, below: Ints, *, corners: bool) -> Ints:
-    """Give the pairs (k, 2) of labels, counted from 1, that touch across the border of two blocks."""
-    pairs = [(above, below)]
-    if corners:
-        pairs += [(above[1:], below[:-1]), (above[:-1], below[1:])]
-    both = np.hstack([np.vstack(pair) for pair in pairs])
-    return np.unique(both[:, (both > 0).all(axis=0)], axis=1).T

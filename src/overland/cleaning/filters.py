@@ -241,7 +241,9 @@ def close_mask(mask: Mask, size: int, *, background: int | None = None) -> Mask:
         closed = over_disk(np.bitwise_and, over_disk(np.bitwise_or, padded, size), size)
         claimed = closed & ~own
         claims += _BITS_SET[claimed]
-        np.copyto(claimed_by, _class_of_bit(classes)[claimed], where=claimed != 0)
+        class_of_bit = np.full(256, IGNORE_INDEX, np.uint8)
+        class_of_bit[1 << np.arange(len(classes))] = classes
+        np.copyto(claimed_by, class_of_bit[claimed], where=claimed != 0)
     return np.where((claims == 1) & (mask != IGNORE_INDEX), claimed_by, mask)
 
 
@@ -258,12 +260,6 @@ def _bits(mask: Mask, classes: list[int], *, nodata: int) -> Bits:
     return bit_of_class[mask]
 
 
-def _class_of_bit(classes: list[int]) -> Mask:
-    class_of_bit = np.full(256, IGNORE_INDEX, np.uint8)
-    class_of_bit[1 << np.arange(len(classes))] = classes
-    return class_of_bit
-
-
 def _filled_from_nearest(mask: Mask, is_free: npt.NDArray[np.bool_], reach: int) -> Mask:
     """Let the other classes around free pixels grow into them, ring after ring; pixels out of reach stay."""
     known = np.pad(np.where(is_free, np.uint8(IGNORE_INDEX), mask), 1, constant_values=IGNORE_INDEX)
@@ -271,7 +267,10 @@ def _filled_from_nearest(mask: Mask, is_free: npt.NDArray[np.bool_], reach: int)
     offsets = [row * stride + col for row, col in _NEIGHBOURS]
     free, own = np.flatnonzero(np.pad(is_free, 1)), mask[is_free]
     for _ in range(reach):
-        found = _first_other(flat, free, own, offsets)
+        found = np.full(free.shape, IGNORE_INDEX, np.uint8)
+        for offset in offsets:
+            neighbour = flat[free + offset]
+            found = np.where((found == IGNORE_INDEX) & (neighbour != own), neighbour, found)
         flat[free] = found
         is_left = found == IGNORE_INDEX
         free, own = free[is_left], own[is_left]
@@ -279,11 +278,3 @@ def _filled_from_nearest(mask: Mask, is_free: npt.NDArray[np.bool_], reach: int)
             break
     flat[free] = own
     return known[1:-1, 1:-1].copy()
-
-
-def _first_other(flat: Mask, places: npt.NDArray[np.intp], own: Mask, offsets: list[int]) -> Mask:
-    found = np.full(places.shape, IGNORE_INDEX, np.uint8)
-    for offset in offsets:
-        neighbour = flat[places + offset]
-        found = np.where((found == IGNORE_INDEX) & (neighbour != own), neighbour, found)
-    return found

@@ -71,7 +71,9 @@ def regions_from_row_blocks(blocks: Iterable[Mask], *, largest: int) -> tuple[Re
     Returns:
         The regions, and for each block the region of each of its labels, for `paint_regions`.
     """
-    parts, joins, spans = [_outside()], [_NO_PAIRS], []
+    # The area of the outside is the largest there is and is never added to: nothing joins the outside.
+    outside = Regions(np.array([IGNORE_INDEX], np.uint8), np.array([_NEVER_SMALL]), _NO_PAIRS, _NO_PAIRS[:, 0])
+    parts, joins, spans = [outside], [_NO_PAIRS], []
     total = 1
     above: Row | None = None
     for mask in blocks:
@@ -126,13 +128,14 @@ def merge_regions(regions: Regions, joins: Labels) -> tuple[Regions, Labels]:
     np.add.at(areas, region_of_part, regions.areas)
     ends = region_of_part[regions.pairs]
     is_border = ends[:, 0] != ends[:, 1]
-    pairs, borders = _added_up(_codes(ends[is_border, 0], ends[is_border, 1]), regions.borders[is_border])
-    return Regions(classes, areas, pairs, borders), region_of_part
-
-
-def _outside() -> Regions:
-    # Its area is the largest there is and is never added to: nothing joins the outside.
-    return Regions(np.array([IGNORE_INDEX], np.uint8), np.array([_NEVER_SMALL]), _NO_PAIRS, _NO_PAIRS[:, 0])
+    codes, borders = _codes(ends[is_border, 0], ends[is_border, 1]), regions.borders[is_border]
+    if len(codes):
+        # Each pair once, with its borders added up.
+        order = np.argsort(codes)
+        codes = codes[order]
+        firsts = np.append(0, np.flatnonzero(np.diff(codes)) + 1)
+        codes, borders = codes[firsts], np.add.reduceat(borders[order], firsts)
+    return Regions(classes, areas, _pairs(codes), borders), region_of_part
 
 
 def _outside_row(width: int) -> Row:
@@ -185,17 +188,6 @@ def _counted(codes: Ints) -> tuple[Labels, Labels]:
     """Give each pair once, and the number of its codes."""
     codes, counts = np.unique(codes, return_counts=True)
     return _pairs(codes), counts.astype(np.int32)
-
-
-def _added_up(codes: Ints, borders: Labels) -> tuple[Labels, Labels]:
-    """Give each pair once, with its borders added up."""
-    if len(codes) == 0:
-        return _pairs(codes), borders
-    order = np.argsort(codes)
-    codes = codes[order]
-    firsts = np.append(0, np.flatnonzero(np.diff(codes)) + 1)
-    totals: Labels = np.add.reduceat(borders[order], firsts)
-    return _pairs(codes[firsts]), totals
 
 
 def _pairs(codes: Ints) -> Labels:

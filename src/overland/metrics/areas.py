@@ -92,16 +92,14 @@ def allocate_points(points: int, weights: npt.ArrayLike, how: str, *, min_points
         raise UsageError(f"{points} points are too few for {present.sum()} classes, which need {_FEWEST} each.")
     allocated = np.zeros(len(weights), np.int64)
     sizes = ALLOCATIONS[how](points, weights[present] / weights[present].sum(), min_points)
-    allocated[present] = _whole(sizes, points)
+    # Whole numbers that add up, none below the fewest, by the largest remainder.
+    whole = np.maximum(np.floor(sizes + 1e-9), _FEWEST).astype(np.int64)
+    while (missing := points - int(whole.sum())) != 0:
+        gap = sizes - whole
+        gap[whole <= _FEWEST] = np.where(missing < 0, np.inf, gap[whole <= _FEWEST])
+        whole[np.argmax(gap) if missing > 0 else np.argmin(gap)] += np.sign(missing)
+    allocated[present] = whole
     return allocated
-
-
-def _proportional(points: int, weights: Floats, min_points: int) -> Floats:
-    return points * weights
-
-
-def _equal(points: int, weights: Floats, min_points: int) -> Floats:
-    return np.full(len(weights), points / len(weights))
 
 
 def _olofsson(points: int, weights: Floats, min_points: int) -> Floats:
@@ -117,21 +115,11 @@ def _olofsson(points: int, weights: Floats, min_points: int) -> Floats:
 
 
 ALLOCATIONS: dict[str, Callable[[int, Floats, int], Floats]] = {
-    "proportional": _proportional,
-    "equal": _equal,
+    "proportional": lambda points, weights, min_points: points * weights,
+    "equal": lambda points, weights, min_points: np.full(len(weights), points / len(weights)),
     "olofsson": _olofsson,
 }
 """The allocations of `allocate_points`: functions of points, weights and the fewest points of a rare stratum."""
-
-
-def _whole(sizes: Floats, points: int) -> Ints:
-    """Round sizes to whole numbers that add up to `points`, none below the fewest (largest remainder)."""
-    whole = np.maximum(np.floor(sizes + 1e-9), _FEWEST).astype(np.int64)
-    while (missing := points - int(whole.sum())) != 0:
-        gap = sizes - whole
-        gap[whole <= _FEWEST] = np.where(missing < 0, np.inf, gap[whole <= _FEWEST])
-        whole[np.argmax(gap) if missing > 0 else np.argmin(gap)] += np.sign(missing)
-    return whole
 
 
 @dataclass(frozen=True)
@@ -192,22 +180,18 @@ def draw_stratified(blocks: Iterable[StrataBlock], sizes: npt.ArrayLike, seed: i
         keys = rng.standard_exponential(block.strata.shape) / block.areas[:, None]
         rows, cols = np.nonzero(keys < bounds[block.strata])
         found = [block.strata[rows, cols], keys[rows, cols], rows + block.row_off, cols + block.col_off]
-        kept, bounds = _smallest(np.hstack([kept, np.array(found, np.float64)]), quota)
+        kept = np.hstack([kept, np.array(found, np.float64)])
+        # The smallest keys of each stratum stay; the largest of these is the bound for the next blocks.
+        kept = kept[:, np.lexsort((kept[1], kept[0]))]
+        strata = kept[0].astype(np.int64)
+        rank = np.arange(len(strata)) - np.searchsorted(strata, strata)
+        last = rank == quota[strata] - 1
+        bounds = np.where(quota > 0, np.inf, 0.0)
+        bounds[strata[last]] = kept[1, last]
+        kept = kept[:, rank < quota[strata]]
     kept = kept[:, np.random.default_rng(seed).permutation(kept.shape[1])]
     strata, _, rows, cols = kept.astype(np.int64)
     return Drawn(strata, rows, cols)
-
-
-def _smallest(candidates: Floats, quota: Ints) -> tuple[Floats, Floats]:
-    """Return the candidates (stratum, key, row, column) with the smallest keys of each stratum, and its bound."""
-    candidates = candidates[:, np.lexsort((candidates[1], candidates[0]))]
-    strata = candidates[0].astype(np.int64)
-    rank = np.arange(len(strata)) - np.searchsorted(strata, strata)
-    kept = candidates[:, rank < quota[strata]]
-    bounds = np.where(quota > 0, np.inf, 0.0)
-    last = rank == quota[strata] - 1
-    bounds[strata[last]] = candidates[1, last]
-    return kept, bounds
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,10 @@ class RelaxedCurve:
         _check_range(seen)
         # Below every threshold, so that ignored pixels find nothing.
         known = np.where(valid, probabilities, -1)
-        highest = maximum_filter(known, footprint=_disk(self.buffer), mode="constant", cval=-1)
+        reach = int(self.buffer)
+        rows, cols = np.ogrid[-reach : reach + 1, -reach : reach + 1]
+        disk = rows**2 + cols**2 <= self.buffer**2
+        highest = maximum_filter(known, footprint=disk, mode="constant", cval=-1)
         self._counts[_PREDICTED] += self._histogram(seen)
         self._counts[_RIGHT] += self._histogram(probabilities[valid & pixels_near(truth, self.buffer)])
         self._counts[_FOUND] += self._histogram(highest[truth])
@@ -240,12 +243,6 @@ class RelaxedCurve:
     def _histogram(self, probabilities: Probabilities) -> Ints:
         bins = len(self.thresholds)
         return np.bincount(np.minimum((probabilities * bins).astype(np.int64), bins - 1), minlength=bins)
-
-
-def _disk(radius: float) -> Bools:
-    reach = int(radius)
-    rows, cols = np.ogrid[-reach : reach + 1, -reach : reach + 1]
-    return np.asarray(rows**2 + cols**2 <= radius**2)
 
 
 def _between(values: Floats, index: int, part: float) -> float:

@@ -94,13 +94,21 @@ def scores_from_confusion(confusion: Confusion, legend: Legend) -> dict[str, Any
     """
     if confusion.shape != (legend.num_classes, legend.num_classes):
         raise DataError(f"A legend of {legend.num_classes} classes got a confusion matrix of shape {confusion.shape}.")
-    columns = _class_scores(confusion)
-    support = confusion.sum(axis=1)
+    hits = np.diag(confusion).astype(np.float64)
+    support, predicted, total = confusion.sum(axis=1), confusion.sum(axis=0), confusion.sum()
+    accuracy = _ratio(total - support - predicted + 2 * hits, np.full_like(hits, total))
+    columns = {
+        "iou": _ratio(hits, support + predicted - hits),
+        "f1": _ratio(2 * hits, support + predicted),
+        "precision": _ratio(hits, predicted),
+        "recall": _ratio(hits, support),
+        "accuracy": np.where(support + predicted > 0, accuracy, np.nan),
+    }
     classes: dict[str, dict[str, float | int]] = {
         name: {key: float(columns[key][index]) for key in CLASS_SCORES} | {"support": int(support[index])}
         for index, name in enumerate(legend.names)
     }
-    present = np.flatnonzero(support + confusion.sum(axis=0)).tolist()
+    present = np.flatnonzero(support + predicted).tolist()
     of_interest = [index for index in present if index != legend.background]
     known = [name.lower() not in UNKNOWN_NAMES for name in legend.names]
     without_unknown = [index for index in present if known[index]]
@@ -115,19 +123,6 @@ def scores_from_confusion(confusion: Confusion, legend: Legend) -> dict[str, Any
     if legend.is_binary:
         scores |= {key: classes[legend.names[1]][key] for key in CLASS_SCORES}
     return scores
-
-
-def _class_scores(confusion: Confusion) -> dict[str, Floats]:
-    hits = np.diag(confusion).astype(np.float64)
-    truth, predicted, total = confusion.sum(axis=1), confusion.sum(axis=0), confusion.sum()
-    whole = np.full_like(hits, total)
-    return {
-        "iou": _ratio(hits, truth + predicted - hits),
-        "f1": _ratio(2 * hits, truth + predicted),
-        "precision": _ratio(hits, predicted),
-        "recall": _ratio(hits, truth),
-        "accuracy": np.where(truth + predicted > 0, _ratio(total - truth - predicted + 2 * hits, whole), np.nan),
-    }
 
 
 def _ratio(above: Floats, below: npt.NDArray[Any]) -> Floats:
@@ -193,10 +188,19 @@ def summary_from_confusions(confusions: Sequence[Confusion], legend: Legend, *, 
     """
     stack = np.stack(confusions) if confusions else np.zeros((0, legend.num_classes, legend.num_classes), np.int64)
     pooled = stack.sum(axis=0)
+    low, high = bootstrap_interval(stack, lambda confusion: headline_score(confusion, legend), confidence=_CONFIDENCE)
     return {
         "images": len(stack),
         "unit": unit,
-        "headline": _headline(stack, pooled, legend),
+        "headline": {
+            "key": _headline_key(legend),
+            "averaging": "pooled",
+            "class": legend.names[1] if legend.is_binary else None,
+            "value": headline_score(pooled, legend),
+            "low": low,
+            "high": high,
+            "confidence": _CONFIDENCE,
+        },
         "pooled": scores_from_confusion(pooled, legend),
         "per_image": _per_image(stack, legend),
         "class_names": list(legend.names),
@@ -236,19 +240,6 @@ def _headline_key(legend: Legend) -> str:
     if legend.is_binary:
         return "iou"
     return "miou" if UNKNOWN_NAMES.isdisjoint(name.lower() for name in legend.names) else "miou_without_unknown"
-
-
-def _headline(stack: Confusion, pooled: Confusion, legend: Legend) -> dict[str, Any]:
-    low, high = bootstrap_interval(stack, lambda confusion: headline_score(confusion, legend), confidence=_CONFIDENCE)
-    return {
-        "key": _headline_key(legend),
-        "averaging": "pooled",
-        "class": legend.names[1] if legend.is_binary else None,
-        "value": headline_score(pooled, legend),
-        "low": low,
-        "high": high,
-        "confidence": _CONFIDENCE,
-    }
 
 
 def _per_image(stack: Confusion, legend: Legend) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Patches are how the EPFL and ETH road challenges count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -78,12 +78,23 @@ class PatchCounts:
             were added: `f1`, `accuracy`, `precision`, `recall` (0 to 1, NaN for one that does not exist), `patches` and
             `true_patches`; `patch_size` and `patch_fraction`.
         """
-        return {
+        scores: dict[str, Any] = {
             "averaging": "pooled",
             "patch_size": self._size,
             "patch_fraction": PATCH_FRACTION,
-            **{name: _scores(counts.tolist()) for name, counts in self._counts.items()},
         }
+        for name, counts in self._counts.items():
+            (right_without, false_alarms), (missed, hits) = counts.tolist()
+            patches = hits + missed + false_alarms + right_without
+            scores[name] = {
+                "f1": _fraction(2 * hits, 2 * hits + false_alarms + missed),
+                "accuracy": _fraction(hits + right_without, patches),
+                "precision": _fraction(hits, hits + false_alarms),
+                "recall": _fraction(hits, hits + missed),
+                "patches": patches,
+                "true_patches": hits + missed,
+            }
+        return scores
 
 
 def patch_counts(truth: Bools, predicted: Bools | Probabilities, size: int, *, valid: Bools | None = None) -> Ints:
@@ -126,27 +137,13 @@ def patch_means(values: Bools | Probabilities, size: int, *, valid: Bools | None
         Means (rows of patches, columns of patches); NaN for a patch without a valid pixel.
     """
     weights = np.ones(values.shape) if valid is None else valid.astype(np.float64)
-    sums, counts = (_patch_sums(part, size) for part in (values * weights, weights))
+    rows, cols = (np.arange(0, length, size) for length in values.shape)
+    sums, counts = (
+        np.asarray(np.add.reduceat(np.add.reduceat(part, rows, axis=0), cols, axis=1))
+        for part in (values * weights, weights)
+    )
     means: Floats = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     return means
-
-
-def _patch_sums(values: Floats, size: int) -> Floats:
-    starts = [np.arange(0, length, size) for length in values.shape]
-    return np.asarray(np.add.reduceat(np.add.reduceat(values, starts[0], axis=0), starts[1], axis=1))
-
-
-def _scores(counts: Sequence[Sequence[int]]) -> dict[str, Any]:
-    (right_without, false_alarms), (missed, hits) = counts
-    patches = hits + missed + false_alarms + right_without
-    return {
-        "f1": _fraction(2 * hits, 2 * hits + false_alarms + missed),
-        "accuracy": _fraction(hits + right_without, patches),
-        "precision": _fraction(hits, hits + false_alarms),
-        "recall": _fraction(hits, hits + missed),
-        "patches": patches,
-        "true_patches": hits + missed,
-    }
 
 
 def _fraction(part: int, whole: int) -> float:

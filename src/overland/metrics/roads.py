@@ -87,20 +87,15 @@ def connectivity_counts(
     if valid is not None:
         truth, prediction = truth & valid, prediction & valid
     components, count = label(prediction, _EIGHT)
-    roads, sizes = _roads(truth)
-    counted = np.flatnonzero(sizes >= max(min_road, 1))
-    parts = _parts_found(roads, components, buffer)[counted]
-    return np.array([label(truth, _EIGHT)[1], count, len(counted), (parts > 1).sum(), (parts == 0).sum()], np.int64)
-
-
-def _roads(truth: Bools) -> tuple[Ids, Ints]:
-    """Number skeleton pixels from 1 by road, 0 elsewhere; also the pixels of each number."""
+    # Without its junctions the skeleton falls into roads.
     skeleton = skeletonize(truth)
     neighbors = convolve(skeleton.astype(np.uint8), _EIGHT, mode="constant") - skeleton
     roads, _ = label(skeleton & (neighbors <= 2), _EIGHT)
     sizes = np.bincount(roads.ravel())
     sizes[0] = 0
-    return roads, sizes
+    counted = np.flatnonzero(sizes >= max(min_road, 1))
+    parts = _parts_found(roads, components, buffer)[counted]
+    return np.array([label(truth, _EIGHT)[1], count, len(counted), (parts > 1).sum(), (parts == 0).sum()], np.int64)
 
 
 def _parts_found(roads: Ids, components: Ids, buffer: float) -> Ints:
@@ -164,12 +159,16 @@ class RoadCounts:
         cldice = 0.0 if predicted_line or true_line else float("nan")
         if predicted_line and true_line and precision + sensitivity:
             cldice = 2 * precision * sensitivity / (precision + sensitivity)
+        break_even = {}
+        if self.curve is not None:
+            names = f"relaxed_break_even_{_BUFFER}px", f"relaxed_break_even_{_BUFFER}px_threshold"
+            break_even = dict(zip(names, self.curve.break_even(), strict=True))
         components_truth, components_prediction, roads, broken, missed = self.connectivity.tolist()
         return {
             "averaging": "pooled",
             f"relaxed_precision_{_BUFFER}px": _fraction(right, predicted),
             f"relaxed_recall_{_BUFFER}px": _fraction(found, true),
-            **self._break_even(),
+            **break_even,
             "cldice": cldice,
             "components_truth": components_truth,
             "components_prediction": components_prediction,
@@ -177,12 +176,6 @@ class RoadCounts:
             "broken": _fraction(broken, roads),
             "missed": _fraction(missed, roads),
         }
-
-    def _break_even(self) -> dict[str, float]:
-        if self.curve is None:
-            return {}
-        names = f"relaxed_break_even_{_BUFFER}px", f"relaxed_break_even_{_BUFFER}px_threshold"
-        return dict(zip(names, self.curve.break_even(), strict=True))
 
 
 def road_counts_for(legend: Legend) -> RoadCounts:

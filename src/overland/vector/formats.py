@@ -40,7 +40,7 @@ def write_geoparquet(path: Path, layer: Layer) -> None:
 
     Args:
         path: The file, which is replaced.
-        layer: What it will hold; a field called geometry is not possible.
+        layer: The layer that it will hold; a field called geometry is not possible.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
@@ -172,12 +172,10 @@ def write_graphml(path: Path, layers: Sequence[Layer]) -> None:
         *(data for _, data in graph.nodes(data=True)),
         *(data for *_, data in graph.edges(data=True)),
     ]:
-        data.update({name: _text(value) for name, value in data.items()})
+        for name, value in data.items():
+            if isinstance(value, shapely.Geometry):
+                data[name] = str(shapely.to_wkt(value, rounding_precision=-1))
+            else:
+                # An exact text of a number, and "nan" as Python reads it.
+                data[name] = repr(float(value)) if isinstance(value, float | np.floating) else str(value)
     nx.write_graphml_xml(graph, path, encoding="utf-8")
-
-
-def _text(value: object) -> str:
-    if isinstance(value, shapely.Geometry):
-        return str(shapely.to_wkt(value, rounding_precision=-1))
-    # An exact text of a number, and "nan" as Python reads it.
-    return repr(float(value)) if isinstance(value, float | np.floating) else str(value)

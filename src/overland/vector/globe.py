@@ -83,12 +83,9 @@ def _between_turns(geometries: Geometries) -> Geometries:
         kept = shapely.get_dimensions(pieces) == dimension[cut][piece_of]
         members = np.concatenate([parts[here[whole]], pieces[kept]])
         owners.append(np.concatenate([owner[here[whole]], owner[cut][piece_of[kept]]]))
-        found.append(shapely.transform(shifted(members, -360.0 * turn), _clipped))
+        moved = shifted(members, -360.0 * turn)
+        found.append(shapely.transform(moved, lambda xy: np.clip(xy, [-180, -90], [180, 90])))
     return grouped(np.concatenate(found), np.concatenate(owners), geometries)
-
-
-def _clipped(xy: Floats) -> Floats:
-    return np.clip(xy, [-180, -90], [180, 90])
 
 
 def _around_pole(geometries: Geometries, ground: Ground, latitude: float) -> list[int]:
@@ -110,11 +107,15 @@ def _with_pole(polygon: shapely.Geometry, ground: Ground, latitude: float) -> sh
     """Return a polygon that holds a pole in longitude and latitude, with an edge along the pole."""
     west, south, east, north = shapely.bounds(polygon)
     bent = shapely.segmentize(polygon, max(east - west, north - south) / _PIECES)
-    _, lat = ground.to_degrees(*shapely.get_coordinates(bent).T)
-    outer = np.sign(latitude) * max(float(np.abs(lat).min()) - 1, 0)
-    quarters = []
+    _, latitudes = ground.to_degrees(*shapely.get_coordinates(bent).T)
+    outer = np.sign(latitude) * max(float(np.abs(latitudes).min()) - 1, 0)
+    along, quarters = np.linspace(outer, latitude, _VERTICES), []
     for start, end in _QUARTERS:
-        piece = shapely.intersection(bent, _quarter(ground, start, end, outer, latitude))
+        # The ground between two meridians, from the pole to beyond the polygon.
+        lon = np.concatenate([np.linspace(start, end, _VERTICES), np.full(_VERTICES, end), np.full(_VERTICES, start)])
+        lat = np.concatenate([np.full(_VERTICES, outer), along, along[::-1]])
+        quarter = shapely.Polygon(np.column_stack(ground.from_degrees(lon, lat))).buffer(0)
+        piece = shapely.intersection(bent, quarter)
         for part in shapely.get_parts(piece):
             if shapely.get_dimensions(part) == 2:
                 shell, *holes = (
@@ -122,14 +123,6 @@ def _with_pole(polygon: shapely.Geometry, ground: Ground, latitude: float) -> sh
                 )
                 quarters.append(shapely.make_valid(shapely.Polygon(shell, holes)))
     return shapely.union_all(quarters, grid_size=_SNAP_DEGREES)
-
-
-def _quarter(ground: Ground, start: float, end: float, outer: float, pole: float) -> shapely.Geometry:
-    """Return the ground between two meridians, from the pole to a latitude, in the CRS."""
-    across, along = np.linspace(start, end, _VERTICES), np.linspace(outer, pole, _VERTICES)
-    lon = np.concatenate([across, np.full(_VERTICES, end), np.full(_VERTICES, start)])
-    lat = np.concatenate([np.full(_VERTICES, outer), along, along[::-1]])
-    return shapely.Polygon(np.column_stack(ground.from_degrees(lon, lat))).buffer(0)
 
 
 def _ring_in_degrees(ring: shapely.LinearRing, ground: Ground, start: float, end: float, pole: float) -> Floats:

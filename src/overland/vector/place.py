@@ -115,7 +115,7 @@ def shifted(geometries: Geometries, x: float) -> Geometries:
 
     Args:
         geometries: Geometries (n,).
-        x: How far, in their units.
+        x: Distance in their units.
 
     Returns:
         Geometries (n,).

@@ -43,7 +43,7 @@ def polygons_from_mask(
 
     Args:
         mask: Class ids (height, width), whole numbers.
-        valid: Where the mask holds data (height, width), booleans; other pixels belong to no polygon. All by default.
+        valid: Pixels that hold data (height, width), booleans; other pixels belong to no polygon. All by default.
         min_pixels: Regions with fewer pixels are first given to their largest neighbour; 1 keeps all.
         tolerance: Detail that is given up, in pixels: bends of an area below its square are removed, and 0 keeps the
             pixel edges.
@@ -82,7 +82,9 @@ def simplified_coverage(polygons: Geometries, tolerance: float) -> Geometries:
         return np.asarray(shapely.coverage_simplify(on_pixel_grid, tolerance), dtype=object)
     # From fine to coarse: a polygon drops out when its limit is reached, and its borders then stay as they are. So no
     # other border may be an outer one: the ground between the polygons takes part.
-    outside = _outside(on_pixel_grid)
+    frame = shapely.box(*shapely.total_bounds(on_pixel_grid))
+    rest = shapely.get_parts(shapely.difference(frame, shapely.coverage_union_all(on_pixel_grid)))
+    outside = np.asarray(shapely.segmentize(rest[shapely.get_dimensions(rest) == 2], 1.0), dtype=object)
     parts = np.concatenate([on_pixel_grid, outside])
     limits = np.concatenate([limits, np.full(len(outside), np.inf)])
     for level in (tolerance / 2**step for step in range(halvings, -1, -1)):
@@ -92,19 +94,12 @@ def simplified_coverage(polygons: Geometries, tolerance: float) -> Geometries:
     return np.asarray(shapely.coverage_simplify(parts, _COLLINEAR), dtype=object)[: len(polygons)]
 
 
-def _outside(polygons: Geometries) -> Geometries:
-    """Return the ground between polygons within their common bounds, as polygons with a vertex at each pixel corner."""
-    frame = shapely.box(*shapely.total_bounds(polygons))
-    rest = shapely.get_parts(shapely.difference(frame, shapely.coverage_union_all(polygons)))
-    return np.asarray(shapely.segmentize(rest[shapely.get_dimensions(rest) == 2], 1.0), dtype=object)
-
-
 def regularized(polygon: Polygon, *, noise: float = 1.5) -> Polygon:
     """Square a polygon: all edges along its dominant direction or at right angles to it, holes included.
 
     Args:
         polygon: Any valid polygon. One that was traced in pixels gives truer sides than a simplified one.
-        noise: How far its outline strays from the true one, in the units of the polygon: detail within it is
+        noise: Distance by which its outline strays from the true one, in the units of the polygon: detail within it is
             straightened, and steps of less than twice that are levelled. The default is for the stairs of an outline
             that was traced in pixels.
 
@@ -118,9 +113,14 @@ def regularized(polygon: Polygon, *, noise: float = 1.5) -> Polygon:
     turn, alignment = _dominant_direction(outlines)
     if alignment < _MIN_ALIGNMENT:
         return polygon
-    squared = [_squared(outline, turn, 2 * noise) for outline in outlines]
-    if any(len(corners) < 4 for corners in squared):
-        return polygon
+    squared = []
+    for outline in outlines:
+        sides = _levelled(_sides(outline, turn), 2 * noise)
+        if len(sides) < 4:
+            return polygon
+        pairs = zip(sides, [*sides[1:], sides[0]], strict=True)
+        corners = [complex(b.offset, a.offset) if a.along_x else complex(a.offset, b.offset) for a, b in pairs]
+        squared.append(_pairs(np.array(corners) * turn))
     result = Polygon(squared[0], squared[1:])
     if not result.is_valid or abs(result.area - polygon.area) > _MAX_AREA_CHANGE * polygon.area:
         return polygon
@@ -163,31 +163,20 @@ def _outline(ring: LinearRing, noise: float) -> _Outline:
 def _dominant_direction(outlines: Sequence[_Outline]) -> tuple[complex, float]:
     """Return the mean direction of the pieces modulo 90 degrees, and how far they agree on it by length (0 to 1)."""
     lengths = np.concatenate([np.abs(outline.chords) for outline in outlines])
+    # The principal axis of each piece as a number of length 1 at twice its angle.
+    doubled = []
+    for outline in outlines:
+        counts = np.diff([*outline.starts, len(outline.middles)])
+        means = np.add.reduceat(outline.middles * outline.lengths, outline.starts)
+        means /= np.add.reduceat(outline.lengths, outline.starts)
+        moments = np.add.reduceat((outline.middles - np.repeat(means, counts)) ** 2 * outline.lengths, outline.starts)
+        axes = np.where((counts > 2) & (moments != 0), moments, outline.chords**2)
+        doubled.append(axes / np.abs(axes))
     # Four times the angle: directions at right angles to one another are then the same.
-    quadrupled = np.concatenate([_doubled_directions(outline) for outline in outlines]) ** 2
+    quadrupled = np.concatenate(doubled) ** 2
     # Squared, since the direction of a long piece is known better, too.
     angle = np.angle(np.sum(lengths**2 * quadrupled)) / 4
     return complex(np.exp(1j * angle)), float(abs(np.sum(lengths * quadrupled)) / lengths.sum())
-
-
-def _doubled_directions(outline: _Outline) -> Complexes:
-    """Return the principal axis of each piece as a number of length 1 at twice its angle."""
-    counts = np.diff([*outline.starts, len(outline.middles)])
-    means = np.add.reduceat(outline.middles * outline.lengths, outline.starts)
-    means /= np.add.reduceat(outline.lengths, outline.starts)
-    moments = np.add.reduceat((outline.middles - np.repeat(means, counts)) ** 2 * outline.lengths, outline.starts)
-    axes = np.where((counts > 2) & (moments != 0), moments, outline.chords**2)
-    return np.asarray(axes / np.abs(axes), dtype=complex)
-
-
-def _squared(outline: _Outline, turn: complex, min_step: float) -> Floats:
-    """Turn the pieces of an outline to the nearer axis: its corners (n, 2), none if fewer than four sides are left."""
-    sides = _levelled(_sides(outline, turn), min_step)
-    if len(sides) < 4:
-        return np.empty((0, 2))
-    pairs = zip(sides, [*sides[1:], sides[0]], strict=True)
-    corners = np.array([complex(b.offset, a.offset) if a.along_x else complex(a.offset, b.offset) for a, b in pairs])
-    return _pairs(corners * turn)
 
 
 def _sides(outline: _Outline, turn: complex) -> list[_Side]:

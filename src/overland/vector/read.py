@@ -16,7 +16,7 @@ import shapely
 
 from overland.errors import DataError
 from overland.vector.formats import read_geoparquet
-from overland.vector.layer import Bools, Geometries, Layer
+from overland.vector.layer import Geometries, Layer
 
 __all__ = ["read_layer", "read_lines"]
 
@@ -51,12 +51,32 @@ def read_layer(path: str | Path, name: str | None = None, *, kinds: Collection[s
             what the CRS says they are.
         MissingExtraError: It is a GeoParquet file, and pyarrow is not installed.
     """
-    _check_file(path)
+    if not str(path).startswith(_IN_ARCHIVE):
+        file = Path(path)
+        try:
+            exists, is_readable = file.exists(), file.is_file() or file.is_dir()
+        except (OSError, ValueError) as error:
+            raise DataError(f"{str(file)!r} cannot be opened ({error}).") from error
+        if not exists:
+            raise DataError(f"{file} does not exist. Check the spelling and the folder.")
+        if not is_readable:
+            # A named pipe would block for ever.
+            raise DataError(f"{file} is neither a file nor a folder, but a pipe or a device. Save it as a file first.")
     if Path(path).suffix.lower() == ".parquet":
         layer = read_geoparquet(Path(path))
     else:
         layer = _read_with_gdal(path, _choose_layer(path, kinds) if name is None else name, name)
-    _check_degrees(path, layer)
+    crs = None if layer.crs is None else pyproj.CRS.from_user_input(layer.crs)
+    if crs is not None and crs.is_geographic:
+        xy = shapely.get_coordinates(layer.geometries)
+        xy = xy[np.isfinite(xy).all(axis=1)]
+        degrees = np.degrees(crs.axis_info[0].unit_conversion_factor)
+        longitude, latitude = np.abs(xy).max(axis=0, initial=0) * degrees
+        if latitude > _MAX_LATITUDE or longitude > _MAX_LONGITUDE:
+            raise DataError(
+                f"{path} declares longitude and latitude ({layer.crs}), but holds coordinates up to {longitude:.10g} "
+                f"and {latitude:.10g} degrees. Declare the CRS that they are in."
+            )
     return _without_broken(path, layer)
 
 
@@ -80,21 +100,6 @@ def read_lines(path: str | Path, name: str | None = None) -> tuple[Geometries, s
         found = ", ".join(sorted(shapely.GeometryType(kind).name for kind in others))
         raise DataError(f"{path}: lines are needed here, the layer holds {found}. Name another layer or file.")
     return lines, layer.crs
-
-
-def _check_file(path: str | Path) -> None:
-    if str(path).startswith(_IN_ARCHIVE):
-        return
-    path = Path(path)
-    try:
-        exists, is_readable = path.exists(), path.is_file() or path.is_dir()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{str(path)!r} cannot be opened ({error}).") from error
-    if not exists:
-        raise DataError(f"{path} does not exist. Check the spelling and the folder.")
-    if not is_readable:
-        # A named pipe would block for ever.
-        raise DataError(f"{path} is neither a file nor a folder, but a pipe or a device. Save it as a file first.")
 
 
 def _gdal_name(path: str | Path) -> str | Path:
@@ -151,26 +156,13 @@ def _read_with_gdal(path: str | Path, layer_name: str, asked: str | None) -> Lay
     return Layer(title, kind, geometries[present], fields, meta["crs"])
 
 
-def _check_degrees(path: str | Path, layer: Layer) -> None:
-    if layer.crs is None or not pyproj.CRS.from_user_input(layer.crs).is_geographic:
-        return
-    xy = shapely.get_coordinates(layer.geometries)
-    xy = xy[np.isfinite(xy).all(axis=1)]
-    degrees = np.degrees(pyproj.CRS.from_user_input(layer.crs).axis_info[0].unit_conversion_factor)
-    if not len(xy):
-        return
-    longitude, latitude = np.abs(xy).max(axis=0) * degrees
-    if latitude > _MAX_LATITUDE or longitude > _MAX_LONGITUDE:
-        raise DataError(
-            f"{path} declares longitude and latitude ({layer.crs}), but holds coordinates up to {longitude:.10g} and "
-            f"{latitude:.10g} degrees. Declare the CRS that they are in."
-        )
-
-
 def _without_broken(path: str | Path, layer: Layer) -> Layer:
     geometries = layer.geometries
     empty = ~shapely.is_missing(geometries) & shapely.is_empty(geometries)
-    broken = shapely.is_missing(geometries) | (~empty & ~_are_finite(geometries))
+    xy, index = shapely.get_coordinates(geometries, return_index=True)
+    is_infinite = np.zeros(len(geometries), dtype=bool)
+    is_infinite[index[~np.isfinite(xy).all(axis=1)]] = True
+    broken = shapely.is_missing(geometries) | (~empty & is_infinite)
     if broken.any():
         rows = ", ".join(map(str, (np.flatnonzero(broken) + 1)[:_SHOWN].tolist()))
         message = (
@@ -182,28 +174,11 @@ def _without_broken(path: str | Path, layer: Layer) -> Layer:
             raise DataError(message)
         logger.warning("%s They are left out.", message)
     kept = ~(broken | empty)
-    return Layer(
-        layer.name,
-        layer.geometry_type,
-        _repaired(path, geometries[kept]),
-        {name: values[kept] for name, values in layer.fields.items()},
-        layer.crs,
-    )
-
-
-def _are_finite(geometries: Geometries) -> Bools:
-    xy, index = shapely.get_coordinates(geometries, return_index=True)
-    bad = np.zeros(len(geometries), dtype=bool)
-    bad[index[~np.isfinite(xy).all(axis=1)]] = True
-    return ~bad
-
-
-def _repaired(path: str | Path, geometries: Geometries) -> Geometries:
-    """Return geometries whose polygons do not cross themselves; GEOS refuses to intersect those that do."""
+    geometries = geometries[kept]
+    # GEOS refuses to intersect polygons that cross themselves.
     crossing = (shapely.get_dimensions(geometries) == 2) & ~shapely.is_valid(geometries)
-    if not crossing.any():
-        return geometries
-    logger.info("%s: %d polygons cross themselves and were repaired.", path, int(crossing.sum()))
-    repaired = geometries.copy()
-    repaired[crossing] = shapely.make_valid(geometries[crossing], method="structure", keep_collapsed=False)
-    return repaired
+    if crossing.any():
+        logger.info("%s: %d polygons cross themselves and were repaired.", path, int(crossing.sum()))
+        geometries[crossing] = shapely.make_valid(geometries[crossing], method="structure", keep_collapsed=False)
+    fields = {name: values[kept] for name, values in layer.fields.items()}
+    return Layer(layer.name, layer.geometry_type, geometries, fields, layer.crs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def check_vector_output(path: str | Path, *, overwrite: bool = False, inputs: It
     """Make sure that a vector file may be written, before any work is done.
 
     Args:
-        path: Where it will be written; its suffix is one of `VECTOR_SUFFIXES`.
+        path: The file to be written; its suffix is one of `VECTOR_SUFFIXES`.
         overwrite: Accept a file that exists.
         inputs: Files that are read; the output may be none of them.
 
@@ -65,7 +65,7 @@ def write_features(
     takes the edges and nodes of a road graph. Without a CRS the coordinates are written as they are.
 
     Args:
-        path: Where to write; the file appears there when it is whole.
+        path: The file to write; it appears when it is whole.
         layers: At least one.
         pixel_size: The side of a pixel of the raster that the geometries come from, in metres (in the units of the
             layer without a CRS); GeoJSON then keeps coordinates to a hundredth of it.
@@ -82,14 +82,29 @@ def write_features(
     """
     path = check_vector_output(path, overwrite=overwrite)
     suffix = path.suffix.lower()
+    layer = layers[0]
+    options: dict[str, str] = {}
     if suffix == ".geojson":
-        layers = [_in_degrees(layers[0])]
+        unit_m, fewest = 1.0, 3
+        if layer.crs is not None:
+            moved = to_longitude_latitude(layer.geometries, layer.crs)
+            is_single = bool((shapely.get_num_geometries(moved) == 1).all())
+            kind = layer.geometry_type if is_single else "Unknown"
+            layer = Layer(layer.name, kind, moved, layer.fields, "EPSG:4326")
+            unit_m, fewest, options["RFC7946"] = _METRES_PER_DEGREE, _FEWEST_DECIMALS, "YES"
+        decimals = math.ceil(math.log10(100 * unit_m / pixel_size)) if pixel_size else fewest
+        options["COORDINATE_PRECISION"] = str(min(max(decimals, fewest), _MOST_DECIMALS))
     with fresh_file(path, suffix) as part:
         try:
             if suffix == ".geojson":
-                _write_geojson(part, layers[0], pixel_size)
+                _write_layer(part, layer, "GeoJSON", append=False, layer_options=options)
+            elif suffix == ".gpkg":
+                for each in layers:
+                    _write_layer(part, each, "GPKG", append=part.exists(), layer_options={"SPATIAL_INDEX": "YES"})
+            elif suffix == ".parquet":
+                write_geoparquet(part, layer)
             else:
-                _WRITERS[suffix](part, layers)
+                write_graphml(part, layers)
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
             # GDAL has no error number of its own for a full disk.
             if shutil.disk_usage(path.parent).free < 1 << 20:
@@ -100,36 +115,6 @@ def write_features(
             for leftover in part.parent.glob(f"{part.name}-*"):
                 leftover.unlink()
     return path
-
-
-def _in_degrees(layer: Layer) -> Layer:
-    if layer.crs is None:
-        return layer
-    moved = to_longitude_latitude(layer.geometries, layer.crs)
-    is_single = bool((shapely.get_num_geometries(moved) == 1).all())
-    return Layer(layer.name, layer.geometry_type if is_single else "Unknown", moved, layer.fields, "EPSG:4326")
-
-
-def _write_geojson(path: Path, layer: Layer, pixel_size: float | None) -> None:
-    unit_m = 1.0 if layer.crs is None else _METRES_PER_DEGREE
-    fewest = 3 if layer.crs is None else _FEWEST_DECIMALS
-    decimals = math.ceil(math.log10(100 * unit_m / pixel_size)) if pixel_size else fewest
-    options = {"COORDINATE_PRECISION": str(min(max(decimals, fewest), _MOST_DECIMALS))}
-    if layer.crs is not None:
-        options["RFC7946"] = "YES"
-    _write_layer(path, layer, "GeoJSON", append=False, layer_options=options)
-
-
-def _write_geopackage(path: Path, layers: Sequence[Layer]) -> None:
-    for layer in layers:
-        _write_layer(path, layer, "GPKG", append=path.exists(), layer_options={"SPATIAL_INDEX": "YES"})
-
-
-_WRITERS: dict[str, Callable[[Path, Sequence[Layer]], None]] = {
-    ".gpkg": _write_geopackage,
-    ".parquet": lambda path, layers: write_geoparquet(path, layers[0]),
-    ".graphml": write_graphml,
-}
 
 
 def _write_layer(path: Path, layer: Layer, driver: str, **options: Any) -> None:

@@ -159,7 +159,7 @@ def refusal_of(error: Exception, detail: str | None = None) -> RefusedError:
 
 
 def refusal_from_dict(values: Mapping[str, Any]) -> RefusedError:
-    """Build a refusal from what `RefusedError.to_dict` returned.
+    """Build a refusal from the values of `RefusedError.to_dict`.
 
     Args:
         values: `status`, `title` and `detail`.

@@ -420,11 +420,16 @@ def assess_estimate(
         mapped = _class_ids_at(scene, points)
         in_metres = scene.grid.is_georeferenced
     reference = _ids_from_labels(labels, totals.legend, f"{sample}, field {reference_field}")
-    if strata is None:
+    stratum, strata_totals = mapped, totals
+    if strata is not None:
+        with open_class_scene(strata) as scene:
+            strata_totals = class_totals(scene)
+            stratum = _class_ids_at(scene, points) if strata_field is None else stratum
+        if strata_field is not None:
+            place = f"{sample}, field {strata_field}"
+            stratum = _ids_from_labels(points.labels(strata_field), strata_totals.legend, place)
+    elif "map_class" in points.fields:
         _check_drawn_from(points, mapped, totals.legend, mask)
-        stratum, strata_totals = mapped, totals
-    else:
-        stratum, strata_totals = _strata_of(points, strata, strata_field)
     counts = _counts(stratum, strata_totals, mapped, reference, totals.legend.num_classes)
     found = area_estimates(counts, strata_totals.weights)
     total_m2 = float(totals.areas_m2.sum()) if in_metres else None
@@ -454,8 +459,6 @@ def assess_estimate(
 
 
 def _check_drawn_from(points: SamplePoints, mapped: Ints, legend: Legend, mask: str | Path) -> None:
-    if "map_class" not in points.fields:
-        return
     drawn = _ids_from_labels(points.labels("map_class"), legend, f"{points.path}, field map_class")
     differ = int((drawn != mapped).sum())
     if differ:
@@ -463,14 +466,6 @@ def _check_drawn_from(points: SamplePoints, mapped: Ints, legend: Legend, mask: 
             f"{differ} of {len(points)} points have another class in {mask} than when they were drawn. If they were "
             "drawn by another map, name that with --strata."
         )
-
-
-def _strata_of(points: SamplePoints, strata: str | Path, field: str | None) -> tuple[Ints, ClassTotals]:
-    with open_class_scene(strata) as scene:
-        totals = class_totals(scene)
-        if field is None:
-            return _class_ids_at(scene, points), totals
-    return _ids_from_labels(points.labels(field), totals.legend, f"{points.path}, field {field}"), totals
 
 
 def _counts(stratum: Ints, strata: ClassTotals, mapped: Ints, reference: Ints, classes: int) -> Ints:
@@ -497,6 +492,14 @@ def _class_estimate(
     confidence: float,
 ) -> ClassEstimate:
     def pick(values: Floats) -> float:
+        """Take the value of this class.
+
+        Args:
+            values: A value for each class (k,).
+
+        Returns:
+            The value of this one.
+        """
         return float(values[index])
 
     fraction, margin = pick(found.area.value), pick(found.area.margin(confidence))
@@ -577,7 +580,14 @@ def read_points(path: str | Path) -> SamplePoints:
         DataError: The file cannot be read, or holds no points.
     """
     path = Path(path)
-    read = _read_csv(path) if path.suffix.lower() == ".csv" else _read_vector(path)
+    if path.suffix.lower() == ".csv":
+        read = _read_csv(path)
+    else:
+        layer = read_layer(path, kinds=("Point",))
+        if (shapely.get_type_id(layer.geometries) != shapely.GeometryType.POINT).any():
+            raise DataError(f"{path}: a sample is points, and the layer holds {layer.geometry_type} features.")
+        fields = {name: [_text(value) for value in values] for name, values in layer.fields.items()}
+        read = SamplePoints(str(path), layer.geometries, fields, layer.crs)
     if not len(read):
         raise DataError(f"{path} holds no points.")
     return read
@@ -600,14 +610,6 @@ def _read_csv(path: Path) -> SamplePoints:
         raise DataError(f"{path} cannot be read as a table of points ({error}).") from error
     fields = {name: [row[name] for row in rows] for name in columns}
     return SamplePoints(str(path), np.asarray(shapely.points(xy), dtype=object), fields)
-
-
-def _read_vector(path: Path) -> SamplePoints:
-    layer = read_layer(path, kinds=("Point",))
-    if (shapely.get_type_id(layer.geometries) != shapely.GeometryType.POINT).any():
-        raise DataError(f"{path}: a sample is points, and the layer holds {layer.geometry_type} features.")
-    fields = {name: [_text(value) for value in values] for name, values in layer.fields.items()}
-    return SamplePoints(str(path), layer.geometries, fields, layer.crs)
 
 
 def _text(value: object) -> str:

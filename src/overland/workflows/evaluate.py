@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -150,7 +150,10 @@ def evaluate(
     if (run := run_of_model(bundle.graph_path.parent)) is not None:
         # Drawn again, the split would score images that the model was trained on as soon as images were added.
         dataset = with_split_of_run(dataset, run)
-    default = Path("evaluations") / f"{_model_name(bundle.graph_path.parent)}-{dataset.name}-{split}"
+    # A run keeps its bundles in runs/<task>/<name>/weights/{best,last}: there the run's name says more.
+    path = bundle.graph_path.parent.resolve()
+    name = path.name if path.parent.name != "weights" else f"{path.parent.parent.name}-{path.name}"
+    default = Path("evaluations") / f"{name}-{dataset.name}-{split}"
     folder = free_folder(default) if output is None else check_folder(output, overwrite=overwrite)
     extras = extra_counts_for(bundle.legend, roads=roads, boundary=boundary, patches=patches)
     return evaluate_dataset(bundle, dataset, split, folder, threshold=threshold, engine=engine, extras=extras)
@@ -268,13 +271,6 @@ def check_image(bundle: ModelBundle, path: Path) -> None:
         )
 
 
-def _iter_predictions(evaluator: _Evaluator, samples: Sequence[Sample]) -> Iterator[_Prediction]:
-    workers = evaluator.classifier.workers
-    with worker_threads(workers) as threads:
-        for _, prediction in map_in_threads(evaluator, samples, threads, busy=workers):
-            yield prediction
-
-
 def _worst_median_best(
     evaluator: _Evaluator, samples: Sequence[Sample], confusions: Sequence[Confusion]
 ) -> list[PictureItem]:
@@ -317,7 +313,14 @@ class _Tally:
     with_ignored: Confusion | None
 
     def more_values(self, evaluator: _Evaluator) -> dict[str, Any]:
-        """Return the fields of the result that only some models have."""
+        """Return the fields of the result that only some models have.
+
+        Args:
+            evaluator: The model and the dataset.
+
+        Returns:
+            The best threshold, and the scores with the ignored class, where there are any.
+        """
         values: dict[str, Any] = {}
         if self.curve is not None:
             values["best_threshold"] = dict(zip(("threshold", "iou"), self.curve.best(), strict=True))
@@ -331,8 +334,9 @@ def _tally(evaluator: _Evaluator, samples: Sequence[Sample], split: str, extras:
     legend = evaluator.bundle.legend
     confusions, curve, with_ignored = [], ThresholdCurve(), np.zeros((legend.num_classes,) * 2, np.int64)
     has_ignored = legend.num_classes > evaluator.dataset.legend.num_classes
-    with track(f"Evaluating {split}", len(samples), "images") as advance:
-        for prediction in _iter_predictions(evaluator, samples):
+    workers = evaluator.classifier.workers
+    with worker_threads(workers) as threads, track(f"Evaluating {split}", len(samples), "images") as advance:
+        for _, prediction in map_in_threads(evaluator, samples, threads, busy=workers):
             truth, mask, probabilities = prediction.truth, prediction.mask, prediction.probabilities
             confusions.append(confusion_matrix(truth, mask, legend.num_classes))
             for counts in extras.values():
@@ -419,9 +423,3 @@ def _threshold(bundle: ModelBundle, threshold: float | None) -> float | None:
             )
         return None
     return next((limit for limit in (threshold, bundle.threshold) if limit is not None), 0.5)
-
-
-def _model_name(path: Path) -> str:
-    # A run keeps its bundles in runs/<task>/<name>/weights/{best,last}: there the run's name says more.
-    path = path.resolve()
-    return path.name if path.parent.name != "weights" else f"{path.parent.parent.name}-{path.name}"

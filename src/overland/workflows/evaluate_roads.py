@@ -40,6 +40,8 @@ _VARIANTS = ("both", "cosmiq", "sat2graph")
 # Sat2Graph takes tiles under a hundredth of a degree for small ones, as those of SpaceNet are.
 _SMALL_TILE_M = 1111.0
 _EARTH_RADIUS_M = 6_378_137.0
+# No road is straight for so long.
+_LONGEST_STEP_M = 500_000.0
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,12 @@ def evaluate_roads(
         if unit_m not in (None, 1):
             # A local CRS in feet: its plane is kept, in metres.
             true_lines, lines = (shapely.transform(each, lambda xy: xy * unit_m) for each in (true_lines, lines))
-    _warn_if_apart(true_lines, lines)
+    for path, each in ((truth, true_lines), (proposal, lines)):
+        _check_extent(path, each)
+    if len(true_lines) and len(lines):
+        boxes = [shapely.box(*shapely.total_bounds(each)) for each in (true_lines, lines)]
+        if not shapely.intersects(*boxes):
+            logger.warning("Truth and proposal do not overlap, so nothing agrees. Do both declare the right CRS?")
     true_graph, graph = graph_from_lines(true_lines), graph_from_lines(lines)
     west, south, east, north = shapely.total_bounds(true_lines) if len(true_lines) else (0.0, 0.0, 0.0, 0.0)
     tile = "small" if max(east - west, north - south) < _SMALL_TILE_M else "large"
@@ -164,6 +171,17 @@ def evaluate_roads(
     with write_folder(folder) as part:
         write_metrics(part, result.to_dict())
     return result
+
+
+def _check_extent(path: str | Path, lines: Geometries) -> None:
+    """Refuse roads with a vertex gone astray: walked in steps of metres, they would keep the scores busy for hours."""
+    xy, line = shapely.get_coordinates(lines, return_index=True)
+    steps = np.hypot(*np.diff(xy, axis=0).T)[np.diff(line) == 0]
+    if len(steps) and not steps.max() <= _LONGEST_STEP_M:
+        raise DataError(
+            f"{path}: a road goes {steps.max() / 1000:,.0f} km from one vertex to the next. Is a coordinate "
+            "or the CRS wrong?"
+        )
 
 
 def _check_crs(truth: str | Path, true_crs: str | None, proposal: str | Path, crs: str | None) -> None:
@@ -194,13 +212,6 @@ def _metric_crs(lines: Geometries, crs: str | None) -> str | None:
     is_earth = abs(ground.geod.a / _EARTH_RADIUS_M - 1) < 0.01
     shape = {"datum": "WGS84"} if is_earth else {"a": ground.geod.a, "b": ground.geod.b}
     return str(pyproj.CRS.from_dict({"proj": "aeqd", **center, **shape}).to_string())
-
-
-def _warn_if_apart(truth: Geometries, proposal: Geometries) -> None:
-    if len(truth) and len(proposal):
-        boxes = [shapely.box(*shapely.total_bounds(lines)) for lines in (truth, proposal)]
-        if not shapely.intersects(*boxes):
-            logger.warning("Truth and proposal do not overlap, so nothing agrees. Do both declare the right CRS?")
 
 
 def _size(graph: nx.MultiGraph[int]) -> RoadGraphSize:

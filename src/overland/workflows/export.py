@@ -103,8 +103,8 @@ def export(
     """
     bundle = load_bundle(model)
     output = Path(output)
-    kind = _check_format(format, output)
-    _check_precision(bundle, kind, precision, calibrate)
+    kind = format or ("onnx" if output.suffix.lower() == ".onnx" else "bundle")
+    _check_options(bundle, output, kind, precision, calibrate)
     missing = [folder for folder in output.parents if not folder.exists()]
     if EXPORT_FORMATS[kind]:
         check_outside(bundle.graph_path.parent, output)
@@ -134,9 +134,9 @@ def export(
     )
 
 
-def _check_format(format: str | None, output: Path) -> str:
-    if format is None:
-        format = "onnx" if output.suffix.lower() == ".onnx" else "bundle"
+def _check_options(
+    bundle: ModelBundle, output: Path, format: str, precision: str, calibrate: Sequence[str | Path]
+) -> None:
     if format not in EXPORT_FORMATS:
         raise UsageError(f"There is no format {format!r} to export to; choose one of {', '.join(EXPORT_FORMATS)}.")
     suffix = EXPORT_FORMATS[format]
@@ -144,10 +144,6 @@ def _check_format(format: str | None, output: Path) -> str:
         raise UsageError(f"{output} is the name of no {suffix} file, which is what --format {format} writes.")
     if not suffix and output.suffix.lower() in (".onnx", ".json"):
         raise UsageError(f"--format {format} writes a folder; {output} is the name of a file.")
-    return format
-
-
-def _check_precision(bundle: ModelBundle, format: str, precision: str, calibrate: Sequence[str | Path]) -> None:
     if precision not in ("fp32", "int8"):
         raise UsageError(f"There is no precision {precision!r} to export; choose fp32 or int8.")
     if calibrate and precision == "fp32":
@@ -195,16 +191,6 @@ def _write_onnx(
     with fresh_file(output) as part:
         part.write_bytes(content)
     metadata = deepness_metadata(bundle, tile_size, overlap_percent)
-    return {
-        "tile_size": tile_size,
-        "overlap_percent": metadata["tiles_overlap"],
-        "threshold": metadata["seg_thresh"] or None,
-        "resolution_cm": metadata.get("resolution"),
-        "notes": tuple(_deepness_notes(bundle, metadata)),
-    }
-
-
-def _deepness_notes(bundle: ModelBundle, metadata: dict[str, Any]) -> list[str]:
     notes = []
     if "resolution" not in metadata:
         notes.append("The model does not know its resolution: set cm/px in Deepness to that of the training images.")
@@ -215,4 +201,10 @@ def _deepness_notes(bundle: ModelBundle, metadata: dict[str, Any]) -> list[str]:
         notes.append(
             f"The tuned threshold {bundle.threshold:.4f} became {metadata['seg_thresh']}: Deepness has two decimals."
         )
-    return notes
+    return {
+        "tile_size": tile_size,
+        "overlap_percent": metadata["tiles_overlap"],
+        "threshold": metadata["seg_thresh"] or None,
+        "resolution_cm": metadata.get("resolution"),
+        "notes": tuple(notes),
+    }

@@ -163,6 +163,15 @@ def postprocess(
             kept = survey.legend.background if background is None else survey.legend.id_from_name(background)
 
             def read_rows(top: int, end: int) -> Ids:
+                """Read whole rows of the class map.
+
+                Args:
+                    top: First row.
+                    end: Row after the last.
+
+                Returns:
+                    Class ids (end - top, W).
+                """
                 advance((end - top) * scene.width / _MEGA)
                 return read_mask(scene, survey, Window(col_off=0, row_off=top, width=scene.width, height=end - top))
 

@@ -243,6 +243,11 @@ def predict_with(
     total, done = sum(run.megapixels for run in runs), 0.0
 
     def report(amount: float) -> None:
+        """Tell how far the run is.
+
+        Args:
+            amount: Megapixels that were done since the last call.
+        """
         nonlocal done
         done += amount
         if on_progress is not None:

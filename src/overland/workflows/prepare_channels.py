@@ -94,7 +94,15 @@ def prepare_channels(
         output, "to-channels", {"quality": quality, "val_fraction": val_fraction, "seed": seed}
     ) as part:
         images = _write_channels(part, dataset, quality)
-        _write_label_maps(part, dataset)
+        (part / LABEL_MAPS).mkdir()
+        # The default, written out: nobody has to know it.
+        mapping = {"map": {str(index): index for index in range(dataset.legend.num_classes)}}
+        for channel in CHANNELS.values():
+            (part / LABEL_MAPS / f"{channel}_label_map.json").write_text(json.dumps(mapping) + "\n", encoding="utf-8")
+        if dataset.names_declared:
+            names = {str(index): name for index, name in enumerate(dataset.legend.names)}
+            text = json.dumps(names, indent=2, ensure_ascii=False)
+            (part / CLASS_NAMES).write_text(text + "\n", encoding="utf-8")
     hyperparameters = {"num_classes": str(dataset.legend.num_classes), "num_training_samples": str(images["train"])}
     return PrepareChannelsResult(
         data=str(dataset.root),
@@ -147,16 +155,3 @@ def _write_jpeg(path: Path, sample: Sample, image: Pixels, quality: int) -> None
         return
     rgb = np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0)
     Image.fromarray(np.ascontiguousarray(rgb)).save(path, quality=quality, subsampling=0)
-
-
-def _write_label_maps(folder: Path, dataset: Dataset) -> None:
-    legend = dataset.legend
-    (folder / LABEL_MAPS).mkdir()
-    # The default, written out: nobody has to know it.
-    mapping = {"map": {str(index): index for index in range(legend.num_classes)}}
-    for channel in CHANNELS.values():
-        (folder / LABEL_MAPS / f"{channel}_label_map.json").write_text(json.dumps(mapping) + "\n", encoding="utf-8")
-    if not dataset.names_declared:
-        return
-    names = {str(index): name for index, name in enumerate(legend.names)}
-    (folder / CLASS_NAMES).write_text(json.dumps(names, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -20,7 +20,7 @@ from overland.datasets import read_dataset, read_sample
 from overland.errors import DataError, MissingExtraError, UsageError
 from overland.exporters.graphs import whole_graph
 from overland.exporters.quantize import Agreement, AgreementReport, end_layers, quantize_graph
-from overland.inference import Engine, model_classifier, open_engine, plan_image, predict_array
+from overland.inference import model_classifier, open_engine, plan_image, predict_array
 from overland.inference.measure import Chip, measured_bundle, sample_chips
 from overland.inference.plan import round_up
 from overland.inference.probabilities import network_input
@@ -129,7 +129,14 @@ def quantize(
     output = check_model_folder(model, output, overwrite=overwrite)
     calibration, held_out = _windows(bundle, scenes, bands)
     images = window_images(held_out) if data is None else labelled_images(bundle, data, split)
-    graph, found = _first_that_holds(bundle, calibration, images, is_measured=data is not None)
+    is_measured = data is not None
+    graph, found = _attempt(bundle, calibration, images, keep=(), is_measured=is_measured)
+    ends = end_layers(whole_graph(bundle))
+    if ends and _loss_points(found.worst, is_measured) > _LARGEST_LOSS_POINTS:
+        changed = found.worst.iou_change_points
+        logger.info("IoU changes by %s points; now with %s in fp32.", changed, " and ".join(ends))
+        again = _attempt(bundle, calibration, images, keep=ends, is_measured=is_measured)
+        graph, found = min((graph, found), again, key=lambda attempt: _loss_points(attempt[1].worst, is_measured))
     agreement = {field.name: getattr(found.worst, field.name) for field in dataclasses.fields(found.worst)}
     result = QuantizeResult(
         model=Path(model),
@@ -141,7 +148,7 @@ def quantize(
         agreements=found.agreements,
         **agreement,
     )
-    if _loss_points(found.worst, data is not None) > _LARGEST_LOSS_POINTS:
+    if _loss_points(found.worst, is_measured) > _LARGEST_LOSS_POINTS:
         _refuse(result, force)
     if bundle.bytes_per_pixel is None:
         bundle = measured_bundle(bundle, scenes, bands)
@@ -178,19 +185,6 @@ class _Attempt:
     engine: str
     agreements: Mapping[str, float]
     worst: AgreementReport
-
-
-def _first_that_holds(
-    bundle: ModelBundle, calibration: list[Chip], images: Images, *, is_measured: bool
-) -> tuple[bytes, _Attempt]:
-    """Return the graph all in int8 if that holds, else with its ends in fp32."""
-    graph, found = _attempt(bundle, calibration, images, keep=(), is_measured=is_measured)
-    ends = end_layers(whole_graph(bundle))
-    if not ends or _loss_points(found.worst, is_measured) <= _LARGEST_LOSS_POINTS:
-        return graph, found
-    logger.info("IoU changes by %s points; now with %s in fp32.", found.worst.iou_change_points, " and ".join(ends))
-    again = _attempt(bundle, calibration, images, keep=ends, is_measured=is_measured)
-    return min((graph, found), again, key=lambda attempt: _loss_points(attempt[1].worst, is_measured))
 
 
 def _attempt(
@@ -297,7 +291,11 @@ def compare(bundle: ModelBundle, quantized: ModelBundle, images: Images) -> dict
         How both agree, by engine.
     """
     classifier = model_classifier(bundle, open_engine(bundle, "onnx", precision="fp32"))
-    others = {name: model_classifier(quantized, engine) for name, engine in _int8_engines(quantized).items()}
+    engines = {"onnx": open_engine(quantized, "onnx", precision="int8")}
+    # Without the extra speed it is not the engine that the model will run on here.
+    with suppress(MissingExtraError):
+        engines["openvino"] = open_engine(quantized, "openvino", precision="int8")
+    others = {name: model_classifier(quantized, engine) for name, engine in engines.items()}
     agreements = {name: Agreement(bundle) for name in others}
     with track("Comparing with fp32", images.count, "images") as advance:
         for pixels, valid, truth in images.read():
@@ -307,11 +305,3 @@ def compare(bundle: ModelBundle, quantized: ModelBundle, images: Images) -> dict
                 agreements[name].add(expected, predict_array(other, pixels, valid, plan), valid, truth)
             advance(1)
     return {name: agreement.report() for name, agreement in agreements.items()}
-
-
-def _int8_engines(quantized: ModelBundle) -> dict[str, Engine]:
-    engines = {"onnx": open_engine(quantized, "onnx", precision="int8")}
-    # Without the extra speed it is not the engine that the model will run on here.
-    with suppress(MissingExtraError):
-        engines["openvino"] = open_engine(quantized, "openvino", precision="int8")
-    return engines

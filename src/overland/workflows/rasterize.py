@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from overland.geo.grid import Grid, Window, iter_windows
 from overland.geo.measures import buffered_m, map_to_pixels, pixels_to_map
 from overland.legend import IGNORE_INDEX, Legend, legend_from_names
 from overland.progress import track
-from overland.raster import RasterWriter, Scene, create_raster, input_files, open_scene
+from overland.raster import create_raster, input_files, open_scene
 from overland.raster.features import burn_shapes
 from overland.raster.write import check_raster_output
 from overland.result import Result
@@ -130,7 +131,16 @@ def rasterize(
     with open_scene(like) as scene:
         features = _features(read, ids, widths_m, scene.grid)
         with create_raster(output, scene.grid, nodata=IGNORE_INDEX, legend=legend, overwrite=overwrite) as writer:
-            pixels = _write_burned(writer, scene, features, all_touched=all_touched, nodata=nodata)
+            # The number of pixels of each of the 256 values.
+            pixels = np.zeros(IGNORE_INDEX + 1, np.int64)
+            with track("Burning", scene.height * scene.width / _MEGA, "Mpx") as advance:
+                for window in iter_windows(scene.height, scene.width, _WINDOW):
+                    mask = _burned(features, scene.grid, window, all_touched)
+                    if nodata:
+                        mask[~scene.read(window)[1]] = IGNORE_INDEX
+                    writer.write(mask, window)
+                    pixels += np.bincount(mask.ravel(), minlength=len(pixels))
+                    advance(window.height * window.width / _MEGA)
     if not pixels[1:IGNORE_INDEX].any():
         logger.warning("%s: nothing was burned. Do %s and %s show the same place?", output, vector, like)
     return RasterizeResult(
@@ -165,14 +175,29 @@ def layer_classes(layer: Layer, field: str | None = None, classes: Sequence[str]
         DataError: The field does not exist, or does not hold classes.
     """
     if field is None:
-        return _one_class(layer, classes)
+        if len(classes) > 1:
+            raise UsageError(f"{len(classes)} classes were named, and no field that tells them apart: add --field.")
+        names = ["background", classes[0] if classes else layer.name]
+        return np.ones(len(layer), np.int64), legend_from_names(names)
     values = field_values(layer, field)
     if not classes and not any(_texts(values)):
         raise DataError(f"The field {field} of layer {layer.name} holds nothing; name the --classes of the map.")
     if classes:
         return _named_classes(values, field, classes)
     numbers = _whole_numbers(values)
-    return _numbered_classes(numbers, field) if numbers is not None else _found_classes(values, field)
+    if numbers is not None:
+        known = numbers[np.isfinite(numbers)]
+        if known.min() < 0 or known.max() >= IGNORE_INDEX:
+            raise DataError(
+                f"{field} holds numbers from {known.min():g} to {known.max():g}, and ids are 0 to {IGNORE_INDEX - 1}. "
+                "List those that you want, in the order of their new ids: --classes 1100,2100"
+            )
+        legend = _on_background([f"class {index}" for index in range(1, int(known.max()) + 1)] or ["class 1"])
+        return np.where(np.isfinite(numbers), numbers, LEFT_OUT).astype(np.int64), legend
+    found = sorted({text for text in _texts(values) if text})
+    if len(found) >= IGNORE_INDEX:
+        raise DataError(f"{field} holds {len(found)} values, and a class map {IGNORE_INDEX} at most: name --classes.")
+    return _named_classes(values, field, found)
 
 
 def field_values(layer: Layer, field: str) -> Column:
@@ -193,13 +218,6 @@ def field_values(layer: Layer, field: str) -> Column:
     return layer.fields[field]
 
 
-def _one_class(layer: Layer, classes: Sequence[str]) -> tuple[Ints, Legend]:
-    if len(classes) > 1:
-        raise UsageError(f"{len(classes)} classes were named, and no field that tells them apart: add --field.")
-    name = classes[0] if classes else layer.name
-    return np.ones(len(layer), np.int64), legend_from_names(["background", name])
-
-
 def _named_classes(values: Column, field: str, classes: Sequence[str]) -> tuple[Ints, Legend]:
     legend = _on_background(classes)
     texts = _texts(values)
@@ -210,24 +228,6 @@ def _named_classes(values: Column, field: str, classes: Sequence[str]) -> tuple[
     if (ids == LEFT_OUT).any():
         logger.info("%d of %d features are of no class named, and left out.", (ids == LEFT_OUT).sum(), len(ids))
     return ids, legend
-
-
-def _found_classes(values: Column, field: str) -> tuple[Ints, Legend]:
-    names = sorted({text for text in _texts(values) if text})
-    if len(names) >= IGNORE_INDEX:
-        raise DataError(f"{field} holds {len(names)} values, and a class map {IGNORE_INDEX} at most: name --classes.")
-    return _named_classes(values, field, names)
-
-
-def _numbered_classes(numbers: Floats, field: str) -> tuple[Ints, Legend]:
-    known = numbers[np.isfinite(numbers)]
-    if known.min() < 0 or known.max() >= IGNORE_INDEX:
-        raise DataError(
-            f"{field} holds numbers from {known.min():g} to {known.max():g}, and ids are 0 to {IGNORE_INDEX - 1}. "
-            "List those that you want, in the order of their new ids: --classes 1100,2100"
-        )
-    legend = _on_background([f"class {index}" for index in range(1, int(known.max()) + 1)] or ["class 1"])
-    return np.where(np.isfinite(numbers), numbers, LEFT_OUT).astype(np.int64), legend
 
 
 def _on_background(classes: Sequence[str]) -> Legend:
@@ -287,7 +287,11 @@ def _widths_m(layer: Layer, width_m: float | None, width_field: str | None) -> F
     if width_field is None:
         return np.full(len(layer), constant)
     values = field_values(layer, width_field)
-    widths = np.array([_number(value) for value in values], dtype=float)
+    widths = np.full(len(values), np.nan)
+    for index, value in enumerate(values):
+        # OpenStreetMap keeps widths as text, often enough "4 m", "12'" or "narrow".
+        with suppress(TypeError, ValueError):
+            widths[index] = float(value)
     texts = [text for text, width in zip(_texts(values), widths, strict=True) if text and math.isnan(width)]
     if texts and len(texts) == len(widths) and width_m is None:
         raise DataError(
@@ -309,28 +313,6 @@ def _widths_m(layer: Layer, width_m: float | None, width_field: str | None) -> F
             f"{_MAX_WIDTH_M:,.0f} m is the most."
         )
     return np.where(widths > 0, widths, constant)
-
-
-def _number(value: object) -> float:
-    # OpenStreetMap keeps widths as text, often enough "4 m", "12'" or "narrow".
-    try:
-        return float(value)  # type: ignore[arg-type] # anything may stand in a field
-    except (TypeError, ValueError):
-        return math.nan
-
-
-def _write_burned(writer: RasterWriter, scene: Scene, features: _Features, *, all_touched: bool, nodata: bool) -> Ints:
-    """Burn window by window, and count how many pixels got each of the 256 values."""
-    pixels = np.zeros(IGNORE_INDEX + 1, np.int64)
-    with track("Burning", scene.height * scene.width / _MEGA, "Mpx") as advance:
-        for window in iter_windows(scene.height, scene.width, _WINDOW):
-            mask = _burned(features, scene.grid, window, all_touched)
-            if nodata:
-                mask[~scene.read(window)[1]] = IGNORE_INDEX
-            writer.write(mask, window)
-            pixels += np.bincount(mask.ravel(), minlength=len(pixels))
-            advance(window.height * window.width / _MEGA)
-    return pixels
 
 
 def _burned(features: _Features, grid: Grid, window: Window, all_touched: bool) -> npt.NDArray[np.uint8]:

@@ -221,12 +221,16 @@ def train(
     fractions = _class_fractions(dataset)
     learned = _with_ignored_class(dataset) if settings.reproduce.ignored_as_class else dataset
     statistics = _scaling(settings.normalize, band_statistics(dataset, "train", settings.bands))
+    class_weights_of_loss = None
+    if settings.class_weights or loss_needs_class_weights(settings.loss):
+        weights = weights_from_fractions({name: fractions.get(name, 0.0) for name in learned.legend.names})
+        class_weights_of_loss = tuple(weights.values())
     prepared = prepare_training(
         learned,
         settings,
         _network_settings(settings, learned, bands=len(statistics.mean)),
         statistics,
-        class_weights=_class_weights(settings, fractions, learned),
+        class_weights=class_weights_of_loss,
         own=own,
         pretrained=resume is None,
     )
@@ -405,15 +409,6 @@ def _network_settings(settings: TrainSettings, dataset: Dataset, *, bands: int) 
     return model_settings(model, in_channels=bands, classes=classes)
 
 
-def _class_weights(
-    settings: TrainSettings, fractions: Mapping[str, float], dataset: Dataset
-) -> tuple[float, ...] | None:
-    """Return the weight of each class in the loss, from the fractions in training; None where the loss wants none."""
-    if not (settings.class_weights or loss_needs_class_weights(settings.loss)):
-        return None
-    return tuple(weights_from_fractions({name: fractions.get(name, 0.0) for name in dataset.legend.names}).values())
-
-
 def _bundle_of(prepared: PreparedTraining, fractions: Mapping[str, float], synthetic: bool) -> ModelBundle:
     """Describe the model as a bundle; its halo is a quarter of a chip until it is measured."""
     settings, dataset, statistics = prepared.settings, prepared.dataset, prepared.statistics
@@ -458,6 +453,14 @@ def _save_scored(
     """Save the bundle, measure its network and tune its threshold on the validation images, score it, save it again."""
 
     def save(bundle: ModelBundle) -> ModelBundle:
+        """Write the bundle with the trained network.
+
+        Args:
+            bundle: The description of the model.
+
+        Returns:
+            The bundle on the disk.
+        """
         return save_bundle(
             bundle, run / "weights" / "best", weights=trained.weights, graph=trained.graph, card=model_card(bundle)
         )

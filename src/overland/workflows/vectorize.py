@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 
 from overland.errors import UsageError
-from overland.geo.grid import Grid, Window, iter_row_windows
+from overland.geo.grid import Window, iter_row_windows
 from overland.geo.measures import areas_m2, pixels_to_map
 from overland.raster import input_files
 from overland.raster.class_map import (
@@ -164,20 +164,37 @@ def vectorize(
         MissingExtraError: GeoParquet is asked for, and pyarrow is not installed.
     """
     _check_options(kind, classes, output, regularize, low_threshold, probabilities)
-    _check_quantities([min_area_m2, simplify_m, min_spur_m, min_length_m, max_gap_m], low_threshold)
+    quantities = (min_area_m2, simplify_m, min_spur_m, min_length_m, max_gap_m)
+    if any(value is not None and not 0 <= value < math.inf for value in quantities):
+        raise UsageError("Lengths and areas must be finite and not negative; 0 switches a step off.")
     output = check_vector_output(output, overwrite=overwrite, inputs=input_files(mask, probabilities))
     with open_class_map(mask) as class_map:
         grid = class_map.grid
-        _log_units(class_map, output)
         is_geojson = output.suffix.lower() == ".geojson"
+        units = "metres" if grid.is_georeferenced else "map units" if grid.has_coordinates else "pixels"
+        if units != "metres":
+            where = "in pixels" if units == "pixels" else "in the map's own units"
+            logger.info("The class map has no CRS: coordinates, lengths and areas are %s.", where)
+        elif is_geojson:
+            logger.info(
+                "GeoJSON is written in longitude and latitude (EPSG:4326); .gpkg and .parquet keep %s.", class_map.crs
+            )
         crs = "EPSG:4326" if is_geojson and class_map.crs is not None else class_map.crs
-        result = VectorizeResult(kind, Path(mask), output, crs, _units(grid))
+        result = VectorizeResult(kind, Path(mask), output, crs, units)
         min_pixels = _MIN_PIXELS if min_area_m2 is None else max(1, math.ceil(min_area_m2 / math.prod(grid.pixel_size)))
         if kind == "polygons":
-            chosen = _polygon_classes(class_map, classes)
+            legend = class_map.legend
+            chosen = [index for index in range(legend.num_classes) if index != legend.background]
+            if classes:
+                chosen = sorted({legend.id_from_name(name) for name in classes})
             options = PolygonOptions(min_pixels, simplify_m, regularize)
             layers = [polygons_from_class_map(class_map, chosen, options, probabilities, output.parent)]
-            result = _with_polygons(result, layers[0], [class_map.legend.names[index] for index in chosen])
+            areas = np.asarray(layers[0].fields["area_m2"], dtype=float)
+            found: dict[str, ClassPolygons] = {}
+            for name in (legend.names[index] for index in chosen):
+                is_in = layers[0].fields["name"] == name
+                found[name] = ClassPolygons(int(is_in.sum()), float(areas[is_in].sum()))
+            result = replace(result, polygons=len(layers[0]), area_m2=float(areas.sum()), classes=found)
         else:
             road = _road_class(class_map, classes)
             settings = RoadSettings(
@@ -189,7 +206,15 @@ def vectorize(
                 low_threshold=low_threshold,
             )
             edges, nodes = _road_layers(class_map, road, settings, probabilities)
-            layers, result = [edges, nodes], _with_roads(result, edges, nodes, class_map.legend.names[road])
+            layers, lengths = [edges, nodes], np.asarray(edges.fields["length_m"], dtype=float)
+            result = replace(
+                result,
+                road_class=class_map.legend.names[road],
+                edges=len(edges),
+                nodes=len(nodes),
+                length_m=float(lengths.sum()),
+                gap_filled_m=float((lengths * edges.fields["gap_filled"]).sum()),
+            )
     if not len(layers[0]):
         logger.warning("%s: nothing was found to vectorise, so %s has no features.", mask, output)
     write_features(output, layers, pixel_size=min(grid.pixel_size), overwrite=overwrite)
@@ -214,35 +239,8 @@ def _check_options(
         raise UsageError(f"{output}: GraphML holds road graphs, not polygons. Add --kind roads, or write a .gpkg.")
     if low_threshold is not None and (kind != "roads" or probabilities is None):
         raise UsageError("--low-threshold is a probability of roads: add --kind roads and --probabilities.")
-
-
-def _check_quantities(quantities: Sequence[float | None], low_threshold: float | None) -> None:
-    if any(value is not None and not 0 <= value < math.inf for value in quantities):
-        raise UsageError("Lengths and areas must be finite and not negative; 0 switches a step off.")
     if low_threshold is not None and not 0 <= low_threshold <= 1:
         raise UsageError(f"--low-threshold is a probability from 0 to 1; got {low_threshold:g}.")
-
-
-def _units(grid: Grid) -> str:
-    return "metres" if grid.is_georeferenced else "map units" if grid.has_coordinates else "pixels"
-
-
-def _log_units(class_map: ClassMap, output: Path) -> None:
-    units = _units(class_map.grid)
-    if units != "metres":
-        where = "in pixels" if units == "pixels" else "in the map's own units"
-        logger.info("The class map has no CRS: coordinates, lengths and areas are %s.", where)
-    elif output.suffix.lower() == ".geojson":
-        logger.info(
-            "GeoJSON is written in longitude and latitude (EPSG:4326); .gpkg and .parquet keep %s.", class_map.crs
-        )
-
-
-def _polygon_classes(class_map: ClassMap, classes: Sequence[str]) -> list[int]:
-    legend = class_map.legend
-    if classes:
-        return sorted({legend.id_from_name(name) for name in classes})
-    return [index for index in range(legend.num_classes) if index != legend.background]
 
 
 def _road_class(class_map: ClassMap, classes: Sequence[str]) -> int:
@@ -307,13 +305,26 @@ def polygons_from_class_map(
         maps = None
         if probabilities is not None:
             maps = files.enter_context(open_class_probabilities(probabilities, class_map, classes))
-        outlines, ids = _traced(class_map, options.min_pixels, folder)
+        height, width = grid.height, grid.width
+        parts = ((block, *class_map.read(block)) for block in iter_row_windows(height, width))
+        # GDAL goes through stored masks line by line; the disk of the output is known to have room.
+        with (
+            tempfile.TemporaryDirectory(dir=folder, prefix=".overland-") as store,
+            stored_mask(Path(store), height, width, parts) as (mask, valid),
+        ):
+            outlines, ids = polygons_from_mask(mask, valid=valid, min_pixels=options.min_pixels, tolerance=0)
         is_chosen = np.isin(ids, classes)
         polygons, outlines = simplified_coverage(outlines, tolerance)[is_chosen], outlines[is_chosen]
         ids = ids[is_chosen]
         means = {} if maps is None else {"mean_p": mean_probabilities(polygons, ids, maps)}
     if options.regularize:
-        polygons = _squared(polygons, outlines, grid, tolerance)
+        # Angles are right on the ground, and the area is still counted in pixels. What cannot be squared stays.
+        stretch = np.array(grid.pixel_size) / math.prod(grid.pixel_size) ** 0.5
+        noise = max(tolerance / 2, _MIN_NOISE_PIXELS)
+        for index, outline in enumerate(shapely.transform(outlines, lambda xy: xy * stretch)):
+            squared = regularized(outline, noise=noise)
+            if squared is not outline:
+                polygons[index] = shapely.transform(squared, lambda xy: xy / stretch)
     polygons = pixels_to_map(polygons, grid)
     fields: dict[str, Column] = {
         "class": ids.astype(np.int32),
@@ -322,18 +333,6 @@ def polygons_from_class_map(
         **means,
     }
     return Layer("polygons", "Polygon", polygons, fields, class_map.crs)
-
-
-def _traced(class_map: ClassMap, min_pixels: int, folder: Path) -> tuple[Geometries, Ints]:
-    """Trace all regions along the edges of pixels: polygons and their ids."""
-    height, width = class_map.grid.height, class_map.grid.width
-    parts = ((block, *class_map.read(block)) for block in iter_row_windows(height, width))
-    # GDAL goes through stored masks line by line; the disk of the output is known to have room.
-    with (
-        tempfile.TemporaryDirectory(dir=folder, prefix=".overland-") as store,
-        stored_mask(Path(store), height, width, parts) as (mask, valid),
-    ):
-        return polygons_from_mask(mask, valid=valid, min_pixels=min_pixels, tolerance=0)
 
 
 def mean_probabilities(polygons: Geometries, ids: Ints, maps: Mapping[int, ProbabilityMap]) -> Floats:
@@ -367,26 +366,6 @@ def mean_probabilities(polygons: Geometries, ids: Ints, maps: Mapping[int, Proba
     return means
 
 
-def _squared(polygons: Geometries, outlines: Geometries, grid: Grid, tolerance: float) -> Geometries:
-    """Square outlines in the plane of the ground; where they cannot be the simplified polygons stay."""
-    # Angles are right on the ground, and the area is still counted in pixels.
-    stretch = np.array(grid.pixel_size) / math.prod(grid.pixel_size) ** 0.5
-    noise = max(tolerance / 2, _MIN_NOISE_PIXELS)
-    result = polygons.copy()
-    for index, outline in enumerate(shapely.transform(outlines, lambda xy: xy * stretch)):
-        squared = regularized(outline, noise=noise)
-        if squared is not outline:
-            result[index] = shapely.transform(squared, lambda xy: xy / stretch)
-    return result
-
-
-def _with_polygons(result: VectorizeResult, layer: Layer, names: Sequence[str]) -> VectorizeResult:
-    areas = np.asarray(layer.fields["area_m2"], dtype=float)
-    members = {name: layer.fields["name"] == name for name in names}
-    classes = {name: ClassPolygons(int(is_in.sum()), float(areas[is_in].sum())) for name, is_in in members.items()}
-    return replace(result, polygons=len(layer), area_m2=float(areas.sum()), classes=classes)
-
-
 def _road_layers(
     class_map: ClassMap, road: int, settings: RoadSettings, probabilities: str | Path | None
 ) -> tuple[Layer, Layer]:
@@ -394,6 +373,14 @@ def _road_layers(
     name, grid = class_map.legend.names[road], class_map.grid
 
     def read_mask(window: Window) -> Bools:
+        """Read where the road is.
+
+        Args:
+            window: Window of the class map.
+
+        Returns:
+            True on pixels of the road (H, W).
+        """
         ids, valid = class_map.read(window)
         return np.asarray(valid & (ids == road))
 
@@ -405,15 +392,3 @@ def _road_layers(
         graph = road_graph_from_pixels(pixels, pixel_size_m=grid.pixel_size, settings=settings)
     edges, nodes = layers_from_graph(graph_to_map(graph, grid), name=name)
     return edges, nodes
-
-
-def _with_roads(result: VectorizeResult, edges: Layer, nodes: Layer, name: str) -> VectorizeResult:
-    lengths = np.asarray(edges.fields["length_m"], dtype=float)
-    return replace(
-        result,
-        road_class=name,
-        edges=len(edges),
-        nodes=len(nodes),
-        length_m=float(lengths.sum()),
-        gap_filled_m=float((lengths * edges.fields["gap_filled"]).sum()),
-    )

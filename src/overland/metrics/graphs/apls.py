@@ -6,7 +6,7 @@ benchmark. Road graphs are those of `graph_from_lines`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import networkx as nx
@@ -55,8 +55,8 @@ class Apls:
 
     Attributes:
         score: Both directions in one, 0 to 1.
-        truth_to_proposal: How well the proposal has the paths of the truth, 0 to 1.
-        proposal_to_truth: How well the truth has the paths of the proposal, 0 to 1.
+        truth_to_proposal: Agreement of the proposal with paths of the truth, 0 to 1.
+        proposal_to_truth: Agreement of the truth with paths of the proposal, 0 to 1.
         pairs_truth_to_proposal: Number of pairs of control points of the first direction.
         pairs_proposal_to_truth: Number of pairs of the second.
     """
@@ -108,14 +108,19 @@ def apls_cosmiq(
         network_from_graph(drop_short_subgraphs(truth, min_truth_m)),
         network_from_graph(drop_short_subgraphs(proposal, min_proposal_m)),
     ]
-    is_large = any(len(network.nodes) > max_nodes for network in networks)
+    if any(len(network.nodes) > max_nodes for network in networks):
+        spacing_m = np.inf
     rng = np.random.default_rng(seed)
     results = []
     for own, other in (networks, networks[::-1]):
         drawn = np.arange(len(own.nodes))
         if len(drawn) > max_nodes:
             drawn = np.sort(rng.choice(len(drawn), max_nodes, replace=False))
-        between = _points_between(own, np.inf if is_large else spacing_m)
+        lines = np.flatnonzero(own.lengths >= _SHORT * spacing_m)
+        gaps = np.maximum(np.ceil(own.lengths[lines] / spacing_m), 2).astype(np.int64)
+        line = np.repeat(lines, gaps - 1)
+        step = np.concatenate([np.arange(1, count) for count in gaps]) if len(gaps) else np.empty(0)
+        between = Places(line, step * own.lengths[line] / np.repeat(gaps, gaps - 1))
         results.append(_direction_between_places(own, other, drawn, between, snap_m, min_path_m))
     (to_proposal, pairs), (to_truth, pairs_back) = results
     if not pairs + pairs_back:
@@ -123,15 +128,6 @@ def apls_cosmiq(
     is_positive = to_proposal > 0 and to_truth > 0
     score = 2 * to_proposal * to_truth / (to_proposal + to_truth) if is_positive else 0.0
     return Apls(score, to_proposal, to_truth, pairs, pairs_back)
-
-
-def _points_between(network: Network, spacing_m: float) -> Places:
-    is_long = network.lengths >= _SHORT * spacing_m
-    lines = np.flatnonzero(is_long)
-    gaps = np.maximum(np.ceil(network.lengths[lines] / spacing_m), 2).astype(np.int64)
-    line = np.repeat(lines, gaps - 1)
-    step = np.concatenate([np.arange(1, count) for count in gaps]) if len(gaps) else np.empty(0)
-    return Places(line, step * network.lengths[line] / np.repeat(gaps, gaps - 1))
 
 
 def _direction_between_places(
@@ -203,7 +199,12 @@ def apls_sat2graph(
     """
     networks = [network_from_graph(simplified(graph)) for graph in (truth, proposal)]
     hops = [hops_from_network(network) for network in networks]
-    west, south, east, north = bounds or _bounds(networks)
+    if bounds is None:
+        lines = next((network.lines for network in networks if len(network.lines)), ())
+        boxes = np.array([line.bounds for line in lines]).reshape(-1, 4)
+        low, high = (boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)) if len(boxes) else np.zeros((2, 2))
+        bounds = (*low.tolist(), *high.tolist())
+    west, south, east, north = bounds
     box = west + margin_m, south + margin_m, east - margin_m, north - margin_m
     results = []
     for own, other in ((0, 1), (1, 0)):
@@ -217,22 +218,19 @@ def apls_sat2graph(
     return Apls((to_proposal + to_truth) / 2, to_proposal, to_truth, pairs, pairs_back)
 
 
-def _bounds(networks: Sequence[Network]) -> Bounds:
-    nodes = [network.nodes for network in networks if len(network.nodes)]
-    if not nodes:
-        return 0.0, 0.0, 0.0, 0.0
-    lines = next(network.lines for network in networks if len(network.lines))
-    boxes = np.array([line.bounds for line in lines])
-    return (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
-
-
 def _control_points(network: Network, hops: Hops, box: Bounds, spacing_m: float) -> Ints:
     """Return the hops that are control points; nodes first, then along the lines."""
     degree = np.bincount(network.ends.reshape(-1), minlength=len(network.nodes))
     # A ring without a junction has no beginning, so the reference never walks along it.
     nodes = np.flatnonzero((degree != 2) & (degree > 0))
     is_ring = (network.ends[:, 0] == network.ends[:, 1]) & (degree[network.ends[:, 0]] == 2)
-    along = [_along(hops, line, spacing_m) for line in np.flatnonzero(~is_ring).tolist()]
+    along, every = [], spacing_m / HOP_M
+    for line in np.flatnonzero(~is_ring).tolist():
+        begin, end = hops.chain[line : line + 2]
+        count = end - begin
+        if count > int(1.5 * every):
+            parts = int(count / every) + 1
+            along.append(begin + count * np.arange(1, parts) // parts)
     candidates = np.concatenate([hops.first[nodes], *along]).astype(np.int64)
     x, y = hops.xy[candidates].T
     candidates = candidates[(x > box[0]) & (y > box[1]) & (x < box[2]) & (y < box[3])]
@@ -245,15 +243,6 @@ def _control_points(network: Network, hops: Hops, box: Bounds, spacing_m: float)
             chosen.append(candidate)
             taken |= hops.around(vertex, _APART)
     return np.array(chosen, dtype=np.int64)
-
-
-def _along(hops: Hops, line: int, spacing_m: float) -> Ints:
-    begin, end = hops.chain[line : line + 2]
-    count, every = end - begin, spacing_m / HOP_M
-    if count <= int(1.5 * every):
-        return np.empty(0, dtype=np.int64)
-    parts = int(count / every) + 1
-    return np.asarray(begin + count * np.arange(1, parts) // parts)
 
 
 def _matches(xy: Floats, hops: Hops, snap_m: float) -> Ints:

@@ -126,7 +126,14 @@ def network_from_graph(graph: nx.MultiGraph[int]) -> Network:
     lines = np.array([line for *_, line in edges], dtype=object)
     ends = np.array([(number[u], number[v]) for u, v, _ in edges], dtype=np.int64).reshape(-1, 2)
     lengths = np.asarray(shapely.length(lines), dtype=float)
-    return Network(nodes, lines, _along_lines(nodes, lines, ends), lengths)
+    if len(lines):
+        # An undirected edge does not say which of its nodes the line starts at.
+        first, last = (shapely.get_coordinates(shapely.get_point(lines, index)) for index in (0, -1))
+        from_u, from_v = nodes[ends[:, 0]], nodes[ends[:, 1]]
+        ahead = np.hypot(*(first - from_u).T) + np.hypot(*(last - from_v).T)
+        back = np.hypot(*(first - from_v).T) + np.hypot(*(last - from_u).T)
+        ends = np.where((back < ahead)[:, None], ends[:, ::-1], ends)
+    return Network(nodes, lines, ends, lengths)
 
 
 def places_near(network: Network, points: Lines, max_m: float) -> Places:
@@ -187,7 +194,17 @@ def cut_at(network: Network, places: Places) -> Pieces:
         The pieces between nodes and places.
     """
     count, lines = len(network.nodes), np.arange(len(network.lines))
-    vertex, inner = _vertices(network, places)
+    vertex = np.full(len(places.line), -1, dtype=np.int64)
+    found = places.line >= 0
+    at_start = found & (places.offset < _SAME_M)
+    at_end = found & ~at_start & (places.offset > network.lengths[places.line] - _SAME_M) if found.any() else found
+    vertex[at_start] = network.ends[places.line[at_start], 0]
+    vertex[at_end] = network.ends[places.line[at_end], 1]
+    # Between the ends of a line, places that are one get one vertex.
+    inner = found & ~at_start & ~at_end
+    keys = np.stack([places.line[inner], np.round(places.offset[inner] / _SAME_M).astype(np.int64)], axis=1)
+    _, number = np.unique(keys, axis=0, return_inverse=True)
+    vertex[inner] = count + number.reshape(-1)
     _, first = np.unique(vertex[inner], return_index=True)
     new = np.flatnonzero(inner)[first]
     line = np.concatenate([lines, places.line[new], lines])
@@ -215,7 +232,14 @@ def iter_path_lengths(
         The indices of a block of sources (B,), and the lengths of their paths to all targets (B, T) in metres, infinite
         where there is no path.
     """
-    matrix, has_place = _shortest_links(pieces), targets >= 0
+    # A sparse matrix would add parallel pieces up; only the shortest one matters.
+    low, high = pieces.ends.min(axis=1, initial=pieces.count), pieces.ends.max(axis=1, initial=0)
+    order = np.lexsort([pieces.length, high, low])
+    _, shortest = np.unique(np.stack([low, high], axis=1)[order], axis=0, return_index=True)
+    chosen = order[shortest]
+    links = (np.maximum(pieces.length[chosen], _SAME_M), (low[chosen], high[chosen]))
+    matrix = sp.csr_array(links, shape=(pieces.count, pieces.count))
+    has_place = targets >= 0
     for first in range(0, len(sources), _SOURCES_AT_ONCE):
         block = np.arange(first, min(first + _SOURCES_AT_ONCE, len(sources)))
         lengths = np.full((len(block), len(targets)), np.inf)
@@ -242,42 +266,6 @@ def path_lengths(pieces: Pieces, sources: Ints, targets: Ints, *, limit_m: float
     return np.concatenate([*blocks, np.empty((0, len(targets)))])
 
 
-def _along_lines(nodes: Floats, lines: Lines, ends: Ints) -> Ints:
-    # An undirected edge does not say which of its nodes the line starts at.
-    if not len(lines):
-        return ends
-    first, last = (shapely.get_coordinates(shapely.get_point(lines, index)) for index in (0, -1))
-    u, v = nodes[ends[:, 0]], nodes[ends[:, 1]]
-    ahead = np.hypot(*(first - u).T) + np.hypot(*(last - v).T)
-    back = np.hypot(*(first - v).T) + np.hypot(*(last - u).T)
-    return np.where((back < ahead)[:, None], ends[:, ::-1], ends)
-
-
-def _vertices(network: Network, places: Places) -> tuple[Ints, Bools]:
-    """Return the vertex of each place, and True where it lies between the ends of its line."""
-    vertex = np.full(len(places.line), -1, dtype=np.int64)
-    found = places.line >= 0
-    at_start = found & (places.offset < _SAME_M)
-    at_end = found & ~at_start & (places.offset > network.lengths[places.line] - _SAME_M) if found.any() else found
-    vertex[at_start] = network.ends[places.line[at_start], 0]
-    vertex[at_end] = network.ends[places.line[at_end], 1]
-    inner = found & ~at_start & ~at_end
-    keys = np.stack([places.line[inner], np.round(places.offset[inner] / _SAME_M).astype(np.int64)], axis=1)
-    _, number = np.unique(keys, axis=0, return_inverse=True)
-    vertex[inner] = len(network.nodes) + number.reshape(-1)
-    return vertex, inner
-
-
-def _shortest_links(pieces: Pieces) -> sp.csr_array:
-    # A sparse matrix would add parallel pieces up; only the shortest one matters.
-    low, high = pieces.ends.min(axis=1, initial=pieces.count), pieces.ends.max(axis=1, initial=0)
-    order = np.lexsort([pieces.length, high, low])
-    _, first = np.unique(np.stack([low, high], axis=1)[order], axis=0, return_index=True)
-    chosen = order[first]
-    links = (np.maximum(pieces.length[chosen], _SAME_M), (low[chosen], high[chosen]))
-    return sp.csr_array(links, shape=(pieces.count, pieces.count))
-
-
 def graph_from_lines(lines: Sequence[shapely.LineString] | Lines, *, snap_m: float = 0.1) -> nx.MultiGraph[int]:
     """Build the road graph of lines.
 
@@ -294,11 +282,18 @@ def graph_from_lines(lines: Sequence[shapely.LineString] | Lines, *, snap_m: flo
 
     Source: the conventions of osmnx (vertices are nodes, then the graph is simplified).
     """
-    lines = np.asarray(lines, dtype=object)
-    segments = _segments(lines, snap_m)
+    graph: nx.MultiGraph[int] = nx.MultiGraph()
+    segments = _segments(np.asarray(lines, dtype=object), snap_m)
     if not len(segments):
-        return nx.MultiGraph()
-    return _graph_from_noded_lines(shapely.get_parts(shapely.line_merge(shapely.MultiLineString(segments.tolist()))))
+        return graph
+    merged = shapely.get_parts(shapely.line_merge(shapely.MultiLineString(segments.tolist())))
+    ends = np.stack([shapely.get_coordinates(shapely.get_point(merged, index)) for index in (0, -1)], axis=1)
+    nodes, number = np.unique(ends.reshape(-1, 2), axis=0, return_inverse=True)
+    graph.add_nodes_from((index, {"x": float(x), "y": float(y)}) for index, (x, y) in enumerate(nodes))
+    pairs = number.reshape(-1, 2).tolist()
+    for (u, v), line in sorted(zip(pairs, merged, strict=True), key=lambda edge: (edge[0], edge[1].length)):
+        graph.add_edge(u, v, geometry=line, length_m=float(line.length))
+    return graph
 
 
 def simplified(graph: nx.MultiGraph[int]) -> nx.MultiGraph[int]:
@@ -323,8 +318,16 @@ def drop_short_subgraphs(graph: nx.MultiGraph[int], min_length_m: float) -> nx.M
     Returns:
         The graph of the others.
     """
-    pieces = [graph.subgraph(nodes) for nodes in nx.connected_components(graph)]
-    kept = [node for piece in pieces if _longest_path_m(piece) >= min_length_m for node in piece]
+    kept: list[int] = []
+    for nodes in nx.connected_components(graph):
+        piece, longest_m = graph.subgraph(nodes), np.inf
+        if len(piece) <= _MAX_NODES_MEASURED:
+            paths = dict(nx.all_pairs_dijkstra_path_length(piece, weight="length_m"))
+            # From its node, the far side of a ring is half a turn away.
+            rings = [data["length_m"] / 2 for u, v, data in piece.edges(data=True) if u == v]
+            longest_m = float(max([*rings, *(length for row in paths.values() for length in row.values())]))
+        if longest_m >= min_length_m:
+            kept += piece
     return graph.subgraph(kept)
 
 
@@ -397,44 +400,19 @@ def _segments(lines: Lines, snap_m: float) -> Lines:
         return np.array([], dtype=object)
     is_last = np.append(line[1:] != line[:-1], True)
     is_first = np.insert(is_last[:-1], 0, True)
-    xy = _snapped(xy, is_first | is_last, snap_m)
+    is_end = is_first | is_last
+    close = cKDTree(xy).query_pairs(snap_m, output_type="ndarray")
+    close = close[is_end[close].any(axis=1)]
+    links = sp.coo_array((np.ones(len(close)), (close[:, 0], close[:, 1])), shape=(len(xy), len(xy)))
+    _, cluster = connected_components(links, directed=False)
+    _, first = np.unique(cluster, return_index=True)
+    xy = xy[first[cluster]]
     start, end = xy[~is_last], xy[~is_first]
     start, end = start[(start != end).any(axis=1)], end[(start != end).any(axis=1)]
     # Both directions of a segment are one, so that the smaller point comes first.
     is_turned = (end[:, 0] < start[:, 0]) | ((end[:, 0] == start[:, 0]) & (end[:, 1] < start[:, 1]))
     pairs = np.where(is_turned[:, None], np.hstack([end, start]), np.hstack([start, end]))
     return np.asarray(shapely.linestrings(np.unique(pairs, axis=0).reshape(-1, 2, 2)), dtype=object)
-
-
-def _snapped(xy: Floats, is_end: Bools, snap_m: float) -> Floats:
-    pairs = cKDTree(xy).query_pairs(snap_m, output_type="ndarray")
-    pairs = pairs[is_end[pairs].any(axis=1)]
-    links = sp.coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(xy), len(xy)))
-    _, cluster = connected_components(links, directed=False)
-    _, first = np.unique(cluster, return_index=True)
-    return np.asarray(xy[first[cluster]])
-
-
-def _graph_from_noded_lines(lines: Lines) -> nx.MultiGraph[int]:
-    graph: nx.MultiGraph[int] = nx.MultiGraph()
-    if not len(lines):
-        return graph
-    ends = np.stack([shapely.get_coordinates(shapely.get_point(lines, index)) for index in (0, -1)], axis=1)
-    nodes, number = np.unique(ends.reshape(-1, 2), axis=0, return_inverse=True)
-    graph.add_nodes_from((index, {"x": float(x), "y": float(y)}) for index, (x, y) in enumerate(nodes))
-    pairs = number.reshape(-1, 2).tolist()
-    for (u, v), line in sorted(zip(pairs, lines, strict=True), key=lambda edge: (edge[0], edge[1].length)):
-        graph.add_edge(u, v, geometry=line, length_m=float(line.length))
-    return graph
-
-
-def _longest_path_m(piece: nx.MultiGraph[int]) -> float:
-    if len(piece) > _MAX_NODES_MEASURED:
-        return float("inf")
-    paths = dict(nx.all_pairs_dijkstra_path_length(piece, weight="length_m"))
-    # From its node, the far side of a ring is half a turn away.
-    rings = [data["length_m"] / 2 for u, v, data in piece.edges(data=True) if u == v]
-    return float(max([*rings, *(length for row in paths.values() for length in row.values())]))
 
 
 @dataclass(frozen=True)
@@ -444,7 +422,7 @@ class Hops:
     Attributes:
         places: The points (H,) in their order along each line.
         xy: Their coordinates (H, 2), in metres.
-        chain: Where the points of each line begin among them (E + 1,).
+        chain: Index of the first point of each line among them (E + 1,).
         vertex: The vertex of each point (H,); ends of lines share the vertex of their node.
         first: The first point of each vertex (V,).
         neighbors: Which vertices are one hop apart (V, V), sparse.
@@ -464,14 +442,12 @@ class Hops:
             vertex: The vertex.
             hops: Number of hops.
         """
+        links, next_to = self.neighbors.indptr, self.neighbors.indices
         reached = edge = {vertex}
         for _ in range(hops):
-            edge = {int(near) for at in edge for near in self._next_to(at)} - reached
+            edge = {int(near) for at in edge for near in next_to[links[at] : links[at + 1]]} - reached
             reached = reached | edge
         return reached
-
-    def _next_to(self, vertex: int) -> Ints:
-        return np.asarray(self.neighbors.indices[self.neighbors.indptr[vertex] : self.neighbors.indptr[vertex + 1]])
 
 
 def hops_from_network(network: Network) -> Hops:
@@ -483,7 +459,12 @@ def hops_from_network(network: Network) -> Hops:
     Returns:
         The points of the hops.
     """
-    offsets = [_offsets(line) for line in network.lines]
+    offsets = []
+    for each in network.lines:
+        parts = np.hypot(*np.diff(shapely.get_coordinates(each), axis=0).T)
+        hops = np.where(parts > _WHOLE_M, parts // HOP_M + 1, 1).astype(np.int64)
+        steps = np.repeat(parts / hops, hops)
+        offsets.append(np.concatenate([[0.0], np.cumsum(steps)[:-1], [each.length]]))
     counts = np.array([len(offset) for offset in offsets], dtype=np.int64)
     line = np.repeat(np.arange(len(offsets)), counts)
     places = Places(line, np.concatenate([*offsets, np.empty(0)]))
@@ -494,10 +475,3 @@ def hops_from_network(network: Network) -> Hops:
     links = (np.ones(2 * len(u)), (np.concatenate([u, v]), np.concatenate([v, u])))
     neighbors = sp.csr_array(links, shape=(pieces.count, pieces.count))
     return Hops(places, xy_of(network, places), chain, pieces.vertex, first, neighbors)
-
-
-def _offsets(line: shapely.LineString) -> Floats:
-    parts = np.hypot(*np.diff(shapely.get_coordinates(line), axis=0).T)
-    counts = np.where(parts > _WHOLE_M, parts // HOP_M + 1, 1).astype(np.int64)
-    steps = np.repeat(parts / counts, counts)
-    return np.concatenate([[0.0], np.cumsum(steps)[:-1], [line.length]])

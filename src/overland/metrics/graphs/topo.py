@@ -167,23 +167,21 @@ def _surroundings(network: Network, origin: int, radius_m: float, interval_m: fl
     links = sp.coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))
     _, piece = connected_components(links, directed=False)
     lines = lines[piece[ends[:, 0]] == piece[origin]]
-    along = [_points_along(network, line, network.nodes[origin], interval_m) for line in lines.tolist()]
-    return np.concatenate([network.nodes[piece == piece[origin]], *along])
-
-
-def _points_along(network: Network, line: int, origin: Floats, interval_m: float) -> Floats:
-    length = network.lengths[line]
-    offsets = np.arange(0, length, interval_m)[1:]
-    start, end = (np.hypot(*(network.nodes[node] - origin)) for node in network.ends[line])
-    # Counted from the end nearer to the origin, so that truth and proposal have their points at the same places; from
-    # both where they are equally far, as those of a loop.
-    if abs(end - start) < _EQUALLY_FAR_M:
-        half = offsets[offsets < length / 2 - _SAME_M]
-        middle = offsets[np.abs(offsets - length / 2) <= _SAME_M]
-        offsets = np.concatenate([half, middle, length - half])
-    elif end < start:
-        offsets = length - offsets
-    return np.asarray(shapely.get_coordinates(shapely.line_interpolate_point(network.lines[line], offsets)))
+    points = [network.nodes[piece == piece[origin]]]
+    for line in lines.tolist():
+        length = network.lengths[line]
+        offsets = np.arange(0, length, interval_m)[1:]
+        start, end = (np.hypot(*(network.nodes[node] - network.nodes[origin])) for node in network.ends[line])
+        # Counted from the end nearer to the origin, so that truth and proposal have their points at the same places;
+        # from both where they are equally far, as those of a loop.
+        if abs(end - start) < _EQUALLY_FAR_M:
+            half = offsets[offsets < length / 2 - _SAME_M]
+            middle = offsets[np.abs(offsets - length / 2) <= _SAME_M]
+            offsets = np.concatenate([half, middle, length - half])
+        elif end < start:
+            offsets = length - offsets
+        points.append(shapely.get_coordinates(shapely.line_interpolate_point(network.lines[line], offsets)))
+    return np.concatenate(points)
 
 
 def _filled(holes: Floats, marbles: Floats, match_m: float) -> int:
@@ -215,7 +213,7 @@ def topo_sat2graph(
     Args:
         truth: The true road graph, in a metric projection.
         proposal: The road graph that is evaluated, in the same.
-        reach_m: How far points go along the roads, in metres.
+        reach_m: Largest distance of a point along the roads, in metres.
         interval_m: Distance of points along the roads, in metres.
         match_m: Largest distance of an origin and its line, and of a marble and its hole, in metres.
         match_deg: Their directions differ by less than so many degrees.
@@ -228,7 +226,12 @@ def topo_sat2graph(
         README (its code takes 15° for origins and 45° for marbles).
     """
     networks = [network_from_graph(simplified(graph)) for graph in (truth, proposal)]
-    origins = _origins(networks[0])
+    lengths = networks[0].lengths
+    long = np.flatnonzero(lengths >= _ORIGINS_EVERY_M / 2)
+    counts = np.maximum(lengths[long] // _ORIGINS_EVERY_M, 1).astype(np.int64)
+    line = np.repeat(long, counts)
+    steps = np.concatenate([np.arange(1, count + 1) / (count + 1) for count in counts] + [np.empty(0)])
+    origins = Places(line, steps * lengths[line])
     places = _facing_places(networks[0], origins, networks[1], match_m, match_deg)
     matched = np.flatnonzero(places.line >= 0)
     holes = _marbles(networks[0], origins[matched], reach_m, interval_m)
@@ -242,14 +245,6 @@ def topo_sat2graph(
     recall = recall_matched * len(kept) / max(len(origins.line), 1)
     f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
     return TopoSat2graph(len(origins.line), len(kept), precision, recall, f1, recall_matched)
-
-
-def _origins(network: Network) -> Places:
-    long = np.flatnonzero(network.lengths >= _ORIGINS_EVERY_M / 2)
-    counts = np.maximum(network.lengths[long] // _ORIGINS_EVERY_M, 1).astype(np.int64)
-    line = np.repeat(long, counts)
-    steps = np.concatenate([np.arange(1, count + 1) / (count + 1) for count in counts] + [np.empty(0)])
-    return Places(line, steps * network.lengths[line])
 
 
 def _facing_places(network: Network, origins: Places, other: Network, max_m: float, max_deg: float) -> Places:

@@ -70,7 +70,7 @@ def road_graph_from_mask(
 
     Args:
         mask: Which pixels are road (height, width), booleans.
-        probabilities: How probable road is (height, width), 0 to 1, NaN where there is no data. With them roads are
+        probabilities: Probabilities of road (height, width), 0 to 1, NaN where there is no data. With them roads are
             extended where the mask breaks off, and edges carry `mean_p` and `min_p`.
         pixel_size_m: As in `road_graph_from_pixels`.
         settings: As in `road_graph_from_pixels`.
@@ -128,7 +128,12 @@ def road_graph_from_pixels(
             min_probability=settings.min_gap_probability,
             pixel_size_m=pixel_size_m,
         )
-    _fill_gaps(graph, settings.max_gap_m, pixel_size_m)
+    # From the strongest evidence to the weakest: roads in line, a road that points at another, a bend in a small gap.
+    # SpaceNet-3 albu takes 80 px in line within 30°, 24 px to the side, and 24 px for any pair.
+    max_gap_m, near = settings.max_gap_m, 0.3 * settings.max_gap_m
+    join_ends(graph, max_gap_m=max_gap_m, max_aside_m=near, max_turn_deg=30, pixel_size_m=pixel_size_m)
+    join_ends_to_edges(graph, max_gap_m=max_gap_m, pixel_size_m=pixel_size_m)
+    join_ends(graph, max_gap_m=near, max_aside_m=near, max_turn_deg=60, pixel_size_m=pixel_size_m)
     # A road extended to the side of another leaves a stub where that one ends just behind.
     prune_spurs(graph, min_spur_m=settings.min_spur_m)
     drop_short_components(graph, min_length_m=settings.min_length_m)
@@ -138,15 +143,6 @@ def road_graph_from_pixels(
     if pixels.read_probabilities is not None:
         add_probabilities(finished, pixels.read_probabilities, mask.shape, blocks)
     return finished
-
-
-def _fill_gaps(graph: nx.MultiGraph[int], max_gap_m: float, pixel_size_m: tuple[float, float]) -> None:
-    # From the strongest evidence to the weakest: roads in line, a road that points at another, a bend in a small gap.
-    # SpaceNet-3 albu takes 80 px in line within 30°, 24 px to the side, and 24 px for any pair.
-    near = 0.3 * max_gap_m
-    join_ends(graph, max_gap_m=max_gap_m, max_aside_m=near, max_turn_deg=30, pixel_size_m=pixel_size_m)
-    join_ends_to_edges(graph, max_gap_m=max_gap_m, pixel_size_m=pixel_size_m)
-    join_ends(graph, max_gap_m=near, max_aside_m=near, max_turn_deg=60, pixel_size_m=pixel_size_m)
 
 
 def graph_to_map(graph: nx.MultiGraph[int], grid: Grid) -> nx.MultiGraph[int]:

@@ -11,7 +11,6 @@ import shapely
 from scipy.ndimage import gaussian_filter1d
 
 from overland.geo.grid import Window
-from overland.vector.layer import Floats, Geometries, Ints
 from overland.vector.roads.skeleton import ReadProbabilities
 from overland.vector.roads.trace import Path, gap_filled_length, path_distances, path_length
 
@@ -98,20 +97,15 @@ def line_from_path(path: Path, *, pixel_m: float, simplify_m: float, is_ring: bo
         smooth = gaussian_filter1d(points[:-1], sigma, axis=0, mode="wrap")
         smooth = np.vstack([smooth, smooth[:1]])
     else:
-        smooth = _smooth_between_ends(points, sigma)
+        # Mirrored through its end points, a line keeps them under the filter. A short one can be mirrored once only.
+        width = min(len(points) - 1, int(4 * sigma) + 1)
+        padded = np.pad(points, ((width, width), (0, 0)), mode="reflect", reflect_type="odd")
+        smooth = gaussian_filter1d(padded, min(sigma, width / 3), axis=0, truncate=3.0)[width:-width]
+        smooth[[0, -1]] = points[[0, -1]]
     line = shapely.LineString(smooth)
     simple = shapely.simplify(line, simplify_m)
     # A loop smaller than the tolerance would shrink to its node.
     return line if simple.length == 0 else simple
-
-
-def _smooth_between_ends(points: Floats, sigma: float) -> Floats:
-    # Mirrored through its end points, a line keeps them under the filter. A short line can be mirrored once only.
-    width = min(len(points) - 1, int(4 * sigma) + 1)
-    padded = np.pad(points, ((width, width), (0, 0)), mode="reflect", reflect_type="odd")
-    smooth = gaussian_filter1d(padded, min(sigma, width / 3), axis=0, truncate=3.0)[width:-width]
-    smooth[[0, -1]] = points[[0, -1]]
-    return np.asarray(smooth, dtype=float)
 
 
 def add_probabilities(
@@ -127,7 +121,13 @@ def add_probabilities(
     """
     edges = list(graph.edges(keys=True))
     lines = np.array([graph.edges[edge]["geometry"] for edge in edges], dtype=object)
-    xy, number = _points_each_pixel(lines)
+    # Points at steps of at most a pixel along each line, its ends included.
+    lengths = shapely.length(lines)
+    stops = np.ceil(lengths).astype(np.int64) + 1
+    number = np.repeat(np.arange(len(lines)), stops)
+    steps = np.arange(stops.sum()) - np.repeat(stops.cumsum() - stops, stops)
+    distances = steps * (lengths / np.maximum(stops - 1, 1))[number]
+    xy = shapely.get_coordinates(shapely.line_interpolate_point(lines[number], distances))
     cols = np.floor(xy[:, 0]).astype(np.int64).clip(0, shape[1] - 1)
     rows = np.floor(xy[:, 1]).astype(np.int64).clip(0, shape[0] - 1)
     values = np.full(len(xy), np.nan)
@@ -144,13 +144,3 @@ def add_probabilities(
         data, is_known = graph.edges[edge], counts[index] > 0
         data["mean_p"] = float(sums[index] / counts[index]) if is_known else np.nan
         data["min_p"] = float(least[index]) if is_known else np.nan
-
-
-def _points_each_pixel(lines: Geometries) -> tuple[Floats, Ints]:
-    """Return points (n, 2) at steps of at most a pixel along each line, ends included, and their lines' numbers."""
-    lengths = shapely.length(lines)
-    counts = np.ceil(lengths).astype(np.int64) + 1
-    number = np.repeat(np.arange(len(lines)), counts)
-    steps = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
-    distances = steps * (lengths / np.maximum(counts - 1, 1))[number]
-    return shapely.get_coordinates(shapely.line_interpolate_point(lines[number], distances)), number

@@ -80,21 +80,15 @@ def extend_ends(graph: nx.MultiGraph[int], mask: BitMask, *, pixel_size_m: tuple
         cut = min(_HOOK_HALF_WIDTHS * half_width, along[-1] / 2)
         rest = path[along >= cut]
         heading = heading_at(graph, end, min(pixel_size_m))
-        tip = _last_road_point(mask, rest[0, :2], heading, (_HOOK_HALF_WIDTHS + 2) * half_width, pixel_size_m)
+        # The last point ahead up to which all pixels are road.
+        reach_m, step = (_HOOK_HALF_WIDTHS + 2) * half_width, min(pixel_size_m) / 4
+        points = rest[0, :2] + np.arange(0, reach_m + step, step)[:, None] * heading
+        cols, rows = np.floor(points / pixel_size_m).astype(int).T
+        is_road = mask.at(rows, cols)
+        is_road[0] = True
+        tip = points[-1 if is_road.all() else int(np.argmin(is_road)) - 1]
         set_end(data, end, np.vstack([[*tip, half_width], rest]))
         graph.nodes[end]["xy"] = tip
-
-
-def _last_road_point(
-    mask: BitMask, start: Floats, heading: Floats, reach_m: float, pixel_size_m: tuple[float, float]
-) -> Floats:
-    """Return the point on a ray from `start` up to which all pixels are road; x and y in metres."""
-    step = min(pixel_size_m) / 4
-    points = start + np.arange(0, reach_m + step, step)[:, None] * heading
-    cols, rows = np.floor(points / pixel_size_m).astype(int).T
-    is_road = mask.at(rows, cols)
-    is_road[0] = True
-    return np.asarray(points[-1 if is_road.all() else int(np.argmin(is_road)) - 1], dtype=float)
 
 
 def join_ends(
@@ -175,7 +169,7 @@ class Hit:
     edge: Edge
     """The road that it meets."""
     position: float
-    """Where it meets that road, in metres along its path."""
+    """The place where it meets that road, in metres along its path."""
     points: Floats | None = None
     """The points (n, 2) between, in metres; None for a straight line."""
 
@@ -208,24 +202,20 @@ def _attach(graph: nx.MultiGraph[int], edge: Edge, hits: Sequence[Hit]) -> None:
             node, new = new, new + 1
             stops.append((hit.position, node))
         connections.append((hit.end, node, hit.points))
-    _split(graph, edge, [*stops, (length, last)])
-    for end, node, points in connections:
-        # Two ends may each meet the other's road at its end: one connection is enough.
-        if not graph.has_edge(end, node):
-            fill_gap(graph, end, node, points)
-
-
-def _split(graph: nx.MultiGraph[int], edge: Edge, stops: Sequence[tuple[float, int]]) -> None:
-    """Cut an edge at positions along its path; the first and the last stop are its ends."""
-    path = graph.edges[edge]["path"]
+    stops.append((length, last))
+    # The edge is cut at the stops, of which the first and the last are its ends.
     graph.remove_edge(*edge)
     along = path_distances(path)
-    points = [np.array([np.interp(position, along, column) for column in path.T]) for position, _ in stops]
-    for (_, node), point in zip(stops[1:-1], points[1:-1], strict=True):
-        graph.add_node(node, xy=point[:2], border=False)
-    for (start, end), (head, tail) in zip(pairwise(stops), pairwise(points), strict=True):
+    cuts = [np.array([np.interp(position, along, column) for column in path.T]) for position, _ in stops]
+    for (_, node), cut in zip(stops[1:-1], cuts[1:-1], strict=True):
+        graph.add_node(node, xy=cut[:2], border=False)
+    for (start, end), (head, tail) in zip(pairwise(stops), pairwise(cuts), strict=True):
         is_between = (along > start[0]) & (along < end[0])
         add_path(graph, start[1], end[1], np.vstack([head, path[is_between], tail]))
+    for free, node, points in connections:
+        # Two ends may each meet the other's road at its end: one connection is enough.
+        if not graph.has_edge(free, node):
+            fill_gap(graph, free, node, points)
 
 
 def join_ends_to_edges(graph: nx.MultiGraph[int], *, max_gap_m: float, pixel_size_m: tuple[float, float]) -> None:
@@ -243,36 +233,21 @@ def join_ends_to_edges(graph: nx.MultiGraph[int], *, max_gap_m: float, pixel_siz
     ends, edges = free_ends(graph), list(graph.edges(keys=True))
     if max_gap_m <= 0:
         return
-    rays = [_ray(graph, end, max_gap_m, min(pixel_size_m)) for end in ends]
     lines = [shapely.LineString(graph.edges[edge]["path"][:, :2]) for edge in edges]
-    attach_ends(
-        graph,
-        (
-            Hit(ends[ray], edges[line], position)
-            for ray, line, position in _first_hits(rays, lines)
-            if ends[ray] not in edges[line][:2]
-        ),
-    )
-
-
-def _ray(graph: nx.MultiGraph[int], end: int, reach_m: float, pixel_m: float) -> shapely.LineString:
-    # The centre line of the road ahead lies half a width behind its side; it is taken to be as wide as this one.
-    # The ray starts a hair ahead, so that it does not meet the road that it comes from.
-    start, heading = graph.nodes[end]["xy"], heading_at(graph, end, pixel_m)
-    reach_m += half_width_at(graph, end)
-    return shapely.LineString([start + 1e-3 * pixel_m * heading, start + reach_m * heading])
-
-
-def _first_hits(
-    rays: Sequence[shapely.LineString], lines: Sequence[shapely.LineString]
-) -> Iterator[tuple[int, int, float]]:
-    """Find the first line that each ray meets: numbers of the ray and of the line, and where along the line."""
     tree = shapely.STRtree(lines)
-    for number, ray in enumerate(rays):
+    hits = []
+    for end in ends:
+        # The centre line of the road ahead lies half a width behind its side; it is taken to be as wide as this one.
+        # The ray starts a hair ahead, so that it does not meet the road that it comes from.
+        xy, heading = graph.nodes[end]["xy"], heading_at(graph, end, min(pixel_size_m))
+        reach_m = max_gap_m + half_width_at(graph, end)
+        ray = shapely.LineString([xy + 1e-3 * min(pixel_size_m) * heading, xy + reach_m * heading])
         met = np.sort(tree.query(ray, predicate="intersects"))
-        if len(met):
-            start = shapely.get_point(ray, 0)
-            distances = shapely.distance(start, shapely.intersection(ray, tree.geometries[met]))
-            line = int(met[np.argmin(distances)])
+        if not len(met):
+            continue
+        distances = shapely.distance(shapely.get_point(ray, 0), shapely.intersection(ray, tree.geometries[met]))
+        first = int(met[np.argmin(distances)])
+        if end not in edges[first][:2]:
             crossing = shapely.line_interpolate_point(ray, distances.min())
-            yield number, line, float(shapely.line_locate_point(lines[line], crossing))
+            hits.append(Hit(end, edges[first], float(shapely.line_locate_point(lines[first], crossing))))
+    attach_ends(graph, hits)

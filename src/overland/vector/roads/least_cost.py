@@ -51,7 +51,15 @@ def join_ends_by_cost(
     roads = _Roads(graph, pixel_size_m)
     hits = []
     for end in ends:
-        cone = _cone_ahead(graph, end, max_gap_m, shape, pixel_size_m)
+        xy, half_width = graph.nodes[end]["xy"], half_width_at(graph, end)
+        # The centre line of the road ahead lies half a width behind its side; it is taken to be as wide as this one.
+        reach = max_gap_m + half_width
+        left, top = np.floor((xy - reach) / pixel_size_m).astype(int).tolist()
+        right, bottom = np.ceil((xy + reach) / pixel_size_m).astype(int).tolist()
+        window = Window(col_off=left, row_off=top, width=right - left, height=bottom - top).intersection(
+            Window(col_off=0, row_off=0, width=shape[1], height=shape[0])
+        )
+        cone = _Cone(xy, heading_at(graph, end, min(pixel_size_m)), half_width, window, pixel_size_m)
         hits.append(_hit(roads, cone, end, max_gap_m, read_probabilities, min_probability))
     attach_ends(graph, [hit for hit in hits if hit is not None])
 
@@ -61,7 +69,14 @@ class _Roads:
 
     def __init__(self, graph: nx.MultiGraph[int], pixel_size_m: tuple[float, float]) -> None:
         self.edges: list[Edge] = list(graph.edges(keys=True))
-        paths = [_densified(graph.edges[edge]["path"][:, :2], min(pixel_size_m)) for edge in self.edges]
+        paths, step = [], min(pixel_size_m)
+        for edge in self.edges:
+            path = graph.edges[edge]["path"][:, :2]
+            stops = along = path_distances(path)
+            # A straight line of few points gets one a pixel.
+            if len(path) < along[-1] / step / 2:
+                stops = np.union1d(along, np.arange(step, along[-1], step))
+            paths.append(np.column_stack([np.interp(stops, along, column) for column in path.T]))
         self.points = np.concatenate(paths)
         self.along = np.concatenate([path_distances(path) for path in paths])
         self.edge_of_point = np.repeat(np.arange(len(paths)), [len(path) for path in paths])
@@ -72,13 +87,6 @@ class _Roads:
         found = np.array(sorted(self.tree.query_ball_point(xy, reach_m)), dtype=np.int64)
         own = [number for number in np.unique(self.edge_of_point[found]) if end in self.edges[number][:2]]
         return found[~np.isin(self.edge_of_point[found], own)]
-
-
-def _densified(path: Floats, step: float) -> Floats:
-    along = path_distances(path)
-    extra = np.arange(step, along[-1], step)
-    stops = np.union1d(along, extra) if len(path) < along[-1] / step / 2 else along
-    return np.column_stack([np.interp(stops, along, column) for column in path.T])
 
 
 @dataclass(frozen=True)
@@ -116,20 +124,6 @@ class _Cone:
         return np.where(is_open, 1 - probabilities.clip(0, 1) + _LEAST_COST, _OUTSIDE)
 
 
-def _cone_ahead(
-    graph: nx.MultiGraph[int], end: int, max_gap_m: float, shape: tuple[int, int], pixel_size_m: tuple[float, float]
-) -> _Cone:
-    xy, half_width = graph.nodes[end]["xy"], half_width_at(graph, end)
-    # The centre line of the road ahead lies half a width behind its side; it is taken to be as wide as this one.
-    reach = max_gap_m + half_width
-    left, top = np.floor((xy - reach) / pixel_size_m).astype(int).tolist()
-    right, bottom = np.ceil((xy + reach) / pixel_size_m).astype(int).tolist()
-    window = Window(col_off=left, row_off=top, width=right - left, height=bottom - top).intersection(
-        Window(col_off=0, row_off=0, width=shape[1], height=shape[0])
-    )
-    return _Cone(xy, heading_at(graph, end, min(pixel_size_m)), half_width, window, pixel_size_m)
-
-
 def _hit(
     roads: _Roads,
     cone: _Cone,
@@ -144,19 +138,15 @@ def _hit(
         return None
     probabilities = np.nan_to_num(read_probabilities(cone.window).astype(np.float64), nan=0.0)
     cells = cone.cells(roads.points[points])
-    path, reached = _least_cost_path(cone.costs(probabilities), cone.cells(cone.xy[None])[0], cells)
-    if reached is None or float(probabilities[path[:, 0], path[:, 1]].mean()) < min_probability:
+    paths = MCP_Geometric(cone.costs(probabilities), fully_connected=True)
+    start = tuple(cone.cells(cone.xy[None])[0])
+    sums, _ = paths.find_costs([start], [tuple(cell) for cell in cells], find_all_ends=False)
+    costs = sums[cells[:, 0], cells[:, 1]]
+    best = int(np.argmin(costs))
+    if not np.isfinite(costs[best]):
         return None
-    point = points[reached]
+    path = np.array(paths.traceback(tuple(cells[best])))
+    if float(probabilities[path[:, 0], path[:, 1]].mean()) < min_probability:
+        return None
+    point = points[best]
     return Hit(end, roads.edges[roads.edge_of_point[point]], float(roads.along[point]), cone.centers(path[1:-1]))
-
-
-def _least_cost_path(costs: Floats, start: Ints, goals: Ints) -> tuple[Ints, int | None]:
-    """Return the cells (n, 2) from a start to the goal that costs least, and that goal's number; None if none is."""
-    paths = MCP_Geometric(costs, fully_connected=True)
-    sums, _ = paths.find_costs([tuple(start)], [tuple(cell) for cell in goals], find_all_ends=False)
-    reached = sums[goals[:, 0], goals[:, 1]]
-    best = int(np.argmin(reached))
-    if not np.isfinite(reached[best]):
-        return np.empty((0, 2), dtype=np.int64), None
-    return np.array(paths.traceback(tuple(goals[best]))), best

@@ -24,11 +24,13 @@ def contract_junctions(graph: nx.MultiGraph[int]) -> None:
         graph: The working graph.
     """
     widths = {node: half_width_at(graph, node) for node, degree in graph.degree if degree >= 3}
-    short = [
-        (u, v, key)
-        for u, v, key, data in graph.edges(keys=True, data=True)
-        if u in widths and v in widths and path_length(data["path"]) <= _reach(widths, u, v)
-    ]
+    short = []
+    for u, v, key, data in graph.edges(keys=True, data=True):
+        if u in widths and v in widths:
+            # A loop at one junction that is no longer than a circle inside the road goes round nothing.
+            reach = 2 * np.pi * widths[u] if u == v else 2 * max(widths[u], widths[v])
+            if path_length(data["path"]) <= reach:
+                short.append((u, v, key))
     clusters = list(nx.connected_components(nx.Graph([(u, v) for u, v, _ in short if u != v])))
     graph.remove_edges_from(short)
     for cluster in clusters:
@@ -49,8 +51,16 @@ def prune_spurs(graph: nx.MultiGraph[int], *, min_spur_m: float) -> None:
         min_spur_m: Dead ends go that are shorter than this, in metres, or than the width of the road they leave.
     """
     for _ in range(_ROUNDS):
-        spurs = _spurs(graph, min_spur_m)
-        for length, junction, end in spurs:
+        spurs = []
+        for end in [node for node, degree in graph.degree if degree == 1]:
+            [(_, junction, data)] = graph.edges(end, data=True)
+            if graph.degree(junction) < 3 or graph.nodes[end]["border"]:
+                continue
+            length, width = path_length(data["path"]), 2 * half_width_at(graph, junction)
+            if length < max(min_spur_m, _SPUR_WIDTHS * width):
+                spurs.append((length, junction, end))
+        # The shortest go first, since a junction may lose its other arm with them.
+        for length, junction, end in sorted(spurs):
             is_fork = length <= 2 * half_width_at(graph, junction)
             if graph.degree(junction) > (1 if is_fork else 2):
                 graph.remove_node(end)
@@ -72,11 +82,6 @@ def drop_short_components(graph: nx.MultiGraph[int], *, min_length_m: float) -> 
             graph.remove_nodes_from(nodes)
 
 
-def _reach(widths: dict[int, float], u: int, v: int) -> float:
-    # A loop at one junction that is no longer than a circle inside the road goes round nothing.
-    return 2 * np.pi * widths[u] if u == v else 2 * max(widths[u], widths[v])
-
-
 def _merge_nodes(graph: nx.MultiGraph[int], cluster: list[int], half_width: float) -> None:
     center, *others = cluster
     graph.nodes[center]["xy"] = np.mean([graph.nodes[node]["xy"] for node in cluster], axis=0)
@@ -93,17 +98,3 @@ def _merge_nodes(graph: nx.MultiGraph[int], cluster: list[int], half_width: floa
             continue
         add_path(graph, start, end, path)
     graph.remove_nodes_from(others)
-
-
-def _spurs(graph: nx.MultiGraph[int], min_spur_m: float) -> list[tuple[float, int, int]]:
-    """Return the dead ends that are too short, shortest first: length, junction, end."""
-    spurs = []
-    for end in [node for node, degree in graph.degree if degree == 1]:
-        [(_, junction, data)] = graph.edges(end, data=True)
-        if graph.degree(junction) < 3 or graph.nodes[end]["border"]:
-            continue
-        length = path_length(data["path"])
-        width = 2 * half_width_at(graph, junction)
-        if length < max(min_spur_m, _SPUR_WIDTHS * width):
-            spurs.append((length, junction, end))
-    return sorted(spurs)

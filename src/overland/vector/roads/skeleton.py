@@ -61,7 +61,7 @@ def road_pixels_from_arrays(mask: Bools, probabilities: Probabilities | None = N
 
     Args:
         mask: Which pixels are road (height, width).
-        probabilities: How probable road is (height, width), if that is known.
+        probabilities: Probabilities of road (height, width), if they are known.
 
     Returns:
         The pixels of a scene of that size.
@@ -102,7 +102,7 @@ def thin_window(mask: Bools, iterations: int) -> tuple[Bools, Bools]:
 
     Args:
         mask: Booleans (height, width).
-        iterations: How often both halves of an iteration are run.
+        iterations: Number of iterations, of two halves each.
 
     Returns:
         The thinned mask (height, width), and for each row (height,) whether the last iteration has changed it.
@@ -110,7 +110,9 @@ def thin_window(mask: Bools, iterations: int) -> tuple[Bools, Bools]:
     Source: Guo & Hall 1989 as in Lam et al. 1992; it gives what skimage.morphology.thin gives.
     """
     padded = np.pad(mask, 1).view(np.uint8)
-    image, around = padded.ravel(), _around(padded.shape[1])
+    image, stride = padded.ravel(), padded.shape[1]
+    # The steps to the neighbours, anticlockwise from the one to the right.
+    around = np.array([1, 1 - stride, -stride, -1 - stride, -1, stride - 1, stride, 1 + stride])
     contour = np.flatnonzero(image)
     contour = contour[_neighbour_codes(image, contour, around) != 255]
     stamps = np.empty(image.size, dtype=np.int32)
@@ -118,22 +120,21 @@ def thin_window(mask: Bools, iterations: int) -> tuple[Bools, Bools]:
     # Only pixels next to one that has gone since they were last looked at in the same half can go now.
     changed_before, changed = contour, contour
     for half in range(2 * iterations):
-        candidates = _unique(np.concatenate([changed_before, changed]), stamps)
+        candidates = np.concatenate([changed_before, changed])
+        # Each once: the last of equal ones has left its number.
+        numbers = np.arange(len(candidates), dtype=np.int32)
+        stamps[candidates] = numbers
+        candidates = candidates[stamps[candidates] == numbers]
         candidates = candidates[image[candidates] > 0]
         gone = candidates[_REMOVED[half % 2][_neighbour_codes(image, candidates, around)]]
         image[gone] = 0
         next_to = (gone[:, None] + around).ravel()
         changed_before, changed = changed, next_to[image[next_to] > 0]
         if half >= 2 * iterations - 2:
-            late_rows[gone // padded.shape[1]] = True
+            late_rows[gone // stride] = True
         if not len(changed_before) and not len(changed):
             break
     return padded[1:-1, 1:-1].view(bool), late_rows[1:-1]
-
-
-def _around(stride: int) -> Ints:
-    """Return the steps to the neighbours, anticlockwise from the one to the right."""
-    return np.array([1, 1 - stride, -stride, -1 - stride, -1, stride - 1, stride, 1 + stride])
 
 
 def _neighbour_codes(image: npt.NDArray[np.uint8], pixels: Ints, around: Ints) -> npt.NDArray[np.uint8]:
@@ -141,12 +142,6 @@ def _neighbour_codes(image: npt.NDArray[np.uint8], pixels: Ints, around: Ints) -
     for bit, step in enumerate(around):
         codes |= image[pixels + step] << np.uint8(bit)
     return codes
-
-
-def _unique(pixels: Ints, stamps: npt.NDArray[np.int32]) -> Ints:
-    numbers = np.arange(len(pixels), dtype=np.int32)
-    stamps[pixels] = numbers
-    return np.asarray(pixels[stamps[pixels] == numbers])
 
 
 def _removed(half: int) -> Bools:
@@ -202,7 +197,14 @@ def clean_road_mask(pixels: RoadPixels, blocks: Sequence[Window], *, min_pixels:
         The cleaned mask.
     """
     if low is None and pixels.read_probabilities is not None:
-        low = _LOW_FRACTION * _least_probability(pixels.read_mask, pixels.read_probabilities, blocks)
+        # Nearly all road pixels have at least the threshold of the mask, if it was cleaned since or not.
+        counts = np.zeros(_PROBABILITY_BINS + 1, dtype=np.int64)
+        for block in blocks:
+            probabilities = pixels.read_probabilities(block)[pixels.read_mask(block)]
+            bins = (probabilities[np.isfinite(probabilities)].clip(0, 1) * _PROBABILITY_BINS).astype(np.int64)
+            counts += np.bincount(bins, minlength=len(counts))
+        upper = float(np.searchsorted(counts.cumsum(), 0.01 * counts.sum())) / _PROBABILITY_BINS
+        low = _LOW_FRACTION * upper
     mask = BitMask(pixels.height, pixels.width)
     seeds = None if pixels.read_probabilities is None else BitMask(pixels.height, pixels.width)
     for block in blocks:
@@ -239,18 +241,6 @@ def centerlines_from_mask(mask: BitMask, blocks: Sequence[Window], *, pixel_size
         found.append((rows, cols, _distances_to_rim(padded, rows + _MARGIN, cols + _MARGIN, pixel_size_m)))
     rows, cols, distances = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Centerlines(mask, rows, cols, distances - 0.125 * float(np.sqrt(np.prod(pixel_size_m))))
-
-
-def _least_probability(
-    read_mask: Callable[[Window], Bools], read_probabilities: ReadProbabilities, blocks: Sequence[Window]
-) -> float:
-    """Return the probability that nearly all road pixels have: the threshold of the mask, if cleaned since or not."""
-    counts = np.zeros(_PROBABILITY_BINS + 1, dtype=np.int64)
-    for block in blocks:
-        probabilities = read_probabilities(block)[read_mask(block)]
-        bins = (probabilities[np.isfinite(probabilities)].clip(0, 1) * _PROBABILITY_BINS).astype(np.int64)
-        counts += np.bincount(bins, minlength=len(counts))
-    return float(np.searchsorted(counts.cumsum(), 0.01 * counts.sum())) / _PROBABILITY_BINS
 
 
 def _with_margin(mask: BitMask, blocks: Sequence[Window]) -> tuple[BitMask, list[Window]]:

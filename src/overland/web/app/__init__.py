@@ -1,1 +1,1 @@
-"""The web app: a page that parses, submits and shows; what it shows comes from the workflows."""
+"""The web app: a page that parses, submits and shows; the workflows give it everything that it shows."""

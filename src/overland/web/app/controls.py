@@ -1,4 +1,4 @@
-"""Controls beside the viewer: what is shown and how, the threshold, the clean-up."""
+"""Controls beside the viewer choose its mode and layers, the threshold and the clean-up."""
 
 from __future__ import annotations
 

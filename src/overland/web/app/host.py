@@ -1,4 +1,4 @@
-"""The host: what all sessions share, the job queue with its models and the maps of the example."""
+"""The host holds all that sessions share: the job queue with its models, and the maps of the example."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ class Host:
         self.models = dict(sorted(labels.items(), key=lambda item: item[1] not in EXAMPLE_MODELS))
         self._examples: dict[str, MappedImage] = {}
         self._lock = threading.Lock()
-        self._watch = SessionWatch(_is_open)
+        # A test runs the page without a server; every page is open then.
+        self._watch = SessionWatch(
+            lambda id: not st.runtime.exists() or bool(st.runtime.get_instance().is_active_session(id))
+        )
         atexit.register(self.close)
 
     def label(self, model: str) -> str:
@@ -82,11 +85,6 @@ class Host:
         atexit.unregister(self.close)
         self._watch.stop()
         self.queue.close()
-
-
-def _is_open(session: str) -> bool:
-    # A test runs the page without a server.
-    return not st.runtime.exists() or bool(st.runtime.get_instance().is_active_session(session))
 
 
 open_host: Callable[[AppSettings], Host] = st.cache_resource(

@@ -122,7 +122,7 @@ def settings_to_arguments(settings: AppSettings) -> list[str]:
 
 
 def settings_from_arguments(arguments: Sequence[str]) -> AppSettings:
-    """Read what `settings_to_arguments` returned.
+    """Read settings from the arguments of `settings_to_arguments`.
 
     Args:
         arguments: Arguments of the page's script.

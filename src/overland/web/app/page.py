@@ -158,23 +158,18 @@ def _show_result(result: MappedImage, settings: AppSettings, left: DeltaGenerato
         if drawing is not None and not drawing.is_whole:
             st.caption("So many lines that not all are drawn here; the files below hold them all.")
     with facts:
-        _show_facts(state)
+        grid = result.grid
+        size = f"{grid.width:,} × {grid.height:,} px"
+        resolution = f"{grid.resolution_m:.3g} m a pixel" if grid.resolution_m else ""
+        place = str(grid.crs) if grid.is_georeferenced and len(str(grid.crs)) < 20 else ""
+        fraction = state.changed_fraction
+        changed = f"clean-up changed {fraction:.2%} of the pixels" if fraction is not None else ""
+        synthetic = bool(result.bundle.data.get("synthetic")) and result.image.name == "scene.tif"
+        st.html(facts_html(result.name, size, resolution, place, changed, synthetic=synthetic))
     if result.is_empty:
         st.info("The image holds no data anywhere, so there is nothing to map.", icon=":material/info:")
     else:
         _show_sections(state, view, settings)
-
-
-def _show_facts(state: MapState) -> None:
-    result, grid = state.result, state.result.grid
-    size = f"{grid.width:,} × {grid.height:,} px"
-    resolution = f"{grid.resolution_m:.3g} m a pixel" if grid.resolution_m else ""
-    place = str(grid.crs) if grid.is_georeferenced and len(str(grid.crs)) < 20 else ""
-    changed = (
-        f"clean-up changed {state.changed_fraction:.2%} of the pixels" if state.changed_fraction is not None else ""
-    )
-    synthetic = bool(result.bundle.data.get("synthetic")) and result.image.name == "scene.tif"
-    st.html(facts_html(result.name, size, resolution, place, changed, synthetic=synthetic))
 
 
 def _show_sections(state: MapState, view: ViewOptions, settings: AppSettings) -> None:

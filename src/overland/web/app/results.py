@@ -1,4 +1,4 @@
-"""Results, and what is made of one on demand: another threshold, a clean-up, vectors, areas, metrics, files.
+"""Results, and the files made of one on demand: another threshold, a clean-up, vectors, areas, metrics.
 
 Everything comes from a workflow, is made once, and lies in the session's private folder.
 """
@@ -116,7 +116,7 @@ class MappedImage:
         return "-".join(words)[:60].lower() or "map"
 
     def file(self, suffix: str, *parts: Any) -> Path:
-        """Return a path in the folder for what is made with certain parameters.
+        """Return a path in the folder for a file that is made with certain parameters.
 
         Args:
             suffix: Suffix of the file.
@@ -169,7 +169,16 @@ class MapState:
         Returns:
             The class map, and the fraction of pixels that the clean-up changed; None without one.
         """
-        source = self._decided()
+        result, threshold = self.result, self.threshold
+        source = result.mask
+        if threshold is not None and threshold != result.bundle.threshold and result.probabilities is not None:
+            decided, probabilities = result.file(".tif", "threshold", threshold), result.probabilities
+
+            def decide() -> Path:
+                apply_threshold(result.bundle, probabilities, decided, threshold, overwrite=True)
+                return decided
+
+            source = result.made.once(f"threshold {threshold}", decide)
         if not cleanup:
             return source, None
         output = self.result.file(".tif", "clean", self.threshold, dict(cleanup))
@@ -205,15 +214,3 @@ class MapState:
             suffix: Suffix of the file, which decides the format.
         """
         return self.vectors(kind, suffix)[0].read_bytes()
-
-    def _decided(self) -> Path:
-        result, threshold = self.result, self.threshold
-        if threshold is None or threshold == result.bundle.threshold or result.probabilities is None:
-            return result.mask
-        output, probabilities = result.file(".tif", "threshold", threshold), result.probabilities
-
-        def make() -> Path:
-            apply_threshold(result.bundle, probabilities, output, threshold, overwrite=True)
-            return output
-
-        return result.made.once(f"threshold {threshold}", make)

@@ -96,7 +96,7 @@ class Session:
         self._end()
 
     def example(self, shared: MappedImage) -> MappedImage:
-        """Return the example for this session: the shared map, with what is made of it in the session's own folder.
+        """Return the example for this session: the shared map, whose further files go into the session's own folder.
 
         Args:
             shared: The example that all sessions share.

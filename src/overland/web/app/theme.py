@@ -129,7 +129,7 @@ def show_error(error: Exception) -> None:
 
 
 def plain_text(text: str) -> str:
-    """Return text that others wrote as Markdown that shows it as it is.
+    """Return text of others as Markdown that shows it unchanged.
 
     Args:
         text: Any text.

@@ -135,26 +135,22 @@ def _show_metrics(values: Mapping[str, Any], state: MapState) -> None:
         head = "<tr><th>Class</th><th>IoU</th><th>Precision</th><th>Recall</th></tr>"
         st.html(f"<div class='scroll'><table class='areas'>{head}{rows}</table></div>")
     with right:
-        st.html(_confusion_html(values["confusion"], state))
-
-
-def _confusion_html(confusion: list[list[int]], state: MapState) -> str:
-    names = state.result.legend.names
-    head = "".join(f"<th>{escape(name)}</th>" for name in names)
-    rows = []
-    for name, counts in zip(names, confusion, strict=True):
-        total = sum(counts)
-        cells = [
-            f"<td class='cell' style='background:color-mix(in srgb, #4fb8a8 {count / total:.0%}, transparent)'>"
-            f"{count / total:.1%}</td>"
-            if total
-            else "<td class='cell'>–</td>"
-            for count in counts
-        ]
-        rows.append(f"<tr><td>{escape(name)}</td>{''.join(cells)}</tr>")
-    title = "<p class='caption'>Pixels of each class of the labels (rows) by their class on the map (columns)</p>"
-    table = f"<table class='areas'><tr><th></th>{head}</tr>{''.join(rows)}</table>"
-    return f"{title}<div class='scroll'>{table}</div>"
+        names = state.result.legend.names
+        head = "".join(f"<th>{escape(name)}</th>" for name in names)
+        rows = ""
+        for name, counts in zip(names, values["confusion"], strict=True):
+            total = sum(counts)
+            cells = [
+                f"<td class='cell' style='background:color-mix(in srgb, #4fb8a8 {count / total:.0%}, transparent)'>"
+                f"{count / total:.1%}</td>"
+                if total
+                else "<td class='cell'>–</td>"
+                for count in counts
+            ]
+            rows += f"<tr><td>{escape(name)}</td>{''.join(cells)}</tr>"
+        title = "<p class='caption'>Pixels of each class of the labels (rows) by their class on the map (columns)</p>"
+        table = f"<table class='areas'><tr><th></th>{head}</tr>{rows}</table>"
+        st.html(f"{title}<div class='scroll'>{table}</div>")
 
 
 def _percent(value: float | None) -> str:

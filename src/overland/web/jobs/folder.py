@@ -1,4 +1,4 @@
-"""The jobs folder: one for each server, private, marked as the server's own, swept of what others left behind.
+"""Each server has a jobs folder, private and marked as its own; it clears away folders that dead servers left.
 
 A server deletes folders: jobs that have expired, uploads that never became a job. It does so only in a folder that
 holds `MARKER`, which it writes into an empty or new folder alone, and there only what its own names say is its own.

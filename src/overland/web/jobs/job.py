@@ -50,7 +50,7 @@ class JobOptions:
 
 @dataclass(frozen=True)
 class JobRecord:
-    """All that is known of a job, as it is kept on disk.
+    """The facts of a job that are kept on disk.
 
     Args:
         id: The job's name, which cannot be guessed.
@@ -149,7 +149,7 @@ class Job:
         return not wait_for([self.ended], timeout_s).not_done
 
     def cancel(self) -> None:
-        """Stop the job; one that has ended stays as it is."""
+        """Stop the job, unless it has ended."""
         with self._lock:
             self.cancel_requested.set()
             if self.state == "queued":
@@ -197,7 +197,7 @@ class Job:
             )
 
     def end(self, state: State, *, values: dict[str, Any] | None = None, error: RefusedError | None = None) -> None:
-        """Mark the job as ended; one that has ended already stays as it is.
+        """Mark the job as ended, unless it has ended already.
 
         Args:
             state: "done", "failed" or "cancelled".

@@ -1,4 +1,4 @@
-"""Limits of what one client may ask of a server, and the models that it offers: bundles in folders, known by names."""
+"""Limits bound the requests of clients; the models on offer are bundles in folders, known by names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Limits", "find_models"]
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of an upload, of the work on it and of what is kept; each is enforced before the cost arises.
+    """Bounds of an upload, of the work on it and of kept results; each is enforced before the cost arises.
 
     Args:
         max_bytes: Largest upload, in bytes  [default: 256M].

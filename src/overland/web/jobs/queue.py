@@ -362,26 +362,22 @@ class JobQueue:
                 task.requeue()
                 self._put_back(lane, task)
         else:
-            if values.get("is_large"):
-                self._move_to_large(task)
-            else:
+            if not values.get("is_large"):
                 task.succeed(values)
+            elif self._large.waiting >= self.limits.queue:
+                task.fail(BusyError("The queue of large images is full; try again later.", retry_after_s=60))
+            else:
+                task.job.requeue(is_large=True, counts=False)
+                if task.job.state == "queued":
+                    self._put_back(self._large, task)
 
     def _put_back(self, lane: _Lane, task: Task) -> None:
         with self._lock:
             lane.waiting += 1
         lane.tasks.put(task)
 
-    def _move_to_large(self, task: Task) -> None:
-        if self._large.waiting >= self.limits.queue:
-            task.fail(BusyError("The queue of large images is full; try again later.", retry_after_s=60))
-            return
-        task.job.requeue(is_large=True, counts=False)
-        if task.job.state == "queued":
-            self._put_back(self._large, task)
-
     def _sweep(self) -> None:
-        """Delete what has been kept long enough; runs in a thread."""
+        """Delete jobs that have been kept long enough; runs in a thread."""
         while not self._stopping.wait(min(_SWEEP_EVERY_S, self.limits.keep_s / 4)):
             oldest = time.time() - self.limits.keep_s
             for job in self.jobs:

@@ -7,6 +7,7 @@ import os
 import time
 from collections import Counter as Tally
 from collections.abc import Iterator
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 
@@ -77,19 +78,15 @@ class _QueueCollector(Collector):
             "overland_resident_memory_bytes", "Memory in use, of the server and of its workers.", labels=("process",)
         )
         for name, pids in (("server", [os.getpid()]), ("workers", self._queue.worker_pids)):
-            memory.add_metric((name,), sum(map(_resident_bytes, pids)))
+            pages = 0
+            for pid in pids:
+                # There is no such file on another system, or when the process has just ended.
+                with suppress(OSError, IndexError):
+                    pages += int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+            memory.add_metric((name,), pages * os.sysconf("SC_PAGE_SIZE") if pages else 0)
         yield jobs
         yield GaugeMetricFamily("overland_queue_length", "Tasks that wait for a worker.", value=self._queue.waiting)
         yield memory
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError):
-        # Another system, or the process has just ended.
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class MetricsMiddleware:

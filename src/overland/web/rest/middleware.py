@@ -62,7 +62,11 @@ class AccessMiddleware:
         return await self.app(scope, _in_time(receive), _with_safe_headers(send))
 
     def _refusal(self, path: str, headers: Headers) -> RefusedError | None:
-        host = _name_of(headers.get("host", ""))
+        host = headers.get("host", "").strip().lower()
+        name, _, end = host.rpartition(":")
+        # Without its port and brackets. Behind the last colon may be the last part of an IPv6 address.
+        host = name if name and end.isdecimal() and not name.endswith(":") else host
+        host = host.removeprefix("[").removesuffix("]")
         if self._hosts is not None and path not in _BY_ANY_NAME and host not in self._hosts:
             return UnknownHostError(
                 "This server is not known by the host name of the request; it is allowed with --allowed-host."
@@ -79,16 +83,8 @@ class AccessMiddleware:
         return None
 
 
-def _name_of(host: str) -> str:
-    """Return the name in a Host header, in small letters and without port and brackets."""
-    name, _, end = host.strip().lower().rpartition(":")
-    # Without a port, or with the last part of an IPv6 address behind the colon.
-    name = name if name and end.isdecimal() and not name.endswith(":") else host.strip().lower()
-    return name.removeprefix("[").removesuffix("]")
-
-
 def _in_time(receive: Receive) -> Receive:
-    """Receive a body only as long as it comes fast enough; afterwards wait for the client's end as long as it takes."""
+    """Cut a body that comes too slowly; the wait for the client's end after it has no limit."""
     started, taken, is_whole = time.monotonic(), 0, False
 
     async def receive_in_time() -> Message:

@@ -100,7 +100,7 @@ def segment_router(queue: JobQueue, stop: asyncio.Event) -> APIRouter:
         openapi_extra={"requestBody": REQUEST_BODY},
     )
     async def segment(request: Request, parameters: Annotated[SegmentParameters, Query()]) -> Response:
-        """Map an image and wait for it. Accept decides what comes back: a summary with areas (application/json), the
+        """Map an image and wait for it. Accept chooses the answer: a summary with areas (application/json), the
         class map as a palette image (image/png) or GeoTIFF (image/tiff), polygons or roads (application/geo+json).
         """
         media_type = preferred_type(request.headers.get("accept", ""), _OFFERED)
@@ -232,7 +232,7 @@ def jobs_router(queue: JobQueue) -> APIRouter:
         responses={200: {"content": _JOB_CONTENT}, **documented(401, 404)},
     )
     async def look(id: str) -> Response:
-        """State, progress from 0 to 1, and links to what can be fetched once it is done."""
+        """Return state, progress from 0 to 1, and links to the results once the job is done."""
         return JSONResponse(job_view(queue.job(id), queue.limits.keep_s))
 
     @looking.delete("/v1/jobs/{id}", status_code=204, summary="Cancel and remove a job", responses=documented(401, 404))
@@ -279,7 +279,7 @@ def tiles_router(queue: JobQueue) -> APIRouter:
         responses={200: {"content": {"image/png": {}}}, **documented(401, 404, 409, 422)},
     )
     async def tile(id: str, z: int, x: int, y: int) -> Response:
-        """256 x 256 pixels in the classes' colours; the background and what holds no data are clear."""
+        """Return 256 x 256 pixels in the colours of the classes; background and nodata are clear."""
         job = _done_job(queue, id)
         # A job may be older than the server, and its model may have been taken away.
         legend = _bundle_of(queue, job.record.model).legend
@@ -293,7 +293,7 @@ def tiles_router(queue: JobQueue) -> APIRouter:
         responses=documented(401, 404, 409, 422),
     )
     async def info(id: str) -> Response:
-        """Bounds in degrees, the zooms that make sense, and the classes with their colours."""
+        """Return bounds in degrees, the zooms that make sense, and the classes with their colours."""
         job = _done_job(queue, id)
         legend = _bundle_of(queue, job.record.model).legend
         try:

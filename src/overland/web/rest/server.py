@@ -1,4 +1,4 @@
-"""The server process: it opens the job queue and the port, and stops without losing what it has accepted."""
+"""The server process: it opens the job queue and the port, and stops without losing a job that it has accepted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import h11
 import uvicorn
@@ -220,7 +220,7 @@ class _ImpatientProtocol(H11Protocol):  # type: ignore[misc] # uvicorn is not re
             self._deadline = None
 
 
-def _listening(host: str, port: int) -> Any:
+def _listening(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=256)

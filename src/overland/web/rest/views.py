@@ -37,7 +37,7 @@ def summary_view(job: Job) -> dict[str, Any]:
 
 
 def job_view(job: Job, keep_s: float) -> dict[str, Any]:
-    """Return a job's state, with links to what can be fetched.
+    """Return a job's state, with links to the results that can be fetched.
 
     Args:
         job: The job.
@@ -67,7 +67,7 @@ def job_view(job: Job, keep_s: float) -> dict[str, Any]:
 
 
 def model_view(name: str, bundle: ModelBundle) -> dict[str, Any]:
-    """Return what a client needs to know of a model.
+    """Return the facts of a model that a client needs.
 
     Args:
         name: Its name.

@@ -67,7 +67,7 @@ def run_in_background() -> None:
 
 
 def limit_memory(memory_mb: int) -> None:
-    """Bound what this process may take beyond what it has; then allocations fail. Linux alone enforces it.
+    """Bound the memory that this process may take beyond its present size; allocations fail above it, on Linux alone.
 
     The limit is on writable private memory (RLIMIT_DATA): address space, which RLIMIT_AS counts, says nothing of a
     process with threads and mapped libraries.

@@ -39,19 +39,35 @@ class Task(Protocol):
         """Return whether nobody waits for it any more."""
 
     def progress(self, fraction: float) -> None:
-        """Take note of the fraction that is done."""
+        """Take note of the fraction that is done.
+
+        Args:
+            fraction: 0 to 1.
+        """
 
     def succeed(self, values: Mapping[str, Any]) -> None:
-        """Mark the task as done, with the worker's answer."""
+        """Mark the task as done.
+
+        Args:
+            values: The worker's answer.
+        """
 
     def fail(self, error: RefusedError) -> None:
-        """Mark the task as failed."""
+        """Mark the task as failed.
+
+        Args:
+            error: The reason.
+        """
 
     def requeue(self) -> None:
         """Mark the task as waiting again after its worker died."""
 
     def interrupt(self, *, is_stopping: bool) -> None:
-        """Mark the task as interrupted: by the server, which stops, or by its owner."""
+        """Mark the task as interrupted.
+
+        Args:
+            is_stopping: Whether the server stops; otherwise its owner has cancelled it.
+        """
 
 
 class MapTask:
@@ -195,7 +211,7 @@ class DownloadTask:
         self.made.set_exception(error)
 
     def requeue(self) -> None:
-        """Leave the task as it is: it keeps no state of its own."""
+        """Do nothing: the task keeps no state of its own."""
 
     def interrupt(self, *, is_stopping: bool) -> None:
         """Tell who waits that the work was interrupted; it is begun anew when somebody asks again.

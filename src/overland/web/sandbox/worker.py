@@ -45,11 +45,21 @@ _OUT_OF_MEMORY = "alloc|out of memory|PosixThread|start new thread"
 def main() -> None:
     """Serve requests until stdin ends."""
     harden_process()
-    answers = _private_stdout()
+    # C libraries print where they like; what they print must not be taken for an answer.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
     limit_memory(int(sys.argv[1]))
     if "--background" in sys.argv[2:]:
         run_in_background()
-    requests = _requests_or_exit()
+    requests: SimpleQueue[Values] = SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            requests.put(json.loads(line))
+        # When the server is gone, in whatever way, so is this process.
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
     _say(answers, {"ready": True})
     while True:
         try:
@@ -58,26 +68,6 @@ def main() -> None:
             # What is left of the memory is in pieces; a fresh process has all of it.
             _say(answers, {"refused": refusal_of(error).to_dict(), "is_last": True})
             os._exit(_OUT_OF_MEMORY_CODE)
-
-
-def _private_stdout() -> TextIO:
-    # C libraries print where they like; what they print must not be taken for an answer.
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-    os.dup2(2, 1)
-    return answers
-
-
-def _requests_or_exit() -> SimpleQueue[Values]:
-    """Return the requests as they come; when the server is gone, in whatever way, so is this process."""
-    requests: SimpleQueue[Values] = SimpleQueue()
-
-    def read() -> None:
-        for line in sys.stdin:
-            requests.put(json.loads(line))
-        os._exit(0)
-
-    threading.Thread(target=read, daemon=True).start()
-    return requests
 
 
 def _say(answers: TextIO, values: Values) -> None:
@@ -103,7 +93,14 @@ def _answer(request: Values, answers: TextIO) -> Values:
         if "--max-memory" in str(error):
             # The smallest window of the model takes more than the worker may have.
             return {"refused": refusal_of(MemoryError()).to_dict()}
-        return {"refused": refusal_of(error, _for_clients(str(error), folder)).to_dict()}
+        # Clients see neither the server's paths nor options of the command line.
+        message = re.sub(
+            rf"{re.escape(str(folder))}/(upload|image\.tif)(, |: )?",
+            lambda match: "The image" + (match[2] or ""),
+            str(error),
+        )
+        message = re.sub(r"-b (?=\d)", "bands=", message.replace(f"{folder}/", ""))
+        return {"refused": refusal_of(error, message.replace("-b names", "bands names")).to_dict()}
     except MemoryError:
         raise
     except Exception as error:
@@ -116,17 +113,6 @@ def _answer(request: Values, answers: TextIO) -> Values:
 def _is_of_memory(error: Exception) -> bool:
     # Libraries say in many ways that they got no memory, for threads of theirs too; numpy at times says nothing.
     return isinstance(error, SystemError) or re.search(_OUT_OF_MEMORY, str(error)) is not None
-
-
-def _for_clients(message: str, folder: Path) -> str:
-    """Return a message without the server's paths and without options of the command line."""
-    message = re.sub(
-        rf"{re.escape(str(folder))}/(upload|image\.tif)(, |: )?",
-        lambda match: "The image" + (match[2] or ""),
-        message,
-    )
-    message = message.replace(f"{folder}/", "")
-    return re.sub(r"-b (?=\d)", "bands=", message).replace("-b names", "bands names")
 
 
 # An upload becomes a map: look at its header, make a plain copy, predict, measure.
@@ -145,7 +131,7 @@ _PRIVATE = ("output", "scenes", "peak_memory_mb", "model", "mask", "probabilitie
 def map_image(
     request: Mapping[str, Any], limits: Mapping[str, Any], on_progress: Callable[[float, float], None]
 ) -> Values:
-    """Map the `upload` in a job's folder to `mask.tif` and `probabilities.tif`; `image.tif` is what the model sees.
+    """Map the `upload` in a job's folder to `mask.tif` and `probabilities.tif`; the model sees its copy `image.tif`.
 
     The upload is opened as the format of its first bytes alone, its size is looked at before a pixel is read, and it is
     removed once it has been copied.
@@ -171,7 +157,16 @@ def map_image(
     if limits["small_pixels"] is not None and facts.height * facts.width > limits["small_pixels"]:
         return dict(IS_LARGE)
     if not image.exists():
-        _copy(bundle, upload, request["driver"], image, request["options"]["bands"])
+        driver = request["driver"]
+        if driver == "PNG":
+            with upload.open("rb") as file:
+                head, _, _ = file.read(_PNG_HEAD).partition(b"IDAT")
+            if b"acTL" in head:
+                raise UnusableError("The PNG is an animation; send one of its pictures.", title="Several images")
+        part = image.with_name("image.part")
+        with open_scene(upload, expand_palette=wants_palette_colors(bundle), driver=driver) as scene:
+            write_plain_copy(scene, part, check_scene(bundle, scene, request["options"]["bands"]))
+        part.replace(image)
     upload.unlink(missing_ok=True)
     return _predict(bundle, image, request["options"], limits["memory_mb"], on_progress)
 
@@ -194,18 +189,6 @@ def _check_facts(facts: ImageFacts, limits: Mapping[str, Any]) -> None:
         )
     if block_mb > limits["memory_mb"] * _BLOCK_FRACTION:
         raise UnusableError(f"{size} in blocks of {block_mb:.4g} MB; write it in tiles of 512.", title="Large blocks")
-
-
-def _copy(bundle: ModelBundle, upload: Path, driver: str, image: Path, bands: list[int] | None) -> None:
-    if driver == "PNG":
-        with upload.open("rb") as file:
-            head, _, _ = file.read(_PNG_HEAD).partition(b"IDAT")
-        if b"acTL" in head:
-            raise UnusableError("The PNG is an animation; send one of its pictures.", title="Several images")
-    part = image.with_name("image.part")
-    with open_scene(upload, expand_palette=wants_palette_colors(bundle), driver=driver) as scene:
-        write_plain_copy(scene, part, check_scene(bundle, scene, bands))
-    part.replace(image)
 
 
 def _predict(
@@ -304,7 +287,7 @@ DOWNLOADS = tuple(_MAKERS)
 
 
 def make_download(folder: Path, name: str) -> None:
-    """Make a file of the map in a job's folder, whole or not at all; one that is there stays as it is.
+    """Make a file of the map in a job's folder, whole or not at all; one that is there stays.
 
     Args:
         folder: The job's folder, with `mask.tif`.
