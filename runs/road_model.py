@@ -26,7 +26,7 @@ from provenance import ROOT, provenance, write_figures
 from road_data import road_dataset
 from road_travel import SETS, LogitCounts, Network, counted, told
 
-TARGET = ROOT / "src/overland/pretrained/roads"
+TARGET = ROOT / "src/overland/pretrained/roads-travel"
 CARD = Path(__file__).with_name("road_model_card.md")
 WEIGHTS = "weights/mobilenet_v2_imagenet_bnfolded.npz"
 # Finer than the imagery of the training: it was shown enlarged there, and thin roads come out better.
