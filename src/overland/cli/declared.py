@@ -96,7 +96,7 @@ def read_function(target: str) -> Declaration:
     """Read a function's signature and docstring.
 
     Args:
-        target: Where it is, such as `overland.workflows.areas:areas`.
+        target: Its module and name, such as `overland.workflows.areas:areas`.
 
     Returns:
         Its parameters with kinds, defaults and help texts, and the docstring's other parts.
@@ -127,7 +127,7 @@ def read_dataclass(target: str) -> Declaration:
     `help_text` or the second value of a call such as `_setting(8, "Chips in a batch.")`, or `metadata={"help": ...}`.
 
     Args:
-        target: Where it is, such as `overland.settings:TrainSettings`.
+        target: Its module and name, such as `overland.settings:TrainSettings`.
 
     Returns:
         Its fields as keyword parameters.

@@ -70,7 +70,7 @@ def command_from(
         flags: Flags by parameter. One that starts with `--` takes the place of the name (`{"classes": "--class"}`), one
             with a single dash is added (`{"creation": ("--co", "-c")}`). `-o` for `output` and `-b` for `bands` are
             added everywhere.
-        metavars: What stands for the value in the help, by parameter.
+        metavars: Words that stand for the value in the help, by parameter.
         types: click's types by parameter, in place of the annotation's.
         callbacks: click's callbacks `(context, parameter, value) -> value` by parameter, for spellings of their own.
             Without an entry in `types` such an option takes text.
