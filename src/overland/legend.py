@@ -66,7 +66,7 @@ class Legend:
 
     @property
     def is_binary(self) -> bool:
-        """Whether there is one class of interest on a background (so one probability and a threshold decide)."""
+        """True when there is one class of interest on a background, so that one probability and a threshold decide."""
         return self.num_classes == 2 and self.background == 0
 
     def id_from_name(self, name: str) -> int:
@@ -196,15 +196,13 @@ def _default_colors(names: Sequence[str], background: int | None) -> list[Color]
         elif known is not None and known not in colors:
             color = known
         else:
-            # The candidate that is farthest from those that are taken.
-            candidates = [_spread_color(index + step) for step in range(24)]
+            # The candidate that is farthest from those that are taken. Steps of the golden ratio round the hue circle
+            # keep neighbours far apart for any number of classes.
+            candidates: list[Color] = []
+            for step in range(index, index + 24):
+                hue = (0.11 + step * 0.618034) % 1.0
+                red, green, blue = colorsys.hsv_to_rgb(hue, 0.62, 0.55 + 0.35 * ((step * 7) % 3) / 2)
+                candidates.append((round(red * 255), round(green * 255), round(blue * 255)))
             color = max(candidates, key=lambda one: min((math.dist(one, other) for other in colors), default=0.0))
         colors.append(color)
     return colors
-
-
-def _spread_color(index: int) -> Color:
-    # Steps of the golden ratio round the hue circle keep neighbours far apart for any number of classes.
-    hue = (0.11 + index * 0.618034) % 1.0
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.62, 0.55 + 0.35 * ((index * 7) % 3) / 2)
-    return round(red * 255), round(green * 255), round(blue * 255)

@@ -80,13 +80,13 @@ def test_a_stored_mask_is_sieved_and_traced_like_one_in_memory(tmp_path, rows):
 def test_a_mask_that_a_full_disk_cut_off_is_noticed(tmp_path, monkeypatch):
     valid = np.random.default_rng(0).random((64, 64)) < 0.5
     window = Window(col_off=0, row_off=0, width=64, height=64)
-    real = features._count_valid
+    real = features.open_or_create
 
     def cut(path):
         path.write_bytes(path.read_bytes()[:-200])
         return real(path)
 
-    monkeypatch.setattr(features, "_count_valid", cut)
+    monkeypatch.setattr(features, "open_or_create", cut)
     with (
         pytest.raises(ResourceError, match="disk is full"),
         features.stored_mask(tmp_path, 64, 64, [(window, valid.astype(np.uint8), valid)]),

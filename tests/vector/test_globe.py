@@ -58,3 +58,13 @@ def test_a_hole_at_the_pole_stays_a_hole():
 def test_a_corner_at_the_pole():
     square = shapely.box(0, 0, 50_000, 50_000)
     assert area(moved(square, "EPSG:3031")) == pytest.approx(areas_m2(np.array([square]), "EPSG:3031")[0], rel=0.01)
+
+
+def test_rings_near_a_pole_end_where_they_began():
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(-2e6, 2e6, (2, 150))
+    circles = np.asarray(shapely.buffer(shapely.points(x, y), rng.uniform(1e4, 9e5, 150)), dtype=object)
+    moved = to_longitude_latitude(circles, "EPSG:3413")
+    assert shapely.is_valid(moved).all()
+    # Straight edges of degrees cut a little off where a ring passes close to the pole.
+    assert np.median(areas_m2(moved, "EPSG:4326") / areas_m2(circles, "EPSG:3413")) == pytest.approx(1, abs=0.01)

@@ -47,9 +47,26 @@ class _LazyGroup(click.Group):
     """Commands in the order of `COMMANDS`, each imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the names of the commands.
+
+        Args:
+            ctx: The group's context.
+
+        Returns:
+            Names in the order of `COMMANDS`.
+        """
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command.
+
+        Args:
+            ctx: The group's context.
+            cmd_name: Name of the command.
+
+        Returns:
+            The command; None where there is none of that name.
+        """
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"overland.cli.{cmd_name.replace('-', '_')}").command
@@ -58,6 +75,12 @@ class _LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands.
+
+        Args:
+            ctx: The group's context.
+            formatter: click's formatter, which the help is written to.
+        """
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

@@ -12,10 +12,10 @@ from overland.cli.signature import command_from
 if TYPE_CHECKING:
     from overland.workflows.areas import AreasResult, ClassArea
 
-__all__ = ["command"]
+__all__ = ["command", "show"]
 
 
-def _show(result: AreasResult) -> str:
+def show(result: AreasResult) -> str:
     """Return the areas as tables.
 
     Args:
@@ -44,7 +44,7 @@ def _table(rows: Sequence[ClassArea]) -> list[str]:
 
 command = command_from(
     "overland.workflows.areas:areas",
-    show=_show,
+    show=show,
     examples=(
         "overland areas mask.tif",
         "overland areas mask.tif --zones districts.gpkg --zone-field name -o areas.csv",

@@ -72,18 +72,15 @@ def _show_estimate(result: AssessEstimateResult) -> str:
     ]
     for row in result.classes:
         mapped = "-" if row.mapped_ha is None else f"{row.mapped_ha:,.1f}"
+        area = f"{row.area_fraction:.2%} ± {row.area_fraction_margin:.2%} of all"
+        if row.area_ha is not None:
+            area = f"{row.area_ha:,.1f} ± {row.area_margin_ha or 0:,.1f}"
         lines.append(
-            f"  {row.name:{width}}{mapped:>15}{_area(row):>30}"
+            f"  {row.name:{width}}{mapped:>15}{area:>30}"
             f"{_with_margin(row.users, row.users_margin):>18}"
             f"{_with_margin(row.producers, row.producers_margin):>18}"
         )
     return "\n".join([*lines, *([f"Wrote {result.output}"] if result.output else [])])
-
-
-def _area(row: ClassEstimate) -> str:
-    if row.area_ha is None:
-        return f"{row.area_fraction:.2%} ± {row.area_fraction_margin:.2%} of all"
-    return f"{row.area_ha:,.1f} ± {row.area_margin_ha or 0:,.1f}"
 
 
 def _with_margin(value: float, margin: float) -> str:

@@ -73,7 +73,15 @@ def common_options(function: Callable[..., Outcome]) -> Callable[..., None]:
     @click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
     @functools.wraps(function)
     def command(*args: Any, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
-        _set_up_output(logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO)
+        for stream in (sys.stdout, sys.stderr):
+            # File names need not be text, and a terminal need not know every letter.
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        handler = _StderrHandler(sys.stderr) if sys.stderr is not None else logging.NullHandler()
+        handler.setFormatter(_PrintableFormatter("%(message)s"))
+        logger.handlers[:] = [handler]
+        logger.propagate = False
+        logger.setLevel(logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO)
         try:
             outcome = function(*args, **options)
             _print(_json(outcome.values) if as_json else printable(outcome.text))
@@ -103,7 +111,7 @@ def exit_code_of(error: BaseException, *, verbose: bool = False) -> tuple[str, i
 
     Args:
         error: Any exception that ended a command.
-        verbose: Whether its traceback is shown, so that the sentence need not say how to see it.
+        verbose: True where its traceback is shown, so that the sentence need not say how to see it.
 
     Returns:
         The sentence for people, and the exit code.
@@ -135,26 +143,27 @@ def printable(text: str) -> str:
 
 class _PrintableFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
+        """Return the message without control characters.
+
+        Args:
+            record: The message.
+
+        Returns:
+            Its text.
+        """
         return printable(super().format(record))
 
 
 class _StderrHandler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Pass over messages that cannot be written.
+
+        Args:
+            record: The message.
+        """
         # Where stderr is full or closed, messages are lost and the work goes on.
         if not isinstance(sys.exc_info()[1], OSError | ValueError):
             super().handleError(record)
-
-
-def _set_up_output(level: int) -> None:
-    for stream in (sys.stdout, sys.stderr):
-        # File names need not be text, and a terminal need not know every letter.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    handler = _StderrHandler(sys.stderr) if sys.stderr is not None else logging.NullHandler()
-    handler.setFormatter(_PrintableFormatter("%(message)s"))
-    logger.handlers[:] = [handler]
-    logger.propagate = False
-    logger.setLevel(level)
 
 
 def _json(values: object) -> str:
@@ -203,7 +212,16 @@ class Amount(click.ParamType):  # type: ignore[type-arg] # generic in new versio
     name = "amount"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number that a text stands for."""
+        """Return the number that a text stands for.
+
+        Args:
+            value: The text, or a number.
+            param: The option.
+            ctx: The command's context.
+
+        Returns:
+            The whole number.
+        """
         match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)B?", str(value).strip().upper())
         if match is None:
             self.fail(f"{value!r} is not an amount such as 500000, 256M or 1.5G.", param, ctx)

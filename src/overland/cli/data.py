@@ -60,7 +60,13 @@ def _show_check(result: CheckDataResult) -> str:
     lines = [f"{result.path}: {result.layout}", ""]
     for name, split in result.splits.items():
         kinds = f"{_few(split.sizes)} px, {_few(split.bands)} bands, {_few(split.dtypes)}"
-        lines.append(f"{name:{_NAME_WIDTH}} {split.images} images, {split.labelled} with mask: {kinds}{_values(split)}")
+        line = f"{name:{_NAME_WIDTH}} {split.images} images, {split.labelled} with mask: {kinds}"
+        if split.mask_values:
+            shown = list(split.mask_values.items())[:_FEW_VALUES]
+            line += "; mask values " + ", ".join(f"{value} {fraction:.1%}" for value, fraction in shown)
+            rest = split.mask_values_count - len(shown)
+            line += f" and {rest} more" if rest > 0 else ""
+        lines.append(line)
     lines += _class_lines(result.splits, result.classes)
     said = " ".join(issues)
     lines += ["", *(f"note: {note}" for note in result.notes if note not in said), *issues]
@@ -78,14 +84,6 @@ def _few(counts: Mapping[str, int]) -> str:
     return " and ".join(names) if len(names) <= 2 else f"{len(names)} kinds ({names[0]} most)"
 
 
-def _values(split: SplitProfile) -> str:
-    if not split.mask_values:
-        return ""
-    shown = ", ".join(f"{value} {fraction:.1%}" for value, fraction in list(split.mask_values.items())[:_FEW_VALUES])
-    rest = split.mask_values_count - min(len(split.mask_values), _FEW_VALUES)
-    return f"; mask values {shown}" + (f" and {rest} more" if rest > 0 else "")
-
-
 def _class_lines(splits: Mapping[str, SplitProfile], classes: tuple[str, ...] | None) -> list[str]:
     labelled = {name: split for name, split in splits.items() if split.labelled and split.class_fractions}
     if not classes or not labelled:
@@ -97,10 +95,6 @@ def _class_lines(splits: Mapping[str, SplitProfile], classes: tuple[str, ...] | 
         lines.append(f"{label:{_NAME_WIDTH}} " + "".join(cells))
     ignored = "".join(f"{split.ignored_fraction:>14.2%}{'':>8}" for split in labelled.values())
     return [*lines, f"{'(no label)':{_NAME_WIDTH}} {ignored}".rstrip()]
-
-
-def _check_exit_code(result: CheckDataResult) -> int:
-    return 0 if result.ok else _BAD_DATA
 
 
 def _show_chips(result: PrepareChipsResult) -> str:
@@ -151,7 +145,7 @@ _COMMANDS: tuple[click.Command, ...] = (
         "overland.workflows.check_data:check_data",
         name="check",
         show=_show_check,
-        exit_code=_check_exit_code,
+        exit_code=lambda result: 0 if result.ok else _BAD_DATA,
         examples=(
             "overland data check my-dataset",
             "overland data check my-dataset/data.yaml --json > issues.json",

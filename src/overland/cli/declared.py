@@ -37,7 +37,7 @@ class Kind:
     Attributes:
         name: `text`, `path`, `int`, `float`, `bool`, `choice`, `numbers` (with commas between them), `mapping`, or
             `other` for what no command line can give.
-        many: Whether several values are taken.
+        many: True where several values are taken.
         choices: The values of a `choice`.
         item: The kind of the items of `numbers` and of the values of a `mapping`: `int`, `float` or `text`.
         length: The number of items of `numbers`; None for any number.
@@ -58,7 +58,7 @@ class Parameter:
         name: Its name in Python.
         kind: The kind of its values.
         default: Its default, or `REQUIRED`.
-        positional: Whether it stands before the `*` of the signature.
+        positional: True where it stands before the `*` of the signature.
         help: Its text in the docstring; empty where there is none.
         annotation: Its type as it is written.
     """
@@ -81,7 +81,7 @@ class Declaration:
         summary: First paragraph of the docstring.
         body: The paragraphs that follow, without the sections.
         parameters: Parameters or fields by name, in their order.
-        takes_more: Whether it ends in `**something`.
+        takes_more: True where it ends in `**something`.
     """
 
     module: str
@@ -96,7 +96,7 @@ def read_function(target: str) -> Declaration:
     """Read a function's signature and docstring.
 
     Args:
-        target: Where it is, such as `overland.workflows.areas:areas`.
+        target: Its module and name, such as `overland.workflows.areas:areas`.
 
     Returns:
         Its parameters with kinds, defaults and help texts, and the docstring's other parts.
@@ -127,7 +127,7 @@ def read_dataclass(target: str) -> Declaration:
     `help_text` or the second value of a call such as `_setting(8, "Chips in a batch.")`, or `metadata={"help": ...}`.
 
     Args:
-        target: Where it is, such as `overland.settings:TrainSettings`.
+        target: Its module and name, such as `overland.settings:TrainSettings`.
 
     Returns:
         Its fields as keyword parameters.
@@ -210,7 +210,18 @@ def _single_kind(module: str, node: ast.expr) -> Kind:
     short = name.rsplit(".", 1)[-1]
     if isinstance(node, ast.Subscript):
         items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        return _generic_kind(module, short, items)
+        if short == "Literal":
+            return Kind("choice", choices=tuple(ast.literal_eval(item) for item in items))
+        if short in _MAPPINGS:
+            value = _kind(module, items[1])
+            return Kind("mapping", item=value.name if value.name in ("int", "float") else "text")
+        if short not in _MANY:
+            return Kind("other")
+        of = _kind(module, items[0])
+        if short == "tuple" and of.name in ("int", "float"):
+            endless = isinstance(items[-1], ast.Constant) and items[-1].value is Ellipsis
+            return Kind("numbers", item=of.name, length=None if endless else len(items))
+        return Kind(of.name, many=True, choices=of.choices) if of.name != "other" else of
     if name in _TEXTS:
         return Kind("text" if name == "str" else "path")
     if name in ("int", "float", "bool"):
@@ -219,21 +230,6 @@ def _single_kind(module: str, node: ast.expr) -> Kind:
         return Kind("mapping")
     found = _assigned(module, name)
     return Kind("other") if found is None else _kind(*found)
-
-
-def _generic_kind(module: str, name: str, items: list[ast.expr]) -> Kind:
-    if name == "Literal":
-        return Kind("choice", choices=tuple(ast.literal_eval(item) for item in items))
-    if name in _MAPPINGS:
-        value = _kind(module, items[1])
-        return Kind("mapping", item=value.name if value.name in ("int", "float") else "text")
-    if name in _MANY:
-        item = _kind(module, items[0])
-        if name == "tuple" and item.name in ("int", "float"):
-            endless = isinstance(items[-1], ast.Constant) and items[-1].value is Ellipsis
-            return Kind("numbers", item=item.name, length=None if endless else len(items))
-        return Kind(item.name, many=True, choices=item.choices) if item.name != "other" else item
-    return Kind("other")
 
 
 def _union(node: ast.expr) -> Iterator[ast.expr]:

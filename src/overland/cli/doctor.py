@@ -9,10 +9,18 @@ from overland.cli.signature import command_from
 if TYPE_CHECKING:
     from overland.workflows.doctor import DoctorResult
 
-__all__ = ["command"]
+__all__ = ["command", "show"]
 
 
-def _show(found: DoctorResult) -> str:
+def show(found: DoctorResult) -> str:
+    """Return the installation and the machine in words.
+
+    Args:
+        found: Versions, engines and the machine.
+
+    Returns:
+        A line of each package, engine and incomplete extra.
+    """
     machine = found.machine
     missing = [extra for extra, complete in found.extras.items() if not complete]
     return "\n".join(
@@ -32,6 +40,6 @@ def _show(found: DoctorResult) -> str:
 
 command = command_from(
     "overland.workflows.doctor:doctor",
-    show=_show,
+    show=show,
     examples=("overland doctor", "overland doctor --json > doctor.json"),
 )

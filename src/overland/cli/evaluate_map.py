@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from overland.cli.evaluate import score_text
-from overland.cli.signature import command_from
+from overland.cli.signature import command_from, names_from_text
 
 if TYPE_CHECKING:
     from overland.workflows.evaluate_map import EvaluateMapResult
 
-__all__ = ["command"]
+__all__ = ["command", "show"]
 
 
-def _show(result: EvaluateMapResult) -> str:
+def show(result: EvaluateMapResult) -> str:
     """Describe an evaluation for people.
 
     Args:
@@ -28,15 +27,9 @@ def _show(result: EvaluateMapResult) -> str:
     return score_text(result.to_dict())
 
 
-def _names(context: click.Context, parameter: click.Parameter, value: Sequence[str] | None) -> list[str] | None:
-    # In one word or several: --names a,b is --names a --names b.
-    given = [value] if isinstance(value, str) else value or []
-    return [name.strip() for word in given for name in word.split(",")] or None
-
-
 command = command_from(
     "overland.workflows.evaluate_map:evaluate_map",
-    show=_show,
+    show=show,
     examples=(
         "overland evaluate-map map.tif labels.tif",
         "overland evaluate-map mask.png labels.png --names background,road --output scores",
@@ -44,5 +37,5 @@ command = command_from(
     ),
     metavars={"names": "NAMES", "boundary": "BAND", "patches": "SIZE"},
     types={"boundary": click.STRING},
-    callbacks={"names": _names},
+    callbacks={"names": names_from_text},
 )

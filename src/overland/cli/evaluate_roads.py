@@ -11,11 +11,18 @@ if TYPE_CHECKING:
     from overland.metrics.graphs import Apls, TopoCosmiq, TopoSat2graph
     from overland.workflows.evaluate_roads import EvaluateRoadsResult, RoadGraphSize
 
-__all__ = ["command"]
+__all__ = ["command", "show"]
 
 
-def _show(result: EvaluateRoadsResult) -> str:
-    """Return the scores in words."""
+def show(result: EvaluateRoadsResult) -> str:
+    """Return the scores in words.
+
+    Args:
+        result: The scores.
+
+    Returns:
+        Sizes of both graphs, and the scores of each variant.
+    """
     lines = [_size("Truth", result.truth_graph), _size("Proposal", result.proposal_graph), ""]
     if result.apls_cosmiq is not None and result.topo_cosmiq is not None:
         lines += ["Variant of CosmiQ/SpaceNet", *_scores(result.apls_cosmiq, result.topo_cosmiq), ""]
@@ -46,7 +53,7 @@ def _number(value: float) -> str:
 
 command = command_from(
     "overland.workflows.evaluate_roads:evaluate_roads",
-    show=_show,
+    show=show,
     examples=(
         "overland evaluate-roads truth.geojson roads.gpkg",
         "overland evaluate-roads truth.geojson roads.gpkg --variant cosmiq -o scores --overwrite",

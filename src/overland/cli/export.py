@@ -9,11 +9,18 @@ from overland.cli.signature import command_from
 if TYPE_CHECKING:
     from overland.workflows.export import ExportResult
 
-__all__ = ["command"]
+__all__ = ["command", "show"]
 
 
-def _show(result: ExportResult) -> str:
-    """Return the export in words."""
+def show(result: ExportResult) -> str:
+    """Return the export in words.
+
+    Args:
+        result: Output, format and comparison.
+
+    Returns:
+        Size, agreement of int8 and notes, a line each.
+    """
     lines = [f"{result.format}, {result.precision}, {result.bytes / 1e6:.1f} MB"]
     if result.format == "onnx":
         lines[0] += f", tiles of {result.tile_size} pixels that overlap by {result.overlap_percent} %"
@@ -26,7 +33,7 @@ def _show(result: ExportResult) -> str:
 
 command = command_from(
     "overland.workflows.export:export",
-    show=_show,
+    show=show,
     metavars={"calibrate": "SCENE"},
     examples=(
         "overland export runs/roads/weights/best roads.onnx",

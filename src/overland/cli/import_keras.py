@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from overland.cli.signature import command_from
+from overland.cli.signature import command_from, names_from_text
 
 if TYPE_CHECKING:
     from overland.workflows.import_keras import ImportKerasResult
 
-__all__ = ["command"]
+__all__ = ["command", "show"]
 
 
-def _show(result: ImportKerasResult) -> str:
+def show(result: ImportKerasResult) -> str:
+    """Return the imported network in words.
+
+    Args:
+        result: The network and the bundle.
+
+    Returns:
+        Size, classes, chips and folder, a line each.
+    """
     bands = f"{result.bands} band{'s' if result.bands > 1 else ''}"
     sides = f"Chips of {result.chip_size} pixels, sides in multiples of {result.size_divisor}"
     return "\n".join(
@@ -27,14 +33,9 @@ def _show(result: ImportKerasResult) -> str:
     )
 
 
-def _names(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> list[str] | None:
-    """Take the names apart at their commas; the option may also be repeated."""
-    return [name.strip() for text in texts for name in text.split(",")] or None
-
-
 command = command_from(
     "overland.workflows.import_keras:import_keras",
-    show=_show,
+    show=show,
     examples=(
         "overland import-keras road_unet.h5 roads --names road --threshold 0.4",
         "overland import-keras landcover.keras landcover \\",
@@ -43,5 +44,5 @@ command = command_from(
     ),
     flags={"scenes": "--scene"},
     metavars={"source": "FILE", "output": "OUT", "names": "NAME,NAME,..."},
-    callbacks={"names": _names},
+    callbacks={"names": names_from_text},
 )

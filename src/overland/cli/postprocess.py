@@ -9,10 +9,10 @@ from overland.cli.signature import command_from
 if TYPE_CHECKING:
     from overland.workflows.postprocess import PostprocessResult
 
-__all__ = ["command"]
+__all__ = ["command", "show"]
 
 
-def _show(result: PostprocessResult) -> str:
+def show(result: PostprocessResult) -> str:
     """Return the changes in words.
 
     Args:
@@ -38,7 +38,7 @@ def _percent(fraction: float | None) -> str:
 
 command = command_from(
     "overland.workflows.postprocess:postprocess",
-    show=_show,
+    show=show,
     metavars={
         **dict.fromkeys(("median", "majority", "open", "close", "remove_objects", "fill_holes", "sieve"), "N"),
         "min_area_m2": "X",

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from overland.cli.signature import command_from
+from overland.cli.signature import command_from, names_from_text
 
 if TYPE_CHECKING:
     from overland.workflows.rasterize import RasterizeResult
 
-__all__ = ["command"]
+__all__ = ["command", "show"]
 
 
-def _show(result: RasterizeResult) -> str:
-    """Return the class map in words."""
+def show(result: RasterizeResult) -> str:
+    """Return the class map in words.
+
+    Args:
+        result: The class map in numbers.
+
+    Returns:
+        A line of each class, and the path.
+    """
     labelled = max(result.pixels - result.nodata_pixels, 1)
     lines = [
         f"{name}: {found.features:,} features, {found.pixels:,} pixels ({found.pixels / labelled:.2%})"
@@ -26,9 +33,9 @@ def _show(result: RasterizeResult) -> str:
 
 command = command_from(
     "overland.workflows.rasterize:rasterize",
-    show=_show,
+    show=show,
     metavars={"classes": "A,B"},
-    callbacks={"classes": lambda _, __, given: _names(given)},
+    callbacks={"classes": names_from_text},
     examples=(
         "overland rasterize osm-roads.geojson scene.tif mask.tif --width-m 6 --classes road",
         "overland rasterize roads.gpkg scene.tif mask.tif --width-field width_m --width-m 6",
@@ -36,8 +43,3 @@ command = command_from(
         "overland rasterize land.gpkg scene.tif mask.tif --field class",
     ),
 )
-
-
-def _names(given: tuple[str, ...]) -> list[str] | None:
-    """Return the names of an option that may be repeated or have commas between its names."""
-    return [name.strip() for text in given for name in text.split(",")] or None

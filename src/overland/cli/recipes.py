@@ -17,6 +17,15 @@ __all__ = ["command"]
 
 class _ListByDefault(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take `list` for the command where none is named.
+
+        Args:
+            ctx: The group's context.
+            args: Words of the command line.
+
+        Returns:
+            Words that no parameter took.
+        """
         asks_help = bool({"-h", "--help"} & set(args))
         if not asks_help and (not args or args[0].startswith("-")):
             args = ["list", *args]

@@ -12,7 +12,7 @@ from overland.cli.console import AMOUNTS, Outcome, common_options, examples
 from overland.cli.signature import options_from
 
 if TYPE_CHECKING:
-    from overland.sagemaker.train import TrainJobResult
+    pass
 
 __all__ = ["command"]
 
@@ -51,7 +51,12 @@ def train(root: Path) -> Outcome:
 
     as_json = click.get_current_context().params["as_json"]
     result = train_job(root, os.environ, lambda line: click.echo(line, err=as_json))
-    return Outcome(result, _text(result))
+    text = f"Model: {result.model}" if result.model else "No model: the job was stopped in its first epoch."
+    if result.stopped:
+        text = f"Stopped; the next job with these checkpoints goes on from {result.run}.\n{text}"
+    else:
+        text += f"\nFigures and tables: {result.output}"
+    return Outcome(result, text)
 
 
 @command.command(
@@ -93,10 +98,3 @@ def serve(root: Path, host: str, port: int, **limits: Any) -> Outcome:
     model = Path(os.environ.get("SM_MODEL_DIR") or root / "model")
     run_server(model, host=host, port=port, limits=Limits(**limits), app=make_sagemaker_app)
     return Outcome({}, "")
-
-
-def _text(result: TrainJobResult) -> str:
-    model = f"Model: {result.model}" if result.model else "No model: the job was stopped in its first epoch."
-    if result.stopped:
-        return f"Stopped; the next job with these checkpoints goes on from {result.run}.\n{model}"
-    return f"{model}\nFigures and tables: {result.output}"

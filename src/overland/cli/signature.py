@@ -28,9 +28,9 @@ import click
 
 from overland.cli.console import Outcome, common_options
 from overland.cli.console import examples as epilog_of
-from overland.cli.declared import REQUIRED, Declaration, Kind, Parameter, read_dataclass, read_function
+from overland.cli.declared import REQUIRED, Parameter, read_dataclass, read_function
 
-__all__ = ["SignatureCommand", "command_from", "options_from"]
+__all__ = ["SignatureCommand", "command_from", "names_from_text", "options_from"]
 
 Shown = TypeVar("Shown")
 Callback = Callable[[click.Context, click.Parameter, Any], Any]
@@ -70,7 +70,7 @@ def command_from(
         flags: Flags by parameter. One that starts with `--` takes the place of the name (`{"classes": "--class"}`), one
             with a single dash is added (`{"creation": ("--co", "-c")}`). `-o` for `output` and `-b` for `bands` are
             added everywhere.
-        metavars: What stands for the value in the help, by parameter.
+        metavars: Words that stand for the value in the help, by parameter.
         types: click's types by parameter, in place of the annotation's.
         callbacks: click's callbacks `(context, parameter, value) -> value` by parameter, for spellings of their own.
             Without an entry in `types` such an option takes text.
@@ -110,14 +110,20 @@ def command_from(
 
     def run(**values: Any) -> Outcome:
         function = getattr(importlib.import_module(declaration.module), declaration.name)
-        result = function(**_given(values, given))
+        # Click says None for an option that was left out, or () for one that may be repeated.
+        arguments = {
+            key: value
+            for key, value in values.items()
+            if not (value is None or value == ()) or given[key].default is REQUIRED
+        }
+        result = function(**arguments)
         return Outcome(result, show(result), exit_code(result) if exit_code else 0)
 
     make = click.command(
         name or declaration.name.replace("_", "-"),
         cls=cls or SignatureCommand,
         params=parameters,
-        help=help or _help(declaration),
+        help=help or f"{declaration.summary}\n\n{declaration.body}".strip(),
         epilog=epilog_of(*examples),
         described={item.name: item.help for item in given.values()},
         groups=groups or {},
@@ -142,6 +148,14 @@ def options_from(
     fields = read_dataclass(target).parameters
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        """Add the options to a command.
+
+        Args:
+            function: The command.
+
+        Returns:
+            The same function.
+        """
         for name in reversed(names or tuple(fields)):
             option = _parameter(fields[name], None, flags=(), kind=(types or {}).get(name))
             # Not as in command_from: the caller builds the dataclass, so it gets the default as a value.
@@ -150,6 +164,23 @@ def options_from(
         return function
 
     return add
+
+
+def names_from_text(
+    context: click.Context, parameter: click.Parameter, texts: str | Sequence[str] | None
+) -> list[str] | None:
+    """Take names apart at their commas: `--names a,b` is `--names a --names b`.
+
+    Args:
+        context: The command's context, as click hands it over.
+        parameter: The option.
+        texts: The text of the option, or its texts where it may be repeated.
+
+    Returns:
+        The names; None without any.
+    """
+    words = [texts] if isinstance(texts, str) else texts or []
+    return [name.strip() for word in words for name in word.split(",")] or None
 
 
 class SignatureCommand(click.Command):
@@ -161,7 +192,15 @@ class SignatureCommand(click.Command):
         self.groups = groups
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Join the words after an option of several numbers to one, so that `--bounds 5 50 6 51` is understood."""
+        """Join the words after an option of several numbers to one, so that `--bounds 5 50 6 51` is understood.
+
+        Args:
+            ctx: The command's context.
+            args: Words of the command line.
+
+        Returns:
+            Words that no parameter took.
+        """
         lengths = {
             flag: parameter.type.length
             for parameter in self.params
@@ -174,14 +213,23 @@ class SignatureCommand(click.Command):
             length = lengths.get(args[index], 0)
             following = args[index + 1 : index + 1 + length]
             joined.append(args[index])
-            if length and len(following) == length and all(map(_is_number, following)):
+            try:
+                numbers = [float(word) for word in following]
+            except ValueError:
+                numbers = []
+            if length and len(numbers) == length:
                 joined.append(",".join(following))
                 for _ in following:
                     next(words)
         return super().parse_args(ctx, joined)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the arguments, then the options in their groups."""
+        """Write the arguments, then the options in their groups.
+
+        Args:
+            ctx: The command's context.
+            formatter: click's formatter, which the help is written to.
+        """
         arguments = [item for item in self.params if isinstance(item, click.Argument)]
         rows = [(item.make_metavar(ctx), self.described.get(str(item.name), "")) for item in arguments]
         if any(text for _, text in rows):
@@ -200,19 +248,6 @@ class SignatureCommand(click.Command):
                     formatter.write_dl(records)
 
 
-def _help(declaration: Declaration) -> str:
-    return f"{declaration.summary}\n\n{declaration.body}".strip()
-
-
-def _given(values: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> dict[str, Any]:
-    # Click says None for an option that was left out, or () for one that may be repeated.
-    return {
-        name: value
-        for name, value in values.items()
-        if not (value is None or value == ()) or parameters[name].default is REQUIRED
-    }
-
-
 def _parameter(
     parameter: Parameter,
     described: Parameter | None,
@@ -227,7 +262,11 @@ def _parameter(
         if described is not None and parameter.kind.name in (described.kind.name, "other", "text")
         else parameter
     )
-    click_type = kind or (click.STRING if callback else _click_type(of.kind))
+    click_type = kind or (click.STRING if callback else _CLICK_TYPES.get(of.kind.name))
+    if click_type is None and of.kind.name == "choice":
+        click_type = _Choice(of.kind.choices)
+    if click_type is None and of.kind.name == "numbers":
+        click_type = _Numbers(of.kind.item, of.kind.length)
     if click_type is None:
         raise TypeError(
             f"{parameter.name}: {parameter.annotation} cannot be given on a command line; name it in `skip`."
@@ -263,6 +302,14 @@ def _parameter(
 
 
 _METAVARS = {"mapping": "NAME=VALUE", "path": "PATH"}
+_CLICK_TYPES: dict[str, click.ParamType[Any]] = {
+    "text": click.STRING,
+    "path": click.Path(),
+    "int": click.INT,
+    "float": click.FLOAT,
+    "bool": click.BOOL,
+    "mapping": click.STRING,
+}
 
 
 def _shown(default: Any, flag: bool) -> str:
@@ -273,22 +320,6 @@ def _shown(default: Any, flag: bool) -> str:
     return ",".join(map(str, default)) if isinstance(default, tuple | list) else str(default)
 
 
-def _click_type(kind: Kind) -> click.ParamType[Any] | None:
-    simple: dict[str, click.ParamType[Any]] = {
-        "text": click.STRING,
-        "path": click.Path(),
-        "int": click.INT,
-        "float": click.FLOAT,
-        "bool": click.BOOL,
-        "mapping": click.STRING,
-    }
-    if kind.name == "choice":
-        return _Choice(kind.choices)
-    if kind.name == "numbers":
-        return _Numbers(kind.item, kind.length)
-    return simple.get(kind.name)
-
-
 class _Choice(click.Choice):  # type: ignore[type-arg] # generic in new versions of click only
     """One of the values of a Literal, which need not be text."""
 
@@ -297,6 +328,16 @@ class _Choice(click.Choice):  # type: ignore[type-arg] # generic in new versions
         self.values = {str(value): value for value in values}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Turn the text of an option into its value.
+
+        Args:
+            value: The text, or a value that was converted before.
+            param: The option.
+            ctx: The command's context.
+
+        Returns:
+            The value of the Literal.
+        """
         return self.values[str(super().convert(value, param, ctx))]
 
 
@@ -309,6 +350,16 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg] # generic in new vers
         self.name = ",".join(["N"] * length) if length else "N,N,..."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """Turn the text of an option into its value.
+
+        Args:
+            value: The text, or a value that was converted before.
+            param: The option.
+            ctx: The command's context.
+
+        Returns:
+            The numbers.
+        """
         if isinstance(value, tuple):
             return value
         try:
@@ -328,6 +379,16 @@ def _pairs(item: str) -> Callback:
     convert: Callable[[str], Any] = {"int": int, "float": float}.get(item, str)
 
     def callback(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, Any] | None:
+        """Read NAME=VALUE pairs.
+
+        Args:
+            ctx: The command's context.
+            param: The option.
+            values: A text for each time that the option was given.
+
+        Returns:
+            Values by name; None without any.
+        """
         pairs = {}
         for value in values:
             name, sign, text = value.partition("=")
@@ -340,11 +401,3 @@ def _pairs(item: str) -> Callback:
         return pairs or None
 
     return callback
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

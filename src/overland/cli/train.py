@@ -14,7 +14,7 @@ from overland.cli.signature import SignatureCommand, command_from
 if TYPE_CHECKING:
     from overland.workflows.train import TrainResult
 
-__all__ = ["command"]
+__all__ = ["command", "show"]
 
 _GROUPS = {
     "Data": ("data", "bands", "imgsz", "chips", "min_foreground", "normalize", "synthetic"),
@@ -29,7 +29,15 @@ _GROUPS = {
 }
 
 
-def _show(result: TrainResult) -> str:
+def show(result: TrainResult) -> str:
+    """Return the end of a training in words.
+
+    Args:
+        result: Scores and paths of the run.
+
+    Returns:
+        The validation score, the model and the command to look at it.
+    """
     headline = result.val.headline
     name = f"IoU of {headline['class']}" if headline["class"] else "mean IoU"
     synthetic = " on synthetic scenes" if result.val.synthetic else ""
@@ -61,7 +69,7 @@ def _mapping(ctx: click.Context, param: click.Parameter, pairs: Sequence[str]) -
 command = command_from(
     "overland.workflows.train:train",
     settings="overland.training.settings:TrainSettings",
-    show=_show,
+    show=show,
     examples=(
         "overland train --data my-dataset.yaml",
         "overland train road-unet --data deepglobe-road",

@@ -9,11 +9,18 @@ from overland.cli.signature import command_from
 if TYPE_CHECKING:
     from overland.workflows.vectorize import VectorizeResult
 
-__all__ = ["command"]
+__all__ = ["command", "show"]
 
 
-def _show(result: VectorizeResult) -> str:
-    """Return the vectors in words."""
+def show(result: VectorizeResult) -> str:
+    """Return the vectors in words.
+
+    Args:
+        result: The vectors in numbers.
+
+    Returns:
+        Counts, lengths and areas, and the path.
+    """
     length, area = {"metres": ("m", "m²"), "pixels": ("px", "px²")}.get(result.units, ("units", "square units"))
     if result.kind == "roads":
         lines = [
@@ -35,7 +42,7 @@ def _count(number: int | None, noun: str) -> str:
 
 command = command_from(
     "overland.workflows.vectorize:vectorize",
-    show=_show,
+    show=show,
     flags={"classes": "--class"},
     metavars={"classes": "NAME"},
     examples=(

@@ -153,12 +153,23 @@ def read_coco(path: str | Path) -> CocoFile:
     values = _read(path)
     try:
         _refuse_repeated(path, "categories", [int(item["id"]) for item in values["categories"]])
-        legend, ids = _classes(path, values["categories"])
+        by_id = {int(item["id"]): check_name(item["name"], str(path)) for item in values["categories"]}
+        named = [key for key in sorted(by_id) if by_id[key].lower() != _BACKGROUND]
+        ids = dict.fromkeys(by_id, 0) | {key: index for index, key in enumerate(named, 1)}
+        legend = legend_from_names([_BACKGROUND, *(by_id[key] for key in named)])
         by_image: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
         for annotation in values["annotations"]:
             by_image[annotation["image_id"]].append(annotation)
         _refuse_repeated(path, "images", [item["id"] for item in values["images"]])
-        images = tuple(_image(item, by_image.pop(item["id"], [])) for item in values["images"])
+        images = tuple(
+            CocoImage(
+                PurePosixPath(str(item["file_name"]).replace("\\", "/")),
+                int(item["height"]),
+                int(item["width"]),
+                tuple(by_image.pop(item["id"], [])),
+            )
+            for item in values["images"]
+        )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{path} is no COCO instances file ({error!r}).") from error
     if by_image:
@@ -220,18 +231,6 @@ def _refuse_repeated(path: Path, kind: str, ids: list[Any]) -> None:
             f"{path} gives the id {repeated[0]} to several {kind}, so it is open which of them an annotation means. "
             "Files that were merged have to be numbered anew."
         )
-
-
-def _classes(path: Path, categories: list[Mapping[str, Any]]) -> tuple[Legend, dict[int, int]]:
-    by_id = {int(item["id"]): check_name(item["name"], str(path)) for item in categories}
-    named = [key for key in sorted(by_id) if by_id[key].lower() != _BACKGROUND]
-    ids = dict.fromkeys(by_id, 0) | {key: index for index, key in enumerate(named, 1)}
-    return legend_from_names([_BACKGROUND, *(by_id[key] for key in named)]), ids
-
-
-def _image(item: Mapping[str, Any], annotations: list[Mapping[str, Any]]) -> CocoImage:
-    name = PurePosixPath(str(item["file_name"]).replace("\\", "/"))
-    return CocoImage(name, int(item["height"]), int(item["width"]), tuple(annotations))
 
 
 def _check_names(path: Path, images: tuple[CocoImage, ...]) -> None:

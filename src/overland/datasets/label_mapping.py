@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Literal
@@ -66,7 +66,25 @@ class LabelMapping:
                 f"{mask.path} holds colours, and the other masks of this dataset hold values. "
                 "Save them all in one way, or declare the colours: palette: {0: [0, 0, 0], ...}"
             )
-        return _ids_from_values(mask, self._id_from_value)
+        band = mask.pixels[0]
+        values = unique_values(band)
+        ids = [self._id_from_value(value) for value in values.tolist()]
+        unknown = [
+            value for value, index in zip(values.tolist(), ids, strict=True) if index is None and value != mask.nodata
+        ]
+        if unknown:
+            listed = ", ".join(str(value) for value in unknown[:8]) + (", ..." if len(unknown) > 8 else "")
+            suggestion = label_mapping_line(dict.fromkeys(unknown[:8], IGNORE_INDEX))
+            raise DataError(
+                f"{mask.path} holds values that are no classes: {listed}. "
+                f"If they mean 'no label', add to the dataset YAML: {suggestion}"
+            )
+        known = np.array([IGNORE_INDEX if index is None else index for index in ids], dtype=np.uint8)
+        if band.dtype != np.uint8:
+            return np.asarray(known[np.searchsorted(values, band)])
+        table = np.zeros(256, np.uint8)
+        table[values] = known
+        return np.asarray(table[band])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON.
@@ -102,31 +120,16 @@ def label_mapping_line(mapping: Mapping[int, int]) -> str:
     return f"label_mapping: {{{', '.join(items)}}}"
 
 
-def _ids_from_values(mask: RawMask, id_from_value: Callable[[int], int | None]) -> Labels:
-    band = mask.pixels[0]
-    values = unique_values(band)
-    ids = [id_from_value(value) for value in values.tolist()]
-    unknown = [
-        value for value, index in zip(values.tolist(), ids, strict=True) if index is None and value != mask.nodata
-    ]
-    if unknown:
-        listed = ", ".join(str(value) for value in unknown[:8]) + (", ..." if len(unknown) > 8 else "")
-        suggestion = label_mapping_line(dict.fromkeys(unknown[:8], IGNORE_INDEX))
-        raise DataError(
-            f"{mask.path} holds values that are no classes: {listed}. "
-            f"If they mean 'no label', add to the dataset YAML: {suggestion}"
-        )
-    known = np.array([IGNORE_INDEX if index is None else index for index in ids], dtype=np.uint8)
-    if band.dtype != np.uint8:
-        return np.asarray(known[np.searchsorted(values, band)])
-    table = np.zeros(256, np.uint8)
-    table[values] = known
-    return np.asarray(table[band])
-
-
 def _ids_from_colors(mask: RawMask, colors: tuple[tuple[Color, int], ...]) -> Labels:
     if all(channel in (0, 255) for color, _ in colors for channel in color):
-        return _ids_from_binary_colors(mask, dict(colors))
+        id_of = dict(colors)
+        red, green, blue = (mask.rgb() >= BINARIZE_AT).astype(np.uint8)
+        corner = red * 4 + green * 2 + blue
+        corners: list[Color] = [(255 * r, 255 * g, 255 * b) for r, g, b in product((0, 1), repeat=3)]
+        present = np.flatnonzero(np.bincount(corner.ravel(), minlength=8)).tolist()
+        _refuse_colors(mask, [list(corners[index]) for index in present if corners[index] not in id_of])
+        ids = np.array([id_of.get(color, IGNORE_INDEX) for color in corners], dtype=np.uint8)
+        return np.asarray(ids[corner])
     codes = color_codes(mask.rgb())
     found = np.unique(codes)
     channels = np.stack([found >> 16 & 255, found >> 8 & 255, found & 255], axis=1).astype(np.int64)
@@ -135,16 +138,6 @@ def _ids_from_colors(mask: RawMask, colors: tuple[tuple[Color, int], ...]) -> La
     _refuse_colors(mask, channels[distances.min(axis=1) > _COLOR_TOLERANCE].tolist())
     ids = np.array([index for _, index in colors], dtype=np.uint8)[distances.argmin(axis=1)]
     return np.asarray(ids[np.searchsorted(found, codes)])
-
-
-def _ids_from_binary_colors(mask: RawMask, colors: Mapping[Color, int]) -> Labels:
-    red, green, blue = (mask.rgb() >= BINARIZE_AT).astype(np.uint8)
-    corner = red * 4 + green * 2 + blue
-    corners: list[Color] = [(255 * r, 255 * g, 255 * b) for r, g, b in product((0, 1), repeat=3)]
-    present = np.flatnonzero(np.bincount(corner.ravel(), minlength=8)).tolist()
-    _refuse_colors(mask, [list(corners[index]) for index in present if corners[index] not in colors])
-    table = np.array([colors.get(color, IGNORE_INDEX) for color in corners], dtype=np.uint8)
-    return np.asarray(table[corner])
 
 
 def _refuse_colors(mask: RawMask, unknown: list[list[int]]) -> None:
@@ -176,7 +169,17 @@ def codes_of_ids(label_mapping: LabelMapping) -> Codes:
         DataError: A class is read from several values, so that it is open which of them to write.
     """
     by_id: dict[int, list[Code]] = {}
-    for code, index in _pairs(label_mapping):
+    pairs: list[tuple[Code, int]]
+    if label_mapping.kind == "colors":
+        pairs = [*label_mapping.colors]
+    elif label_mapping.kind == "ids":
+        pairs = [*((index, index) for index in range(label_mapping.num_classes)), (IGNORE_INDEX, IGNORE_INDEX)]
+    else:
+        pairs = [*label_mapping.mapping.items()]
+        if label_mapping.kind == "mapping" and IGNORE_INDEX not in label_mapping.mapping:
+            # 255 that is not listed means "no label" all the same.
+            pairs.append((IGNORE_INDEX, IGNORE_INDEX))
+    for code, index in pairs:
         by_id.setdefault(index, []).append(code)
     ignored = by_id.pop(IGNORE_INDEX, [])
     for index, codes in by_id.items():
@@ -222,13 +225,3 @@ def mask_from_ids(label_mapping: LabelMapping, ids: Labels) -> Pixels:
     for index, written in codes.items():
         table[index] = written
     return np.moveaxis(table[ids], -1, 0)
-
-
-def _pairs(label_mapping: LabelMapping) -> Iterable[tuple[Code, int]]:
-    if label_mapping.kind == "colors":
-        return label_mapping.colors
-    if label_mapping.kind == "ids":
-        return [*((index, index) for index in range(label_mapping.num_classes)), (IGNORE_INDEX, IGNORE_INDEX)]
-    # 255 that is not listed means "no label" all the same.
-    free = label_mapping.kind == "mapping" and IGNORE_INDEX not in label_mapping.mapping
-    return [*label_mapping.mapping.items(), *([(IGNORE_INDEX, IGNORE_INDEX)] if free else [])]

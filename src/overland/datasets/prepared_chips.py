@@ -233,6 +233,13 @@ def _chip(dataset: Dataset, buffer: _RowBuffer, window: Window, rules: ChipRules
     foreground = None
     if background is not None:
         foreground = float((labelled & (labels != background)).sum() / max(int(labelled.sum()), 1))
+    status: ChipStatus = "kept"
+    if rules.drop_blank and empty >= _MOST_EMPTY:
+        status = "blank"
+    elif not labelled.any():
+        status = "unlabelled"
+    elif for_training and rules.min_foreground is not None and (foreground or 0.0) < rules.min_foreground:
+        status = "little foreground"
     sides = ((0, window.height - inside.height), (0, window.width - inside.width))
     if rules.pad == "reflect":
         mirrored_rows = _reflected(window.row_off, window.row_end, buffer.whole.height) - buffer.window.row_off
@@ -245,22 +252,11 @@ def _chip(dataset: Dataset, buffer: _RowBuffer, window: Window, rules: ChipRules
         inside,
         pixels,
         np.pad(labels, sides, constant_values=IGNORE_INDEX),
-        _status(rules, empty, labelled, foreground, for_training=for_training),
+        status,
         empty,
         float(labelled.mean()),
         foreground,
     )
-
-
-def _status(
-    rules: ChipRules, empty: float, labelled: Valid, foreground: float | None, *, for_training: bool
-) -> ChipStatus:
-    if rules.drop_blank and empty >= _MOST_EMPTY:
-        return "blank"
-    if not labelled.any():
-        return "unlabelled"
-    wanted = rules.min_foreground if for_training else None
-    return "little foreground" if wanted is not None and (foreground or 0.0) < wanted else "kept"
 
 
 def _reflected(start: int, end: int, length: int) -> npt.NDArray[np.intp]:
@@ -311,7 +307,9 @@ class ChipStore:
         scene = sample.key.partition("/")[2] or sample.key
         name = ""
         if chip.status == "kept":
-            name = f"{scene}_{chip.window.row_off}_{chip.window.col_off}{_suffix(facts, chip)}"
+            is_plain = not facts.grid.is_georeferenced and facts.nodata is None and not facts.descriptions
+            fits_png = is_plain and len(chip.image) in (1, 3) and str(chip.image.dtype) in _PNG_TYPES
+            name = f"{scene}_{chip.window.row_off}_{chip.window.col_off}{'.png' if fits_png else '.tif'}"
             grid = facts.grid.cropped(chip.window)
             image = self._folder / "images" / split / name
             count, dtype = len(chip.image), str(chip.image.dtype)
@@ -329,8 +327,3 @@ class ChipStore:
         fractions = (round(chip.labelled_fraction, 6), foreground, round(chip.empty_fraction, 6))
         texts = map(csv_cell, (split, name, chip.status, scene, sample.group, source.as_posix()))
         self._table.writerow((*texts, *where, *fractions))
-
-
-def _suffix(facts: SceneFacts, chip: Chip) -> str:
-    is_plain = not facts.grid.is_georeferenced and facts.nodata is None and not facts.descriptions
-    return ".png" if is_plain and len(chip.image) in (1, 3) and str(chip.image.dtype) in _PNG_TYPES else ".tif"

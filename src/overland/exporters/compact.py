@@ -56,7 +56,11 @@ def compact_bundle(bundle: ModelBundle, path: str | Path, *, card: str | None = 
         UsageError: Overland cannot build the network.
         DataError: A probability differs by more than `LARGEST_DIFFERENCE`.
     """
-    weights = {name: _halved(array) for name, array in load_weights(bundle).items()}
+    weights = {}
+    for name, array in load_weights(bundle).items():
+        is_large = array.dtype == np.float32 and array.size >= _SMALL
+        is_halved = is_large and np.abs(array).max() <= np.finfo(np.float16).max
+        weights[name] = array.astype(np.float16) if is_halved else array
     files: dict[str, Any] = {
         "weights": weights,
         "graph": _graph(bundle, weights),
@@ -83,25 +87,9 @@ def compact_bundle(bundle: ModelBundle, path: str | Path, *, card: str | None = 
     return save_bundle(bundle, path, **files)
 
 
-def _halved(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    is_large = array.dtype == np.float32 and array.size >= _SMALL
-    return array.astype(np.float16) if is_large and np.abs(array).max() <= np.finfo(np.float16).max else array
-
-
 def _graph(bundle: ModelBundle, weights: Weights) -> bytes:
     onnx = import_extra("onnx", "train", _PURPOSE)
     safetensors = import_extra("safetensors.numpy", "train", _PURPOSE)
-    model = onnx.load_model_from_string(_named_graph(bundle, weights))
-    # The same bytes as save_bundle writes, so the places are those in the file.
-    places = _places(safetensors.save({name: np.asarray(array, order="C") for name, array in weights.items()}))
-    for tensor in model.graph.initializer:
-        if tensor.name in places:
-            _refer(onnx, model.graph, tensor, *places[tensor.name])
-    content: bytes = model.SerializeToString()
-    return content
-
-
-def _named_graph(bundle: ModelBundle, weights: Weights) -> bytes:
     # overland.models first: it makes torchvision importable next to a PyTorch without CUDA.
     models = import_extra("overland.models", "train", _PURPOSE)
     torch = import_extra("torch", "train", _PURPOSE)
@@ -113,22 +101,23 @@ def _named_graph(bundle: ModelBundle, weights: Weights) -> bytes:
         raise UsageError(
             f"{bundle.path} cannot be made compact: its network cannot be built again from config.json ({reason})."
         ) from error
-    graph: bytes = models.graph_from_model(
+    exported = models.graph_from_model(
         network, in_channels=bundle.in_channels, size_divisor=models.size_divisor_of(network), named_weights=True
     )
-    return graph
-
-
-def _places(content: bytes) -> dict[str, tuple[str, int, int]]:
-    """Return type, offset and length in the file of each tensor of a safetensors file."""
-    (length,) = _LENGTH.unpack_from(content)
+    model = onnx.load_model_from_string(exported)
+    # The same bytes as save_bundle writes, so the places are those in the file.
+    stored = safetensors.save({name: np.asarray(array, order="C") for name, array in weights.items()})
+    (length,) = _LENGTH.unpack_from(stored)
     start = _LENGTH.size + length
-    header = json.loads(content[_LENGTH.size : start])
-    return {
-        name: (entry["dtype"], start + entry["data_offsets"][0], entry["data_offsets"][1] - entry["data_offsets"][0])
-        for name, entry in header.items()
-        if name != "__metadata__" and entry["dtype"] in ("F16", "F32")
-    }
+    entries = json.loads(stored[_LENGTH.size : start])
+    entries.pop("__metadata__", None)
+    for tensor in model.graph.initializer:
+        entry = entries.get(tensor.name)
+        if entry is not None and entry["dtype"] in ("F16", "F32"):
+            first, end = entry["data_offsets"]
+            _refer(onnx, model.graph, tensor, entry["dtype"], start + first, end - first)
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def _refer(onnx: Any, graph: Any, tensor: Any, dtype: str, offset: int, length: int) -> None:

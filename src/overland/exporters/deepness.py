@@ -67,10 +67,18 @@ def deepness_graph(
             "Overland's own training writes opset 17."
         )
     model.ir_version = min(model.ir_version, _NEWEST_IR)
-    _fix_tile(model.graph, tile_size)
-    _append_activation(onnx, model.graph, bundle)
-    for name, value in metadata.items():
-        model.metadata_props.add(key=name, value=json.dumps(value, ensure_ascii=False))
+    # What was inferred of the layers between speaks of free sides; the runtime infers it again.
+    del model.graph.value_info[:]
+    for value in (model.graph.input[0], model.graph.output[0]):
+        for axis in (2, 3):
+            value.type.tensor_type.shape.dim[axis].dim_value = tile_size
+    logits = model.graph.output[0]
+    kind, settings = ("Sigmoid", {}) if bundle.activation == "sigmoid" else ("Softmax", {"axis": 1})
+    model.graph.node.append(onnx.helper.make_node(kind, [logits.name], ["probabilities"], **settings))
+    logits.name = "probabilities"
+    logits.type.tensor_type.shape.dim[1].dim_value = bundle.num_outputs
+    for name, content in metadata.items():
+        model.metadata_props.add(key=name, value=json.dumps(content, ensure_ascii=False))
     onnx.checker.check_model(model)
     serialized: bytes = model.SerializeToString()
     return serialized
@@ -95,12 +103,18 @@ def deepness_metadata(bundle: ModelBundle, tile_size: int, overlap_percent: int 
         raise UsageError(
             f"Tiles overlap by 0 to {_LARGEST_OVERLAP_PERCENT} %; got {overlap_percent}. Try a larger --tile-size."
         )
+    if bundle.num_outputs > 1:
+        # Deepness would put a pixel whose best class is below it to class 0.
+        threshold = 0.0
+    else:
+        # Its field holds two decimals, and at 0 it would call every pixel class 1.
+        threshold = max(round(0.5 if bundle.threshold is None else bundle.threshold, 2), 0.01)
     metadata = {
         "model_type": "Segmentor",
         "class_names": {str(index): name for index, name in enumerate(bundle.legend.names)},
         "standardization_mean": [mean / 255 for mean in bundle.mean],
         "standardization_std": [std / 255 for std in bundle.std],
-        "seg_thresh": _threshold(bundle),
+        "seg_thresh": threshold,
         "seg_small_segment": 0,
         "tile_size": tile_size,
         "tiles_size": tile_size,
@@ -122,29 +136,3 @@ def overlap_percent_of(bundle: ModelBundle, tile_size: int) -> int:
         Whole percent of a tile.
     """
     return math.ceil(200 * bundle.halo / tile_size)
-
-
-def _threshold(bundle: ModelBundle) -> float:
-    if bundle.num_outputs > 1:
-        return 0.0  # Deepness would put a pixel whose best class is below it to class 0.
-    # Its field holds two decimals, and at 0 it would call every pixel class 1.
-    return max(round(0.5 if bundle.threshold is None else bundle.threshold, 2), 0.01)
-
-
-def _fix_tile(graph: Any, tile_size: int) -> None:
-    # What was inferred of the layers between speaks of free sides; the runtime infers it again.
-    del graph.value_info[:]
-    for value in (graph.input[0], graph.output[0]):
-        for axis in (2, 3):
-            value.type.tensor_type.shape.dim[axis].dim_value = tile_size
-
-
-def _append_activation(onnx: Any, graph: Any, bundle: ModelBundle) -> None:
-    logits, output = graph.output[0].name, "probabilities"
-    if bundle.activation == "sigmoid":
-        node = onnx.helper.make_node("Sigmoid", [logits], [output])
-    else:
-        node = onnx.helper.make_node("Softmax", [logits], [output], axis=1)
-    graph.node.append(node)
-    graph.output[0].name = output
-    graph.output[0].type.tensor_type.shape.dim[1].dim_value = bundle.num_outputs

@@ -44,7 +44,13 @@ def use_subpixel_convolutions(model: Any) -> None:
         conv, shuffle, tensors = _subpixel(onnx, node, [constants[name] for name in node.input[1:]])
         nodes += [conv, shuffle]
         model.graph.initializer.extend(tensors)
-    _replace_nodes(model.graph, nodes)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    # The weights of the nodes that have gone go, too.
+    used = {name for node in nodes for name in node.input}
+    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
 
 
 def _is_subpixel(onnx: Any, node: Any, constants: dict[str, Array]) -> bool:
@@ -76,15 +82,6 @@ def _subpixel(onnx: Any, node: Any, constants: list[Array]) -> tuple[Any, Any, l
         "DepthToSpace", [between], node.output, f"{node.name}/DepthToSpace", blocksize=size, mode="CRD"
     )
     return conv, shuffle, [onnx.numpy_helper.from_array(*pair) for pair in zip(arrays, names, strict=True)]
-
-
-def _replace_nodes(graph: Any, nodes: list[Any]) -> None:
-    del graph.node[:]
-    graph.node.extend(nodes)
-    used = {name for node in nodes for name in node.input}
-    constants = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(constants)
 
 
 def whole_graph(bundle: ModelBundle) -> bytes:

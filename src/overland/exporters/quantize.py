@@ -105,7 +105,7 @@ class Agreement:
         Args:
             first: Probabilities of the first network (classes or 1, height, width).
             second: Those of the second.
-            valid: Where the image holds data (height, width).
+            valid: Pixels of the image that hold data (height, width).
             truth: True class ids (height, width), if they are known.
         """
         masks = [mask_from_probabilities(self._bundle, probabilities) for probabilities in (first, second)]
@@ -116,8 +116,13 @@ class Agreement:
         self._difference += float(difference.sum(dtype=np.float64))
         self._largest = max(self._largest, float(difference.max(initial=0)))
         self._between += self._counted(masks[0], masks[1], valid)
+        likely = np.concatenate([1 - first, first]) if self._bundle.num_outputs == 1 else first
         for counts, mask in zip((self._first, self._second), masks, strict=True):
-            counts += self._expected(first, mask, valid) if truth is None else self._counted(truth, mask, valid)
+            if truth is not None:
+                counts += self._counted(truth, mask, valid)
+                continue
+            for index in range(self._bundle.legend.num_classes):
+                counts[:, index] += likely[:, valid & (mask == index)].sum(axis=1, dtype=np.float64)
 
     def report(self) -> AgreementReport:
         """Return the figures over all images added."""
@@ -139,13 +144,6 @@ class Agreement:
 
     def _counted(self, truth: Ids, mask: Ids, valid: Valid) -> _Counts:
         return confusion_matrix(truth[valid], mask[valid], self._bundle.legend.num_classes).astype(np.float64)
-
-    def _expected(self, probabilities: Probabilities, mask: Ids, valid: Valid) -> _Counts:
-        likely = probabilities
-        if self._bundle.num_outputs == 1:
-            likely = np.concatenate([1 - probabilities, probabilities])
-        classes = range(self._bundle.legend.num_classes)
-        return np.stack([likely[:, valid & (mask == index)].sum(axis=1, dtype=np.float64) for index in classes], axis=1)
 
     def _headline(self, ious: _Counts) -> float:
         if self._bundle.legend.is_binary:
@@ -187,12 +185,18 @@ def quantize_graph(graph: bytes, chips: Iterable[Chip], *, keep: Collection[str]
     onnx = import_extra("onnx", "train", _PURPOSE)
     quantization = import_extra("onnxruntime.quantization", "train", _PURPOSE)
     model = _prepared(graph)
+    name, waiting = model.graph.input[0].name, iter(chips)
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined,misc] # it publishes no types
+        def get_next(self) -> dict[str, Chip] | None:
+            return next(({name: chip} for chip in waiting), None)
+
     with TemporaryDirectory(prefix="overland-") as folder, _quiet():
         path = Path(folder) / "model.onnx"
         quantization.quantize_static(
             model,
             path,
-            _reader(quantization, model.graph.input[0].name, chips),
+            Reader(),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=list(_OPERATORS),
             nodes_to_exclude=list(keep),
@@ -230,17 +234,6 @@ def _prepared(graph: bytes) -> Any:
     # Says that constants and normalisation are folded, which torch's exporter did; else ONNX Runtime asks for it.
     model.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")
     return model
-
-
-def _reader(quantization: Any, name: str, chips: Iterable[Chip]) -> Any:
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc] # the library publishes no types
-        def __init__(self) -> None:
-            self._chips = iter(chips)
-
-        def get_next(self) -> dict[str, Chip] | None:
-            return next(({name: chip} for chip in self._chips), None)
-
-    return Reader()
 
 
 @contextmanager

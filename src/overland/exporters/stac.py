@@ -57,15 +57,22 @@ def _properties(bundle: ModelBundle) -> dict[str, Any]:
     written = datetime.fromtimestamp(bundle.weights_path.stat().st_mtime, tz=UTC)
     own = {"chip_size": bundle.chip_size, "halo": bundle.halo, "threshold": bundle.threshold}
     settings = {**bundle.training, **own}
+    trained_as = bundle.training.get("model") or {}
+    pretrained = bundle.model.get("encoder_weights") or trained_as.get("encoder_weights")
+    data = str(bundle.data.get("name") or "unnamed data")
+    synthetic = " (synthetic scenes)" if bundle.data.get("synthetic") else ""
+    headline = bundle.metrics.get("val", {}).get("headline")
+    score = f" {headline['key']} on its validation images: {headline['value']:.3f}." if headline else ""
     properties = {
         "title": _name(bundle),
-        "description": _description(bundle),
+        "description": f"{_name(bundle)}, trained on {data}{synthetic} with Overland.{score}",
         "datetime": written.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "mlm:name": _slug(_name(bundle)),
         "mlm:architecture": str(bundle.model.get("architecture")),
         "mlm:framework": "PyTorch",
         "mlm:tasks": _TASKS,
-        **_pretraining(bundle),
+        "mlm:pretrained": pretrained is not None,
+        "mlm:pretrained_source": pretrained,
         "mlm:input": [_input(bundle)],
         "mlm:output": [_output(bundle)],
         "mlm:hyperparameters": {key: value for key, value in settings.items() if value is not None},
@@ -83,20 +90,6 @@ def _properties(bundle: ModelBundle) -> dict[str, Any]:
 def _name(bundle: ModelBundle) -> str:
     wanted = [name for index, name in enumerate(bundle.legend.names) if index != bundle.legend.background]
     return f"{bundle.model.get('architecture')} for {', '.join(wanted)}"
-
-
-def _description(bundle: ModelBundle) -> str:
-    data = str(bundle.data.get("name") or "unnamed data")
-    synthetic = " (synthetic scenes)" if bundle.data.get("synthetic") else ""
-    headline = bundle.metrics.get("val", {}).get("headline")
-    score = f" {headline['key']} on its validation images: {headline['value']:.3f}." if headline else ""
-    return f"{_name(bundle)}, trained on {data}{synthetic} with Overland.{score}"
-
-
-def _pretraining(bundle: ModelBundle) -> dict[str, Any]:
-    trained_as = bundle.training.get("model") or {}
-    weights = bundle.model.get("encoder_weights") or trained_as.get("encoder_weights")
-    return {"mlm:pretrained": weights is not None, "mlm:pretrained_source": weights}
 
 
 def _input(bundle: ModelBundle) -> dict[str, Any]:
@@ -118,12 +111,16 @@ def _output(bundle: ModelBundle) -> dict[str, Any]:
         rule = f"Logit of class 1; a pixel is class 1 where its sigmoid is at least {limit:.4g}."
     else:
         rule = "Logits; softmax over the classes gives probabilities, the largest decides."
+    classes = [
+        {"value": index, "name": _slug(name), "description": name, "color_hint": "{:02X}{:02X}{:02X}".format(*color)}
+        for index, (name, color) in enumerate(zip(bundle.legend.names, bundle.legend.colors, strict=True))
+    ]
     return {
         "name": "logits",
         "description": rule,
         "tasks": _TASKS,
         "result": _tensor("class", bundle.num_outputs),
-        "classification:classes": _classes(bundle),
+        "classification:classes": classes,
     }
 
 
@@ -133,14 +130,6 @@ def _tensor(channels: str, count: int) -> dict[str, Any]:
         "dim_order": ["batch", channels, "height", "width"],
         "data_type": "float32",
     }
-
-
-def _classes(bundle: ModelBundle) -> list[dict[str, Any]]:
-    legend = bundle.legend
-    return [
-        {"value": index, "name": _slug(name), "description": name, "color_hint": "{:02X}{:02X}{:02X}".format(*color)}
-        for index, (name, color) in enumerate(zip(legend.names, legend.colors, strict=True))
-    ]
 
 
 def _bands(bundle: ModelBundle) -> list[dict[str, Any]]:
@@ -169,23 +158,19 @@ def _assets(bundle: ModelBundle, folder: Path) -> dict[str, Any]:
 
 
 def _asset(path: Path, folder: Path, title: str, kind: str) -> dict[str, Any]:
+    try:
+        place = os.path.relpath(path.resolve(), folder.resolve()).replace(os.sep, "/")
+        place = place if place.startswith("../") else f"./{place}"
+    except ValueError:  # another drive
+        place = path.resolve().as_uri()
     return {
-        "href": _relative(path, folder),
+        "href": place,
         "title": title,
         "type": kind,
         "roles": ["metadata"],
         "file:size": path.stat().st_size,
         "file:checksum": f"1220{sha256_of(path)}",  # multihash: sha2-256, 32 bytes
     }
-
-
-def _relative(path: Path, folder: Path) -> str:
-    try:
-        relative = os.path.relpath(path.resolve(), folder.resolve())
-    except ValueError:  # another drive
-        return path.resolve().as_uri()
-    relative = relative.replace(os.sep, "/")
-    return relative if relative.startswith("../") else f"./{relative}"
 
 
 def _slug(name: str) -> str:

@@ -188,6 +188,17 @@ def summary_from_confusions(confusions: Sequence[Confusion], legend: Legend, *, 
     """
     stack = np.stack(confusions) if confusions else np.zeros((0, legend.num_classes, legend.num_classes), np.int64)
     pooled = stack.sum(axis=0)
+    every = [scores_from_confusion(confusion, legend) for confusion in stack]
+    per_image: dict[str, Any] = {
+        key: _mean_where_defined([scores[key] for scores in every])
+        for key in dict.fromkeys((*_MEANS, _headline_key(legend), "pixel_accuracy"))
+    }
+    per_image["classes"] = {
+        name: {key: _mean_where_defined([scores["classes"][name][key] for scores in every]) for key in CLASS_SCORES}
+        for name in legend.names
+    }
+    if legend.is_binary:
+        per_image |= per_image["classes"][legend.names[1]]
     low, high = bootstrap_interval(stack, lambda confusion: headline_score(confusion, legend), confidence=_CONFIDENCE)
     return {
         "images": len(stack),
@@ -202,7 +213,7 @@ def summary_from_confusions(confusions: Sequence[Confusion], legend: Legend, *, 
             "confidence": _CONFIDENCE,
         },
         "pooled": scores_from_confusion(pooled, legend),
-        "per_image": _per_image(stack, legend),
+        "per_image": per_image,
         "class_names": list(legend.names),
         "confusion": pooled.tolist(),
     }
@@ -240,21 +251,6 @@ def _headline_key(legend: Legend) -> str:
     if legend.is_binary:
         return "iou"
     return "miou" if UNKNOWN_NAMES.isdisjoint(name.lower() for name in legend.names) else "miou_without_unknown"
-
-
-def _per_image(stack: Confusion, legend: Legend) -> dict[str, Any]:
-    every = [scores_from_confusion(confusion, legend) for confusion in stack]
-    summary: dict[str, Any] = {
-        key: _mean_where_defined([scores[key] for scores in every])
-        for key in dict.fromkeys((*_MEANS, _headline_key(legend), "pixel_accuracy"))
-    }
-    summary["classes"] = {
-        name: {key: _mean_where_defined([scores["classes"][name][key] for scores in every]) for key in CLASS_SCORES}
-        for name in legend.names
-    }
-    if legend.is_binary:
-        summary |= summary["classes"][legend.names[1]]
-    return summary
 
 
 def _mean_where_defined(values: Sequence[float]) -> float:

@@ -72,7 +72,7 @@ class LabelledBatch:
 
     @property
     def is_binary(self) -> bool:
-        """Whether one channel decides between class 1 and class 0."""
+        """True where one channel decides between class 1 and class 0."""
         return self.logits.shape[1] == 1
 
     @cached_property
@@ -460,7 +460,17 @@ def _term(name: str, value: Any, own: Mapping[str, OwnLoss]) -> _Term:
     options = dict(value) if isinstance(value, Mapping) else {"weight": value}
     weight = _value_of_kind(options.pop("weight", 1.0), float, f"the weight of {name}")
     if name in own:
-        return _Term(name, weight, options, _own_loss(name, own[name], options))
+        loss: Any = own[name]
+        if not callable(loss):
+            raise UsageError(f"The loss {name} is no function and no class: {loss!r}.")
+        if inspect.isclass(loss):
+            try:
+                made: Any = loss(**options)
+            except TypeError as error:
+                raise UsageError(f"The loss {name} cannot be made with the options {options} ({error}).") from error
+        else:
+            made = functools.partial(loss, **options) if options else loss
+        return _Term(name, weight, options, made)
     if name not in _LOSSES:
         meant = _NAMES_ELSEWHERE.get(str(name).lower())
         hint = f"; it is called {meant} here" if meant else closest_name(name, _LOSSES)
@@ -479,19 +489,6 @@ def _term(name: str, value: Any, own: Mapping[str, OwnLoss]) -> _Term:
         weight,
         {option: _value_of_kind(item, kinds[option], f"{name}'s {option}") for option, item in options.items()},
     )
-
-
-def _own_loss(name: str, loss: OwnLoss, options: Mapping[str, Any]) -> OwnLoss:
-    if not callable(loss):
-        raise UsageError(f"The loss {name} is no function and no class: {loss!r}.")
-    if not inspect.isclass(loss):
-        return functools.partial(loss, **options) if options else loss
-    make: Any = loss
-    try:
-        made: OwnLoss = make(**options)
-    except TypeError as error:
-        raise UsageError(f"The loss {name} cannot be made with the options {dict(options)} ({error}).") from error
-    return made
 
 
 def _value_of_kind(value: Any, kind: Any, where: str) -> Any:

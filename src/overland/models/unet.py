@@ -170,19 +170,16 @@ def initialize(network: nn.Module, init: str) -> None:
 
 
 def _after_conv(norm: str, norm_order: str, activation: str, channels: int) -> list[nn.Module]:
-    norms, act = _norm_layers(norm, channels), activation_layer(activation)
+    norms: list[nn.Module] = []
+    if norm == "batch":
+        norms = [nn.BatchNorm2d(channels)]
+    elif norm == "group":
+        norms = [nn.GroupNorm(min(8, channels), channels)]
+    elif norm != "none":
+        raise UsageError(f"norm is batch, group or none; got {norm!r}.")
+    act = activation_layer(activation)
     before = _choice("norm_order", norm_order, {"before": True, "after": False})
     return [*norms, act] if before else [act, *norms]
-
-
-def _norm_layers(norm: str, channels: int) -> list[nn.Module]:
-    if norm == "none":
-        return []
-    if norm == "batch":
-        return [nn.BatchNorm2d(channels)]
-    if norm == "group":
-        return [nn.GroupNorm(min(8, channels), channels)]
-    raise UsageError(f"norm is batch, group or none; got {norm!r}.")
 
 
 def _choice(option: str, name: str, known: Mapping[str, _T], extra: str = "") -> _T:
@@ -245,7 +242,15 @@ class PlainUnet(nn.Module):
         if stem_stride not in _STEM_STRIDES:
             raise UsageError(f"stem_stride is 1, 2 or 4; got {stem_stride}.")
         widths = [width * 2**level for level in range(depth + 1)]
-        drops = _dropout_rates(dropout, depth)
+        if isinstance(dropout, int | float):
+            drops = [0.0] + [float(dropout)] * (2 * depth)
+        elif len(dropout) == 2 * depth + 1:
+            drops = [float(rate) for rate in dropout]
+        else:
+            raise UsageError(
+                f"dropout is one rate or {2 * depth + 1} of them for depth {depth}, down and up again; "
+                f"got {len(dropout)}."
+            )
         block = partial(
             double_conv,
             norm=norm,
@@ -290,13 +295,3 @@ class PlainUnet(nn.Module):
             x = merge(torch.cat(pair if self._skip_first else pair[::-1], dim=1))
         logits: Tensor = self.head(x)
         return logits
-
-
-def _dropout_rates(dropout: float | Sequence[float], depth: int) -> list[float]:
-    if isinstance(dropout, int | float):
-        return [0.0] + [float(dropout)] * (2 * depth)
-    if len(dropout) != 2 * depth + 1:
-        raise UsageError(
-            f"dropout is one rate or {2 * depth + 1} of them for depth {depth}, down and up again; got {len(dropout)}."
-        )
-    return [float(rate) for rate in dropout]

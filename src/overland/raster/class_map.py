@@ -83,9 +83,9 @@ class MaskSurvey:
     legend: Legend
     """A name for every id, and a background only where the file names one."""
     is_named: bool
-    """Whether the file has names or colours at all."""
+    """True when the file has names or colours at all."""
     is_zero_255: bool
-    """Whether 255 stands for class 1, as in a black and white mask."""
+    """True when 255 stands for class 1, as in a black and white mask."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class ClassMap:
     present: tuple[int, ...]
     """Ids that occur."""
     is_black_and_white: bool
-    """Whether 255 stands for class 1."""
+    """True when 255 stands for class 1."""
 
     @property
     def grid(self) -> Grid:
@@ -136,7 +136,7 @@ class ProbabilityMap:
     band: int
     """Band, counted from 1."""
     is_of_other: bool = False
-    """Whether the band holds the other class of two, so that 1 - p is read."""
+    """True when the band holds the other class of two, so that 1 - p is read."""
 
     def read(self, window: Window) -> npt.NDArray[np.floating]:
         """Read probabilities.

@@ -52,7 +52,13 @@ def read_legend(path: str, palette: Mapping[int, Color] | None) -> Legend | None
     known = {index: name for index, name in stored.items() if name and 0 <= index < IGNORE_INDEX}
     if not known:
         return None
-    names = _told_apart([known.get(index, "") or f"class {index}" for index in range(max(known) + 1)])
+    given = [known.get(index, "") or f"class {index}" for index in range(max(known) + 1)]
+    counts, names = Counter(given), list[str]()
+    for index, name in enumerate(given):
+        own = name if counts[name] == 1 else f"{name} ({index})"
+        while own in names or (own != name and own in counts):
+            own = f"{own} ({index})"
+        names.append(own)
     return legend_from_names(names, [colors.get(index, (0, 0, 0)) for index in range(len(names))] if colors else None)
 
 
@@ -122,14 +128,3 @@ def _column(columns: Sequence[tuple[str, str]], usages: Sequence[str], names: se
     by_usage = [number for usage in usages for number, column in enumerate(columns) if column[1] == usage]
     by_name = [number for number, column in enumerate(columns) if column[0] in names]
     return next(iter([*by_usage, *by_name]), None)
-
-
-def _told_apart(names: Sequence[str]) -> list[str]:
-    counts = Counter(names)
-    unique: list[str] = []
-    for index, name in enumerate(names):
-        own = name if counts[name] == 1 else f"{name} ({index})"
-        while own in unique or (own != name and own in counts):
-            own = f"{own} ({index})"
-        unique.append(own)
-    return unique

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,11 +31,11 @@ __all__ = [
 ]
 
 MaskData = npt.NDArray[np.bool_] | Any
-"""Where a mask holds data: an array of its shape, or the band that `stored_mask` gives; rasterio has no types."""
+"""Pixels of a mask that hold data: an array of its shape, or the band of `stored_mask`; rasterio has no types."""
 Polygons = npt.NDArray[Any]
 """Shapely geometries, an array (n,) of objects."""
 Connectivity = Literal[4, 8]
-"""Whether pixels of a region touch with sides alone, or with corners as well."""
+"""Pixels of a region touch with their 4 sides alone, or in 8 directions, with their corners as well."""
 
 _SIEVE_PASSES = 4
 _ROWS_COMPARED = 1024
@@ -76,18 +76,13 @@ def stored_mask(
             dataset.write(valid.astype(np.uint8), 1, window=rasterio_window(window))
             written += int(np.count_nonzero(valid))
     # GDAL writes compressed blocks when it closes a file, and a full disk is no error to it then.
-    if _count_valid(folder / "valid.tif") != written:
+    counted: int | None = None
+    with suppress(RasterioError), open_or_create(folder / "valid.tif") as stored:
+        counted = sum(int(np.count_nonzero(stored.read(1, window=part))) for _, part in stored.block_windows(1))
+    if counted != written:
         raise ResourceError(f"{folder.parent}: the disk is full. Free some space, or write to another disk.")
     with rasterio.open(folder / "valid.tif") as dataset:
         yield ids, rasterio.band(dataset, 1)
-
-
-def _count_valid(path: Path) -> int | None:
-    try:
-        with open_or_create(path) as dataset:
-            return sum(int(np.count_nonzero(dataset.read(1, window=part))) for _, part in dataset.block_windows(1))
-    except RasterioError:
-        return None
 
 
 def sieve_mask(
@@ -101,7 +96,7 @@ def sieve_mask(
     Args:
         mask: Whole numbers (height, width); one that is stored in a file is sieved into files next to it.
         min_pixels: Regions of fewer pixels go.
-        valid: Where the mask holds data; other pixels keep their value and swallow nothing.
+        valid: Pixels that hold data; other pixels keep their value and swallow nothing.
         connectivity: The pixels that make a region.
 
     Returns:
@@ -110,7 +105,12 @@ def sieve_mask(
     # rasterio refuses a size that no region can have.
     min_pixels = min(min_pixels, mask.size - 1)
     for number in range(_SIEVE_PASSES if min_pixels > 1 else 0):
-        sieved = _empty_like(mask, number)
+        if isinstance(mask, np.memmap) and mask.filename is not None:
+            # Two files take turns: a pass reads one and writes the other, and the mask itself stays.
+            path = Path(mask.filename).with_name(f"sieved-{number % 2}.bin")
+            sieved = _mapped(path, mask.shape, mask.dtype)
+        else:
+            sieved = np.empty_like(mask)
         rasterio.features.sieve(mask, min_pixels, out=sieved, mask=valid, connectivity=connectivity)
         starts = range(0, len(mask), _ROWS_COMPARED)
         if all(np.array_equal(sieved[row : row + _ROWS_COMPARED], mask[row : row + _ROWS_COMPARED]) for row in starts):
@@ -126,7 +126,7 @@ def shapes_from_mask(
 
     Args:
         mask: Whole numbers (height, width).
-        valid: Where the mask holds data; other pixels belong to no region.
+        valid: Pixels that hold data; other pixels belong to no region.
 
     Returns:
         The polygons (n,) in pixel coordinates (x = column, y = row, corners of pixels), and their ids (n,).
@@ -137,14 +137,6 @@ def shapes_from_mask(
         polygons.append(shapely.polygons(shell, holes=holes or None))
         ids.append(int(value))
     return np.array(polygons, dtype=object), np.array(ids, dtype=np.int64)
-
-
-def _empty_like(mask: npt.NDArray[Any], number: int) -> npt.NDArray[Any]:
-    if isinstance(mask, np.memmap) and mask.filename is not None:
-        # Two files take turns: a pass reads one and writes the other, and the mask itself stays.
-        path = Path(mask.filename).with_name(f"sieved-{number % 2}.bin")
-        return _mapped(path, mask.shape, mask.dtype)
-    return np.empty_like(mask)
 
 
 def _mapped(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -168,7 +160,7 @@ def burn_shapes(
         geometries: Geometries (n,) in pixels of the raster (x = column, y = row).
         ids: The id of each, within the type of the result.
         window: The pixels of the raster to burn.
-        all_touched: Whether every pixel that is touched is taken, and not only those whose centre is inside.
+        all_touched: Take every pixel that is touched, and not only those whose centre is inside.
         dtype: Type of the result.
 
     Returns:

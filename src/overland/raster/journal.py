@@ -115,7 +115,7 @@ def open_journal(output: Path, run: Mapping[str, Any], *, overwrite: bool = Fals
     Args:
         output: The output.
         run: All that the result depends on: plain values under names that a person understands.
-        overwrite: Whether another run's work is thrown away.
+        overwrite: Throw another run's work away.
 
     Yields:
         The journal.
@@ -154,7 +154,13 @@ def _settle_run(folder: Path, output: Path, run: Mapping[str, Any], overwrite: b
     if lines and _run_of(lines[0]) == run:
         return
     if lines and not overwrite:
-        raise UsageError(_refusal(folder, output, _run_of(lines[0]), run))
+        before = _run_of(lines[0])
+        changed = [key for key in (*run, *(before.keys() - run.keys())) if before.get(key) != run.get(key)]
+        changes = "; ".join(f"{key} was {_shown(before.get(key))}, now {_shown(run.get(key))}" for key in changed)
+        raise UsageError(
+            f"{output} was begun by a run that differs ({changes}). Give the same command to continue it, "
+            f"or throw away what is in {folder} and start anew with --overwrite."
+        )
     if lines:
         logger.info("The unfinished work in %s is of another run; starting anew.", folder)
     Journal(folder).clear()
@@ -162,15 +168,6 @@ def _settle_run(folder: Path, output: Path, run: Mapping[str, Any], overwrite: b
     new.write_bytes(_line({"format": _FORMAT, "run": run}))
     fsync_file(new)
     replace_atomically(new, folder / _JOURNAL)
-
-
-def _refusal(folder: Path, output: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    changed = [key for key in (*now, *(before.keys() - now.keys())) if before.get(key) != now.get(key)]
-    changes = "; ".join(f"{key} was {_shown(before.get(key))}, now {_shown(now.get(key))}" for key in changed)
-    return (
-        f"{output} was begun by a run that differs ({changes}). Give the same command to continue it, "
-        f"or throw away what is in {folder} and start anew with --overwrite."
-    )
 
 
 def _shown(value: Any) -> str:

@@ -339,7 +339,21 @@ def file_identity(path: str, dataset: Any) -> str:
         checksum of a sample.
     """
     if is_remote(path):
-        return web_identity(path) or f"sample {_sample(dataset)}"
+        told = web_identity(path)
+        if told:
+            return told
+        digest = hashlib.sha256()
+        height, width = dataset.block_shapes[0]
+        rows, cols = -(-dataset.height // height), -(-dataset.width // width)
+        for index in range(min(rows * cols, _MOST_BLOCKS)):
+            row, col = divmod(index, cols)
+            # A TIFF tells where each block lies and how long it is: one written anew is compressed to another length.
+            for item in ("OFFSET", "SIZE"):
+                digest.update(str(dataset.get_tag_item(f"BLOCK_{item}_{col}_{row}", "TIFF", bidx=1)).encode())
+        middle = RasterioWindow(dataset.width // 2, dataset.height // 2, _SAMPLE, _SAMPLE)
+        inside = middle.intersection(RasterioWindow(0, 0, dataset.width, dataset.height))
+        digest.update(dataset.read(window=inside).tobytes())
+        return f"sample {digest.hexdigest()[:16]}"
     files = [Path(name) for name in dataset.files if Path(name).is_file() and not name.endswith(_COMPANIONS)]
     if len(files) == 1:
         return _stamp(files[0])
@@ -352,21 +366,6 @@ def _stamp(file: Path) -> str:
     # Nanoseconds, because a file can be written twice in one second.
     moment = datetime.fromtimestamp(status.st_mtime_ns // 10**9, UTC)
     return f"{status.st_size} bytes of {moment:%Y-%m-%d %H:%M:%S}.{status.st_mtime_ns % 10**9:09d}"
-
-
-def _sample(dataset: Any) -> str:
-    digest = hashlib.sha256()
-    height, width = dataset.block_shapes[0]
-    rows, cols = -(-dataset.height // height), -(-dataset.width // width)
-    for index in range(min(rows * cols, _MOST_BLOCKS)):
-        row, col = divmod(index, cols)
-        # A TIFF tells where each block lies and how long it is: what is written anew is compressed to another length.
-        for item in ("OFFSET", "SIZE"):
-            digest.update(str(dataset.get_tag_item(f"BLOCK_{item}_{col}_{row}", "TIFF", bidx=1)).encode())
-    middle = RasterioWindow(dataset.width // 2, dataset.height // 2, _SAMPLE, _SAMPLE)
-    inside = middle.intersection(RasterioWindow(0, 0, dataset.width, dataset.height))
-    digest.update(dataset.read(window=inside).tobytes())
-    return digest.hexdigest()[:16]
 
 
 def library_versions() -> dict[str, str]:

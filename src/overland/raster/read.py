@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 Pixels = npt.NDArray[Any]
 """Pixels (bands, height, width) in the type of the file."""
 Valid = npt.NDArray[np.bool_]
-"""Where pixels hold data, booleans (height, width)."""
+"""Pixels that hold data, booleans (height, width)."""
 
 # A camera's orientation as EXIF counts it: whether rows and columns are stored backwards, and whether they are swapped.
 _TURNS = {
@@ -72,7 +72,7 @@ class Scene:
 
     Args:
         path: A file, a name of GDAL's, or a URL.
-        expand_palette: Whether a palette is read as the three bands red, green, blue; else it is read as its indices.
+        expand_palette: Read a palette as the three bands red, green, blue; else it is read as its indices.
         driver: The only format that the file may have, by GDAL's name.
         nodata: The value that means "no data", in place of those that the file declares.
     """
@@ -88,12 +88,24 @@ class Scene:
         self.path = str(path)
         self._dataset = open_dataset(self.path, driver)
         try:
-            self._colormap = _colormap_of(self._dataset)
+            has_palette = self._dataset.count <= 2 and self._dataset.colorinterp[0] == ColorInterp.palette
+            self._colormap = dict(self._dataset.colormap(1)) if has_palette else None
             self._palette = _palette_of(self._colormap) if expand_palette else None
-            self._white = None if self._palette is not None else _white_of(self._dataset)
+            # The value that is stored for black, where white is stored as 0.
+            self._white: int | None = None
+            is_inverted = self._dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
+            if self._palette is None and is_inverted and self.dtype.startswith("uint"):
+                bits = self._dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
+                self._white = 2 ** int(bits) - 1 if bits else int(np.iinfo(self.dtype).max)
             self._turn = _turn_of(self._dataset, self.path)
             self.grid = _grid_of(self._dataset, self.path, self._turn)
-            self._given_nodata = None if nodata is None else self._checked_nodata(float(nodata))
+            self._given_nodata = None if nodata is None else float(nodata)
+            if self._given_nodata is not None:
+                dtype = np.dtype(self.dtype)
+                if dtype.kind in "ui" and _value_of_type(self._given_nodata, dtype) is None:
+                    raise UsageError(f"{self.path} holds {dtype}, which cannot be {nodata:g}; choose another --nodata.")
+                if self._white is not None:
+                    self._given_nodata = self._white - self._given_nodata
         except CPLE_BaseError as error:
             # A damaged header is noticed late: rasterio hands on GDAL's own errors where it asks for colours and tags.
             self.close()
@@ -219,7 +231,15 @@ class Scene:
         """
         window = window or self.grid.window
         bands = tuple(bands or self.data_bands)
-        self._check_bands(bands)
+        missing = [band for band in bands if not 1 <= band <= self.count]
+        if missing:
+            raise DataError(f"{self.path}: band {missing[0]} was asked for, the file has bands 1 to {self.count}.")
+        types = [self._dataset.dtypes[band - 1] for band in bands] if self._palette is None else []
+        if len(set(types)) > 1:
+            raise DataError(
+                f"{self.path}: the bands {', '.join(map(str, bands))} hold {', '.join(types)}; choose bands of one "
+                "type (--bands, -b)."
+            )
         where = rasterio_window(self._stored(window))
         try:
             if self._palette is not None:
@@ -302,23 +322,6 @@ class Scene:
         """Give the value that is stored for "no data"."""
         return self._given_nodata if self._given_nodata is not None else self._dataset.nodatavals[band - 1]
 
-    def _checked_nodata(self, value: float) -> float:
-        dtype = np.dtype(self._dataset.dtypes[0])
-        if dtype.kind in "ui" and _value_of_type(value, dtype) is None:
-            raise UsageError(f"{self.path} holds {dtype}, which cannot be {value:g}; choose another --nodata.")
-        return value if self._white is None else self._white - value
-
-    def _check_bands(self, bands: Sequence[int]) -> None:
-        missing = [band for band in bands if not 1 <= band <= self.count]
-        if missing:
-            raise DataError(f"{self.path}: band {missing[0]} was asked for, the file has bands 1 to {self.count}.")
-        types = [self._dataset.dtypes[band - 1] for band in bands] if self._palette is None else []
-        if len(set(types)) > 1:
-            raise DataError(
-                f"{self.path}: the bands {', '.join(map(str, bands))} hold {', '.join(types)}; choose bands of one "
-                "type (--bands, -b)."
-            )
-
     def _valid(self, pixels: Pixels, where: Any, bands: tuple[int, ...]) -> Valid:
         valid = np.ones(pixels.shape[1:], dtype=bool)
         flags = self._dataset.mask_flag_enums[bands[0] - 1]
@@ -341,7 +344,7 @@ class Scene:
         return valid
 
     def _stored(self, window: Window) -> Window:
-        """The window in the file of a picture that was stored turned."""
+        """Return the window in the file of a picture that was stored turned."""
         if self._turn is None:
             return window
         rows_backwards, cols_backwards, is_swapped = self._turn
@@ -370,7 +373,7 @@ def open_scene(
 
     Args:
         path: A file, a folder that is a raster (Zarr), the URL of one (https, s3), or a name of GDAL's (/vsicurl/...).
-        expand_palette: Whether a palette is read as red, green, blue.
+        expand_palette: Read a palette as red, green, blue.
         driver: The only format that the file may have, by GDAL's name, for files of strangers: a .tif may be XML that
             names other files.
         nodata: A value that means "no data", in place of those that the file declares.
@@ -391,7 +394,7 @@ def read_image(path: str | Path, *, expand_palette: bool = True) -> tuple[Pixels
 
     Args:
         path: The image; see `open_scene`.
-        expand_palette: Whether a palette is read as red, green, blue.
+        expand_palette: Read a palette as red, green, blue.
 
     Returns:
         Pixels (bands, height, width) without the alpha band, and where they hold data (height, width).
@@ -462,20 +465,6 @@ def _tiff_orientation(path: Path) -> str:
         except (struct.error, OSError):
             pass
     return ""
-
-
-def _white_of(dataset: Any) -> int | None:
-    """The value that is stored for black, where white is stored as 0."""
-    if dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") != "YES" or np.dtype(dataset.dtypes[0]).kind != "u":
-        return None
-    bits = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
-    return 2 ** int(bits) - 1 if bits else int(np.iinfo(dataset.dtypes[0]).max)
-
-
-def _colormap_of(dataset: Any) -> dict[int, tuple[int, int, int, int]] | None:
-    if dataset.count > 2 or dataset.colorinterp[0] != ColorInterp.palette:
-        return None
-    return dict(dataset.colormap(1))
 
 
 def _palette_of(colors: dict[int, tuple[int, int, int, int]] | None) -> npt.NDArray[np.uint8] | None:

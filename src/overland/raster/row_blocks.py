@@ -70,7 +70,7 @@ class RowBlocks:
 
     @property
     def is_done(self) -> bool:
-        """Whether the outputs are in place, and are still the files that were put there."""
+        """True when the outputs are in place, and are still the files that were put there."""
         return bool(_last_done(self._journal.entries) == self._stamps())
 
     @property
@@ -187,7 +187,15 @@ class RowBlocks:
         # Read in the blocks of its parts; in its own of 128 x 128 the copy takes three times as long.
         with create_dataset(mosaic, output.profile, driver="VRT", blockxsize=BLOCK, blockysize=BLOCK) as dataset:
             for band in range(1, output.profile.count + 1):
-                dataset.update_tags(band, ns="new_vrt_sources", **self._sources(name, band))
+                sources = {}
+                for row, entry in sorted(self._finished.items()):
+                    file, size = self._block_path(name, row).name, f'xSize="{self._width}" ySize="{entry["rows"]}"'
+                    sources[f"source_{row}"] = (
+                        f'<SimpleSource><SourceFilename relativeToVRT="1">{file}</SourceFilename>'
+                        f'<SourceBand>{band}</SourceBand><SrcRect xOff="0" yOff="0" {size}/>'
+                        f'<DstRect xOff="0" yOff="{row}" {size}/></SimpleSource>'
+                    )
+                dataset.update_tags(band, ns="new_vrt_sources", **sources)
         copy_to_output(mosaic, final, output.path, output.profile)
         with open_or_create(final) as dataset:
             for row, entry in self._finished.items():
@@ -195,16 +203,6 @@ class RowBlocks:
                     raise ResourceError(
                         f"{output.path}: what was written does not read back. Is the disk full or failing?"
                     )
-
-    def _sources(self, name: str, band: int) -> dict[str, str]:
-        """Give the part of a VRT's band that each finished block is."""
-        size = f'xSize="{self._width}" ySize='
-        return {
-            f"source_{row}": f'<SimpleSource><SourceFilename relativeToVRT="1">{self._block_path(name, row).name}'
-            f'</SourceFilename><SourceBand>{band}</SourceBand><SrcRect xOff="0" yOff="0" {size}"{entry["rows"]}"/>'
-            f'<DstRect xOff="0" yOff="{row}" {size}"{entry["rows"]}"/></SimpleSource>'
-            for row, entry in sorted(self._finished.items())
-        }
 
     def _block_path(self, name: str, row: int) -> Path:
         return self._journal.folder / f"{name}-{row:09d}.tif"

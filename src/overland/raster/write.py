@@ -100,7 +100,7 @@ class RasterProfile:
 
     @property
     def is_measured(self) -> bool:
-        """Whether neighbouring values may be averaged; of ids they may not."""
+        """True when neighbouring values may be averaged; of ids they may not."""
         return self.legend is None and np.dtype(self.dtype).kind == "f"
 
 
@@ -279,7 +279,7 @@ def check_raster_output(path: str | Path, *, overwrite: bool = False, inputs: It
 
     Args:
         path: The file; its suffix decides the format (.tif, .tiff or .png).
-        overwrite: Whether a file that is there may be replaced.
+        overwrite: Replace a file that is there.
         inputs: Files that are read; see `overland.raster.input_files`.
 
     Returns:
@@ -318,7 +318,7 @@ def create_raster(
         nodata: Value that means "no data".
         legend: Colours and class names, which go to `<name>.tif.aux.xml`, where QGIS looks for them.
         descriptions: Names of the bands.
-        overwrite: Whether a file that is there may be replaced.
+        overwrite: Replace a file that is there.
         inputs: Files that are read; the output is none of them.
 
     Yields:
@@ -357,7 +357,7 @@ def write_class_map(
         mask: Class ids, uint8 (height, width).
         grid: Size and place.
         legend: Its classes.
-        overwrite: Whether a file that is there may be replaced.
+        overwrite: Replace a file that is there.
 
     Raises:
         UsageError: For an output that may not be written.

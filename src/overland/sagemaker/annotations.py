@@ -41,7 +41,13 @@ def check_annotations(data: Path, num_classes: int | None) -> None:
     if (data / _LABEL_MAP).is_file():
         return
     for split in ("train", "validation"):
-        values = _values_in(data / f"{split}_annotation")
+        # Colours are left to the dataset's reader.
+        paths = list_images(data / f"{split}_annotation")
+        values: set[int] = set()
+        for path in paths[:: max(1, len(paths) // _SAMPLED)]:
+            mask = read_mask(path)
+            if not mask.has_colors:
+                values.update(unique_values(mask.pixels[0]).tolist())
         if IGNORE_INDEX in values and len(values) == 2:
             other = min(values)
             label_map = json.dumps({"map": {"0": other, "1": IGNORE_INDEX}})
@@ -75,17 +81,6 @@ def check_num_classes(dataset: Dataset, num_classes: int | None) -> None:
         f"num_classes is {num_classes}, and the annotations have {found} classes ({names}). "
         f"Set num_classes to {found}, or name all {num_classes} in {_LABEL_MAP}: {identity}"
     )
-
-
-def _values_in(folder: Path) -> set[int]:
-    """Collect the values in the first bands of a folder's annotations; colours are left to the dataset's reader."""
-    paths = list_images(folder)
-    found: set[int] = set()
-    for path in paths[:: max(1, len(paths) // _SAMPLED)]:
-        mask = read_mask(path)
-        if not mask.has_colors:
-            found.update(unique_values(mask.pixels[0]).tolist())
-    return found
 
 
 def _beyond(split: str, ids: list[int], num_classes: int) -> str:

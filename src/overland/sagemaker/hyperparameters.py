@@ -228,12 +228,25 @@ def _of_built_in(texts: Mapping[str, str]) -> JobSettings:
     settings, wrong = _own_settings({name: text for name, text in texts.items() if name in ours})
     _refuse([*problems_of(texts), *problems, *wrong])
     values = values_from_texts(texts)
+    notes = []
+    if _side(values["crop_size"]) != values["crop_size"]:
+        notes.append(f"crop_size {values['crop_size']} becomes {_side(values['crop_size'])}, a multiple of {_SIDE_OF}.")
+    if "base_size" in texts:
+        notes.append(
+            "base_size is not used: chips are cut at the images' own resolution, which scale changes at random."
+        )
+    if "validation_mini_batch_size" in texts:
+        notes.append("validation_mini_batch_size is not used: validation images are scored whole.")
+    if values["syncbn"]:
+        notes.append("syncbn is not used: Overland trains on one GPU.")
+    if values["optimizer"] == "rmsprop" and "gamma1" in texts:
+        notes.append("gamma1 is not used: rmsprop averages squared gradients with a decay of 0.99.")
     return JobSettings(
         _RECIPES[values["algorithm"]],
         {**_translated(values), **settings},
         values["num_classes"],
         values["num_training_samples"],
-        tuple(_unused(values, texts)),
+        tuple(notes),
     )
 
 
@@ -266,24 +279,6 @@ def _translated(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _side(crop_size: int) -> int:
     return math.ceil(crop_size / _SIDE_OF) * _SIDE_OF
-
-
-def _unused(values: Mapping[str, Any], texts: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each hyperparameter that is done in another way."""
-    notes = []
-    if _side(values["crop_size"]) != values["crop_size"]:
-        notes.append(f"crop_size {values['crop_size']} becomes {_side(values['crop_size'])}, a multiple of {_SIDE_OF}.")
-    if "base_size" in texts:
-        notes.append(
-            "base_size is not used: chips are cut at the images' own resolution, which scale changes at random."
-        )
-    if "validation_mini_batch_size" in texts:
-        notes.append("validation_mini_batch_size is not used: validation images are scored whole.")
-    if values["syncbn"]:
-        notes.append("syncbn is not used: Overland trains on one GPU.")
-    if values["optimizer"] == "rmsprop" and "gamma1" in texts:
-        notes.append("gamma1 is not used: rmsprop averages squared gradients with a decay of 0.99.")
-    return notes
 
 
 def _own_names() -> list[str]:

@@ -143,7 +143,19 @@ def read_job(root: Path, environ: Mapping[str, str]) -> Job:
         UsageError: The job has more than one host.
     """
     config = root / "input" / "config"
-    hyperparameters = _hyperparameters(config / "hyperparameters.json", environ)
+    path = config / "hyperparameters.json"
+    if path.is_file():
+        values = _json_file(path)
+    elif environ.get("SM_HPS"):
+        values = _json_object(environ["SM_HPS"], "SM_HPS")
+    else:
+        raise DataError(
+            f"{path} does not exist and SM_HPS is not set, so this is no training job. "
+            "Run it in SageMaker, or name the folder of a made job with --root."
+        )
+    hyperparameters = {
+        name: _plain_text(value) for name, value in values.items() if not name.startswith(SERVICE_PREFIXES)
+    }
     channels = _channels(root, environ)
     resources = _json_file(config / "resourceconfig.json")
     hosts = resources.get("hosts") or ["algo-1"]
@@ -159,19 +171,6 @@ def read_job(root: Path, environ: Mapping[str, str]) -> Job:
         checkpoints=root / "checkpoints",
         encoder_weights=_weights_file(channels.get(_WEIGHTS)),
     )
-
-
-def _hyperparameters(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    if path.is_file():
-        values = _json_file(path)
-    elif environ.get("SM_HPS"):
-        values = _json_object(environ["SM_HPS"], "SM_HPS")
-    else:
-        raise DataError(
-            f"{path} does not exist and SM_HPS is not set, so this is no training job. "
-            "Run it in SageMaker, or name the folder of a made job with --root."
-        )
-    return {name: _plain_text(value) for name, value in values.items() if not name.startswith(SERVICE_PREFIXES)}
 
 
 def _plain_text(value: Any) -> str:

@@ -91,27 +91,20 @@ def _invocations(queue: JobQueue, stop: asyncio.Event) -> APIRouter:
     )
     async def invoke(request: Request) -> Response:
         """The class of each pixel of an image: a PNG whose values are class ids, or a GeoTIFF with its place."""
-        _check_type(request.headers.get("content-type", ""))
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type and media_type not in _TAKEN:
+            raise NotAnImageError(f"The body is {media_type}; send the bytes of one image as {', '.join(_TAKEN)}.")
         media_type = preferred_type(request.headers.get("accept", ""), tuple(_OFFERED))
-        return Response(await _map(request, queue, stop, _OFFERED[media_type]), media_type=media_type)
+        queue.check_room()
+        name = _OFFERED[media_type]
+        options = JobOptions(probabilities=False, downloads=(name,) if name != "mask.tif" else ())
+        file, _ = await read_upload(request, queue.folder, queue.limits.max_bytes)
+        with file:
+            job = await asyncio.to_thread(queue.submit, next(iter(queue.models)), file, options=options)
+        try:
+            await wait_for_map(job, request, stop, wait_s=queue.limits.wait_s, advice="send a smaller one")
+            return Response(await asyncio.to_thread((job.folder / name).read_bytes), media_type=media_type)
+        finally:
+            await asyncio.to_thread(job.delete)
 
     return router
-
-
-def _check_type(content_type: str) -> None:
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type and media_type not in _TAKEN:
-        raise NotAnImageError(f"The body is {media_type}; send the bytes of one image as {', '.join(_TAKEN)}.")
-
-
-async def _map(request: Request, queue: JobQueue, stop: asyncio.Event, name: str) -> bytes:
-    queue.check_room()
-    options = JobOptions(probabilities=False, downloads=(name,) if name != "mask.tif" else ())
-    file, _ = await read_upload(request, queue.folder, queue.limits.max_bytes)
-    with file:
-        job = await asyncio.to_thread(queue.submit, next(iter(queue.models)), file, options=options)
-    try:
-        await wait_for_map(job, request, stop, wait_s=queue.limits.wait_s, advice="send a smaller one")
-        return await asyncio.to_thread((job.folder / name).read_bytes)
-    finally:
-        await asyncio.to_thread(job.delete)

@@ -80,7 +80,8 @@ def unwrapped(geometries: Geometries, turn: float = 360.0, *, polygons: bool = T
         return geometries
 
     def without_jumps(at: Floats) -> Floats:
-        x = np.unwrap(at[:, 0], period=turn)
+        # By whole turns exactly, because unwrapping rounds and a ring would no longer end where it began.
+        x = at[:, 0] + turn * np.round((np.unwrap(at[:, 0], period=turn) - at[:, 0]) / turn)
         # A ring round a pole does not come back to where it began.
         is_closed = np.array_equal(at[0], at[-1])
         return at if is_closed and abs(x[-1] - x[0]) > turn / 2 else np.column_stack([x, at[:, 1]])

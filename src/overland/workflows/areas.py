@@ -12,8 +12,8 @@ import shapely
 
 from overland.errors import DataError, UsageError
 from overland.geo.crs import Floats
-from overland.geo.grid import Grid, Window
-from overland.geo.measures import Geometries, map_to_pixels
+from overland.geo.grid import Window
+from overland.geo.measures import map_to_pixels
 from overland.legend import Legend
 from overland.output import check_output, write_table
 from overland.raster import Scene, input_files
@@ -161,7 +161,17 @@ def _rows(legend: Legend, pixels: Counts, measured: Floats, in_metres: bool) -> 
 
 
 def _zone_rows(scene: Scene, legend: Legend, path: str | Path, field: str | None) -> list[ZoneArea]:
-    names, shapes = _read_zones(path, field, scene.grid)
+    layer = read_layer(path, kinds=("Polygon",))
+    if not len(layer) or not set(shapely.get_dimensions(layer.geometries).tolist()) == {2}:
+        raise DataError(f"{path}: zones are polygons, and the layer holds {layer.geometry_type or 'nothing'} features.")
+    names = [str(number) for number in range(1, len(layer) + 1)]
+    shapes = map_to_pixels(geometries_on_grid(layer.geometries, layer.crs, scene.grid), scene.grid)
+    if field is not None:
+        values = np.array([str(value) for value in field_values(layer, field)], dtype=object)
+        names = sorted(set(values))
+        # Parts that overlap are one ground, and are to be counted once.
+        united = [shapely.union_all(shapely.make_valid(shapes[values == name])) for name in names]
+        shapes = np.array(united, dtype=object)
     windows = []
     for left, top, right, bottom in np.floor(np.nan_to_num(shapely.bounds(shapes), nan=-1.0)).astype(int).tolist():
         windows.append(Window(col_off=left, row_off=top, width=right - left + 1, height=bottom - top + 1))
@@ -185,18 +195,3 @@ def _zone_rows(scene: Scene, legend: Legend, path: str | Path, field: str | None
         for name, of_pixels, of_areas in zip(names, pixels, measured, strict=True)
         for row in _rows(legend, of_pixels[:count], of_areas[:count], in_metres)
     ]
-
-
-def _read_zones(path: str | Path, field: str | None, grid: Grid) -> tuple[list[str], Geometries]:
-    """Read the names and shapes of zones, in pixels of the map."""
-    layer = read_layer(path, kinds=("Polygon",))
-    if not len(layer) or not set(shapely.get_dimensions(layer.geometries).tolist()) == {2}:
-        raise DataError(f"{path}: zones are polygons, and the layer holds {layer.geometry_type or 'nothing'} features.")
-    geometries = map_to_pixels(geometries_on_grid(layer.geometries, layer.crs, grid), grid)
-    if field is None:
-        return [str(number) for number in range(1, len(layer) + 1)], geometries
-    values = np.array([str(value) for value in field_values(layer, field)], dtype=object)
-    names = sorted(set(values))
-    # Parts that overlap are one ground, and are to be counted once.
-    shapes = [shapely.union_all(shapely.make_valid(geometries[values == name])) for name in names]
-    return names, np.array(shapes, dtype=object)

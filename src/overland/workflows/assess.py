@@ -581,7 +581,22 @@ def read_points(path: str | Path) -> SamplePoints:
     """
     path = Path(path)
     if path.suffix.lower() == ".csv":
-        read = _read_csv(path)
+        if path.exists() and not path.is_file():
+            # A named pipe would block for ever.
+            raise DataError(f"{path} is no regular file. Save it as a file first.")
+        text = read_text(path)
+        try:
+            reader = csv.DictReader(text.splitlines())
+            columns = list(reader.fieldnames or [])
+            rows = [{name: (row[name] or "").strip() for name in columns} for row in reader]
+            xy = np.array([(float(row["x"]), float(row["y"])) for row in rows]).reshape(-1, 2)
+        except KeyError as error:
+            found = ", ".join(columns)
+            raise DataError(f"{path} has no column {error}; found {found}. Columns are separated by commas.") from error
+        except (ValueError, csv.Error) as error:
+            raise DataError(f"{path} cannot be read as a table of points ({error}).") from error
+        fields = {name: [row[name] for row in rows] for name in columns}
+        read = SamplePoints(str(path), np.asarray(shapely.points(xy), dtype=object), fields)
     else:
         layer = read_layer(path, kinds=("Point",))
         if (shapely.get_type_id(layer.geometries) != shapely.GeometryType.POINT).any():
@@ -591,25 +606,6 @@ def read_points(path: str | Path) -> SamplePoints:
     if not len(read):
         raise DataError(f"{path} holds no points.")
     return read
-
-
-def _read_csv(path: Path) -> SamplePoints:
-    if path.exists() and not path.is_file():
-        # A named pipe would block for ever.
-        raise DataError(f"{path} is no regular file. Save it as a file first.")
-    text = read_text(path)
-    try:
-        reader = csv.DictReader(text.splitlines())
-        columns = list(reader.fieldnames or [])
-        rows = [{name: (row[name] or "").strip() for name in columns} for row in reader]
-        xy = np.array([(float(row["x"]), float(row["y"])) for row in rows]).reshape(-1, 2)
-    except KeyError as error:
-        found = ", ".join(columns)
-        raise DataError(f"{path} has no column {error}; found {found}. Columns are separated by commas.") from error
-    except (ValueError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a table of points ({error}).") from error
-    fields = {name: [row[name] for row in rows] for name in columns}
-    return SamplePoints(str(path), np.asarray(shapely.points(xy), dtype=object), fields)
 
 
 def _text(value: object) -> str:

@@ -22,11 +22,11 @@ class CheckDataResult(Result):
         path: The folder of the dataset.
         layout: Name of its layout.
         classes: Names of the classes; None where they are open.
-        label_mapping: How the masks are read: kind, mapping and colors; None where that is open.
+        label_mapping: Reading of the masks: kind, mapping and colors; None where that is open.
         notes: Lines on what was decided by rule.
         splits: The profile of each split.
-        label_offset_px: How far the labels lie off the images, in pixels; None where there is too little to tell.
-        issues: What was found, errors first.
+        label_offset_px: Distance of the labels from the images, in pixels; None where there is too little to tell.
+        issues: The faults, errors first.
         errors: Number of issues that keep the dataset from being used.
         warnings: Number of issues to look at.
         ok: True where no issue is an error.

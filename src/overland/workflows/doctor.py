@@ -1,4 +1,4 @@
-"""The installation and the machine: what is there, and what is missing."""
+"""Describe the installation and the machine: packages, engines, memory and disk."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class DoctorResult(Result):
         overland: Version of Overland.
         python: Version of Python.
         versions: Versions of packages by name; None for one that is not installed.
-        extras: Whether each extra is complete, by name.
+        extras: True for each extra that is complete, by name.
         gdal: Versions of GDAL and the libraries beneath it, by name.
         engines: Devices of each engine, by its name; none where it is not installed.
         machine: The machine.

@@ -38,7 +38,7 @@ class EncodeMaskResult(Result):
         like: The dataset whose coding it has.
         height: Height in pixels.
         width: Width in pixels.
-        kind: Whether classes are written as values or as colours.
+        kind: Form of the classes in the file, values or colours.
         codes: The value, or red, green and blue, of each class, by name.
     """
 

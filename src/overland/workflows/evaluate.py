@@ -1,4 +1,4 @@
-"""Evaluate: how well a model does on the labelled images of a dataset."""
+"""Evaluate a model on the labelled images of a dataset."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class EvaluateResult(Result):
     with_ignored: Mapping[str, Any] | None = None
 
     def metrics(self) -> dict[str, Any]:
-        """Return what a bundle keeps of an evaluation: all but where things lie, and what was not asked for."""
+        """Return the fields that a bundle keeps of an evaluation: all but paths and scores that were not asked for."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
             key: value for key, value in values.items() if value is not None and key not in ("model", "data", "output")

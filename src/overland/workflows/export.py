@@ -37,7 +37,7 @@ class ExportResult(Result):
         format: Its format.
         precision: "fp32" or "int8".
         bytes: Its size on disk.
-        notes: What to know or set in the other program.
+        notes: Sentences on settings of the other program.
         int8: The comparison of the int8 graph with fp32, as `quantize` gives it.
         tile_size: onnx: side of the tiles in pixels.
         overlap_percent: onnx: overlap of neighbouring tiles in percent of a tile.

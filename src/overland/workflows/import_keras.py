@@ -15,7 +15,7 @@ import numpy as np
 
 from overland.bundle import ModelBundle, save_bundle
 from overland.errors import DataError, UsageError
-from overland.importers.keras import KerasModel, network_from_keras, read_keras_model
+from overland.importers.keras import network_from_keras, read_keras_model
 from overland.importers.scaling import pixel_scaling
 from overland.inference import open_engine
 from overland.inference.measure import measured_bundle
@@ -108,7 +108,7 @@ def import_keras(
         output: Folder of the new bundle.
         names: Classes in the order of the network's results; for a network with one result the class of interest.
             Foreground, or class 0, class 1, ... by default.
-        normalize: How pixels were scaled in training: unit divides by 255, imagenet takes ImageNet's mean and standard
+        normalize: Scaling of pixels in training: unit divides by 255, imagenet takes ImageNet's mean and standard
             deviation, none leaves them as they are. By default none for a network that scales them itself, else unit.
         mean: Mean of each band in training, in pixel values; goes with --std.
         std: Standard deviation of each band in training, in pixel values.
@@ -128,7 +128,12 @@ def import_keras(
     output = check_model_folder(source, output, overwrite=overwrite)
     model = read_keras_model(source)
     legend = _legend(names, model.classes)
-    threshold = _checked_threshold(threshold, model)
+    if model.activation == "sigmoid":
+        threshold = 0.5 if threshold is None else threshold
+        if not 0 < threshold < 1:
+            raise UsageError(f"A threshold lies between 0 and 1; got {threshold}.")
+    elif threshold is not None:
+        raise UsageError(f"A threshold decides between two classes; this network has {model.classes}. Leave it out.")
     scaling = pixel_scaling(model, normalize, mean, std)
     if resolution_m is not None and not 0 < resolution_m < float("inf"):
         raise UsageError(f"A resolution in metres is above 0; got {resolution_m}.")
@@ -235,17 +240,3 @@ def _legend(names: Sequence[str], classes: int) -> Legend:
         )
     legend = legend_from_names(names)
     return replace(legend, background=0) if classes == 1 else legend
-
-
-def _checked_threshold(threshold: float | None, model: KerasModel) -> float | None:
-    if model.activation != "sigmoid":
-        if threshold is not None:
-            raise UsageError(
-                f"A threshold decides between two classes; this network has {model.classes}. Leave it out."
-            )
-        return None
-    if threshold is None:
-        return 0.5
-    if not 0 < threshold < 1:
-        raise UsageError(f"A threshold lies between 0 and 1; got {threshold}.")
-    return threshold

@@ -114,9 +114,7 @@ def show_recipe(name: str) -> ShowRecipeResult:
     settings = train_settings_from_source(name, {}).to_dict()
     assumes = {key: value for key, value in values["assumes"].items() if key != "parameters"}
     assumes.setdefault("counts", "pytorch")
-    network = build_model(
-        model_settings(settings["model"], in_channels=assumes["bands"], classes=assumes["classes"])
-    )
+    network = build_model(model_settings(settings["model"], in_channels=assumes["bands"], classes=assumes["classes"]))
     trainable, statistics = parameter_counts(network)
     return ShowRecipeResult(
         name=name,

@@ -233,7 +233,14 @@ def predict_with(
     models = load_models(model, options.with_models)
     sources = [scenes] if isinstance(scenes, str | Path) else list(scenes)
     runs = plan_scene_runs(plan_outputs(sources, output, options), models, options)
-    max_workers = _max_workers(runs, options)
+    try:
+        max_workers = min(run.max_workers(options.max_memory_mb) for run in runs)
+    except OverlandError as error:
+        if not options.dry_run:
+            raise
+        # A dry run is asked how much it would take.
+        logger.warning("%s", error)
+        max_workers = 1
     ensemble = open_ensemble(models, options.engine, options.precision, options.tta, max_workers=max_workers)
     workers = ensemble.classifier.workers
     if ensemble.engines[0].device == "cpu":
@@ -273,17 +280,6 @@ def predict_with(
         resumed_at_row=resumed[-1] if resumed else None,
         peak_memory_mb=peak_memory_mb(),
     )
-
-
-def _max_workers(runs: list[SceneRun], options: PredictOptions) -> int:
-    try:
-        return min(run.max_workers(options.max_memory_mb) for run in runs)
-    except OverlandError as error:
-        if not options.dry_run:
-            raise
-        # A dry run is asked how much it would take.
-        logger.warning("%s", error)
-        return 1
 
 
 def _dry_run(

@@ -66,7 +66,7 @@ class PrepareChipsResult(Result):
     Attributes:
         data: The dataset that was cut.
         output: The folder of chips, a dataset itself.
-        rules: How chips were cut and which were kept.
+        rules: Rules by which chips were cut and kept.
         val_fraction: Fraction of the images that became val where the dataset had no val split.
         seed: Seed of that split.
         left_out: Number of images of each split that have no masks.
@@ -153,7 +153,7 @@ def prepare_chips(
         output: Folder for the chips.
         chip_size: Side of a chip in pixels.
         overlap: Pixels that neighbours share.
-        pad: What fills a chip beyond the image's edge: zero (nodata where the file has it) or reflect, both without a
+        pad: Filling of a chip beyond the image's edge: zero (nodata where the file has it) or reflect, both without a
             label; none moves the last chip back inside.
         min_foreground: Drop chips of train with a smaller fraction of classes other than the background.
         drop_blank: Drop chips of which half or more is nodata, black or white, or of one value.

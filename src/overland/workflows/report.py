@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -106,19 +105,18 @@ def report(
     path = Path(output) if output is not None else (source.run or Path()) / "report.html"
     check_output(path, suffixes=_SUFFIXES, overwrite=overwrite, inputs=inputs)
     evaluations = _evaluations(bundle, evaluation)
-    with _laid_over(bundle, scene, mask, [roads, polygons]) as shown:
-        sections = []
+    sections = []
+    with TemporaryDirectory() as folder:
         if scene is not None:
+            shown = mask
+            if mask is None and not (roads or polygons):
+                shown = Path(folder) / "mask.tif"
+                predict(bundle, scene, shown)
             missing = "" if shown else '<p class="note">No mask was given, so the scene is shown alone: add --mask.</p>'
             sections = [Section("Map", missing + map_figure(map_view(scene, shown, roads, polygons)))]
     sections += _picture_sections(source, evaluation)
     sections += [_metrics_section(label, values, bundle) for label, values in evaluations.items()]
-    if source.run is not None and (source.run / "results.csv").is_file():
-        drawn = svg_from_figure(training_figure(read_results(source.run / "results.csv")), "curves")
-        note = f" Metrics on {_SYNTHETIC}." if _note(bundle) else ""
-        caption = f"Loss, metrics and learning rate after each epoch.{note}"
-        sections.append(Section("Training", figure(drawn, caption)))
-    sections += _model_sections(bundle)
+    sections += _training_sections(source)
     content = ReportContent(
         title=source.name,
         lead=_lead(bundle),
@@ -134,19 +132,6 @@ def report(
         picture=None if picture is None else Path(picture),
         sections=tuple(section.title for section in sections),
     )
-
-
-@contextmanager
-def _laid_over(
-    bundle: ModelBundle, scene: str | Path | None, mask: str | Path | None, others: Sequence[str | Path | None]
-) -> Iterator[str | Path | None]:
-    if scene is None or mask is not None or any(others):
-        yield mask
-        return
-    with TemporaryDirectory() as folder:
-        predicted = Path(folder) / "mask.tif"
-        predict(bundle, scene, predicted)
-        yield predicted
 
 
 @dataclass(frozen=True)
@@ -247,7 +232,14 @@ def _picture_sections(source: _Source, evaluation: str | Path | None) -> list[Se
     return [Section("Pictures", picture_from_bytes(path.read_bytes(), "jpeg", caption))]
 
 
-def _model_sections(bundle: ModelBundle) -> list[Section]:
+def _training_sections(source: _Source) -> list[Section]:
+    """Return the curves of the run, where there is one, and the data, the model and the versions."""
+    bundle, sections = source.bundle, []
+    if source.run is not None and (source.run / "results.csv").is_file():
+        drawn = svg_from_figure(training_figure(read_results(source.run / "results.csv")), "curves")
+        note = f" Metrics on {_SYNTHETIC}." if _note(bundle) else ""
+        caption = f"Loss, metrics and learning rate after each epoch.{note}"
+        sections.append(Section("Training", figure(drawn, caption)))
     resolution = f"{bundle.resolution_m:g} m" if bundle.resolution_m else "not known"
     model = {
         **bundle.model,
@@ -270,4 +262,4 @@ def _model_sections(bundle: ModelBundle) -> list[Section]:
         ("Model", facts(model) + settings),
         ("Versions", facts(bundle.versions)),
     ]
-    return [Section(title, html) for title, html in parts if html]
+    return sections + [Section(title, html) for title, html in parts if html]

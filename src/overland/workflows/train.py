@@ -285,7 +285,7 @@ def _run_to_resume(
     given: Mapping[str, Any],
     own: OwnCode,
 ) -> tuple[Path, RunRecord]:
-    """Read what a run was started with; objects that have no name to import them by are given again, nothing else."""
+    """Read the record of a run; objects that have no name to import them by are given again, nothing else."""
     run = Path(resume)
     again = _plain_settings({name: value for name, value in given.items() if name in _OWN_SETTINGS}, own)
     if recipe is not None or set(given) - set(_OWN_SETTINGS) or isinstance(data, str | Path):

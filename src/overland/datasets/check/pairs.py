@@ -10,7 +10,6 @@ from pyproj import CRS
 
 from overland.datasets.check.survey import ImageFacts, MaskFacts, Record
 from overland.datasets.issue import Issue, count_of, named_files
-from overland.geo.grid import Grid
 
 __all__ = ["check_faults", "check_ground", "check_imagery", "check_kinds", "check_sizes"]
 
@@ -54,7 +53,19 @@ def check_sizes(records: Sequence[Record]) -> list[Issue]:
         partner = next((other for other in wrong if _are_swapped(record, other)), None)
         if partner is not None:
             wrong.remove(partner)
-        issues.append(_size_issue(record, partner))
+        files = [path for r in (record, partner) if r for path in (r.sample.image, r.sample.mask) if path]
+        sizes = " and ".join("{} x {}".format(*_size(facts)) for facts in (record.image, record.mask) if facts)
+        message = f"{named_files(files[:2])} have different sizes: {sizes} pixels."
+        if partner is None:
+            issue = Issue(
+                "error", "size-differs", f"{message} Export the mask again, at the size of its image.", tuple(files)
+            )
+        else:
+            swapped = (
+                f"With {named_files(files[2:])} it is the other way round: two files were swapped. Swap them back."
+            )
+            issue = Issue("error", "swapped-files", f"{message} {swapped}", tuple(files))
+        issues.append(issue)
     return issues
 
 
@@ -146,10 +157,25 @@ def check_ground(records: Sequence[Record]) -> list[Issue]:
             continue
         image, mask = record.image.grid, record.mask.grid
         if image.is_georeferenced and mask.is_georeferenced and record.sample.mask:
-            found = _misplaced(image, mask)
-            if found:
-                code, message = found
-                issues[code].append((message, record.sample.mask))
+            pixel = max(abs(image.transform.a), abs(image.transform.b), 1e-12)
+            off = max(abs(a - b) for a, b in zip(image.bounds, mask.bounds, strict=True)) / pixel
+            left, bottom, right, top = image.bounds
+            meets = (
+                *(mask.bounds[0] < right, mask.bounds[2] > left),
+                *(mask.bounds[1] < top, mask.bounds[3] > bottom),
+            )
+            code = "extent-differs"
+            if image.crs != mask.crs and CRS.from_user_input(image.crs) != CRS.from_user_input(mask.crs):
+                code, message = "crs-differs", f"the mask is in {mask.crs}, the image in {image.crs}."
+            elif image.transform.e * mask.transform.e < 0:
+                message = "its rows run the other way, so it lies upside down on the image (south up)."
+            elif off <= _MOST_OFF_PX:
+                continue
+            elif not all(meets):
+                message = "the two do not meet anywhere."
+            else:
+                message = f"the edges lie up to {off:.1f} pixels apart."
+            issues[code].append((message, record.sample.mask))
     return [
         Issue(
             "error",
@@ -162,22 +188,6 @@ def check_ground(records: Sequence[Record]) -> list[Issue]:
     ]
 
 
-def _misplaced(image: Grid, mask: Grid) -> tuple[str, str] | None:
-    if image.crs != mask.crs and CRS.from_user_input(image.crs) != CRS.from_user_input(mask.crs):
-        return "crs-differs", f"the mask is in {mask.crs}, the image in {image.crs}."
-    pixel = max(abs(image.transform.a), abs(image.transform.b), 1e-12)
-    off = max(abs(a - b) for a, b in zip(image.bounds, mask.bounds, strict=True)) / pixel
-    if image.transform.e * mask.transform.e < 0:
-        return "extent-differs", "its rows run the other way, so it lies upside down on the image (south up)."
-    if off <= _MOST_OFF_PX:
-        return None
-    left, bottom, right, top = image.bounds
-    meets = mask.bounds[0] < right and mask.bounds[2] > left and mask.bounds[1] < top and mask.bounds[3] > bottom
-    if not meets:
-        return "extent-differs", "the two do not meet anywhere."
-    return "extent-differs", f"the edges lie up to {off:.1f} pixels apart."
-
-
 def _size(facts: ImageFacts | MaskFacts) -> tuple[int, int]:
     return facts.grid.height, facts.grid.width
 
@@ -186,15 +196,3 @@ def _are_swapped(one: Record, other: Record) -> bool:
     if not (one.image and one.mask and other.image and other.mask):
         return False
     return _size(one.image) == _size(other.mask) and _size(other.image) == _size(one.mask)
-
-
-def _size_issue(record: Record, partner: Record | None) -> Issue:
-    files = [path for r in (record, partner) if r for path in (r.sample.image, r.sample.mask) if path]
-    sizes = " and ".join("{} x {}".format(*_size(facts)) for facts in (record.image, record.mask) if facts)
-    message = f"{named_files(files[:2])} have different sizes: {sizes} pixels."
-    if partner is None:
-        return Issue(
-            "error", "size-differs", f"{message} Export the mask again, at the size of its image.", tuple(files)
-        )
-    swapped = f"With {named_files(files[2:])} it is the other way round: two files were swapped. Swap them back."
-    return Issue("error", "swapped-files", f"{message} {swapped}", tuple(files))

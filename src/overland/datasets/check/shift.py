@@ -84,7 +84,14 @@ def correlations(image: Pixels, labels: Labels, valid: Valid) -> list[Lags]:
         # A few very bright edges (roofs, cars) would otherwise outvote all others.
         edges = np.asarray(np.minimum(edges, np.percentile(edges, 98)), dtype=np.float32)
         if borders.any() and edges.any():
-            results.append(_correlation(edges, borders))
+            shape = [fft.next_fast_len(size + _RADIUS, real=True) for size in edges.shape]
+            spectrum = fft.rfft2(edges - edges.mean(), shape) * np.conj(fft.rfft2(borders - borders.mean(), shape))
+            # Half-way to phase correlation: flatter spectra make the peak narrow, full whitening would drown it in
+            # noise.
+            spectrum /= np.sqrt(np.abs(spectrum)) + 1e-6
+            lags = fft.irfft2(spectrum, shape)
+            lags = np.roll(lags, (_RADIUS, _RADIUS), axis=(0, 1))[: 2 * _RADIUS + 1, : 2 * _RADIUS + 1]
+            results.append(np.asarray(lags / max(float(np.abs(lags).max()), 1e-12), dtype=np.float32))
     return results
 
 
@@ -164,16 +171,6 @@ def _borders(labels: Labels) -> Plane:
         borders[first] += differs
         borders[second] += differs
     return np.minimum(borders, np.float32(1))
-
-
-def _correlation(edges: Plane, borders: Plane) -> Lags:
-    shape = [fft.next_fast_len(size + _RADIUS, real=True) for size in edges.shape]
-    spectrum = fft.rfft2(edges - edges.mean(), shape) * np.conj(fft.rfft2(borders - borders.mean(), shape))
-    # Half-way to phase correlation: flatter spectra make the peak narrow, full whitening would drown it in noise.
-    spectrum /= np.sqrt(np.abs(spectrum)) + 1e-6
-    lags = fft.irfft2(spectrum, shape)
-    lags = np.roll(lags, (_RADIUS, _RADIUS), axis=(0, 1))[: 2 * _RADIUS + 1, : 2 * _RADIUS + 1]
-    return np.asarray(lags / max(float(np.abs(lags).max()), 1e-12), dtype=np.float32)
 
 
 def _argmax(lags: Lags) -> tuple[int, int]:

@@ -91,7 +91,14 @@ def check_overlaps(records: Sequence[Record]) -> list[Issue]:
     placed = [record for record in records if record.image and record.image.grid.is_georeferenced]
     pairs = []
     for crs in sorted({record.image.grid.crs or "" for record in placed if record.image}):
-        pairs += _overlapping([r for r in placed if r.image and r.image.grid.crs == crs])
+        alike = [r for r in placed if r.image and r.image.grid.crs == crs]
+        boxes = np.array([record.image.grid.bounds for record in alike if record.image])
+        splits = np.array([record.split for record in alike])
+        for index, (left, bottom, right, top) in enumerate(boxes):
+            rest = boxes[index + 1 :]
+            meets = (rest[:, 0] < right) & (rest[:, 2] > left) & (rest[:, 1] < top) & (rest[:, 3] > bottom)
+            others = index + 1 + np.flatnonzero(meets & (splits[index + 1 :] != splits[index]))
+            pairs += [(alike[index], alike[int(other)]) for other in others]
     if not pairs:
         return []
     first = " and ".join(named_files([record.sample.image]) for record in pairs[0])
@@ -101,15 +108,3 @@ def check_overlaps(records: Sequence[Record]) -> list[Issue]:
         "What is learned on one is scored on the other; split by place."
     )
     return [Issue("warning", "overlapping-scenes", message, files)]
-
-
-def _overlapping(records: Sequence[Record]) -> list[tuple[Record, Record]]:
-    boxes = np.array([record.image.grid.bounds for record in records if record.image])
-    splits = np.array([record.split for record in records])
-    pairs = []
-    for index, (left, bottom, right, top) in enumerate(boxes):
-        rest = boxes[index + 1 :]
-        meets = (rest[:, 0] < right) & (rest[:, 2] > left) & (rest[:, 1] < top) & (rest[:, 3] > bottom)
-        others = index + 1 + np.flatnonzero(meets & (splits[index + 1 :] != splits[index]))
-        pairs += [(records[index], records[int(other)]) for other in others]
-    return pairs

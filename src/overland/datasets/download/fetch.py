@@ -225,13 +225,34 @@ def _continue(transfer: _Transfer) -> None:
         with transfer.opener.open(urllib.request.Request(transfer.url, headers=headers), timeout=_TIMEOUT_S) as answer:
             _store(answer, transfer, done if version else 0)
     except urllib.error.HTTPError as error:
-        _refused(error, transfer)
+        error.close()
+        if error.code == 416:
+            if error.headers.get("Content-Range") == f"bytes */{transfer.arrived()}":
+                return
+            transfer.part.unlink()
+            raise Interrupted("the part that was there is longer than the file") from None
+        if error.code in _PASSING:
+            raise Interrupted(f"HTTP {error.code}") from None
+        raise AccessError(
+            f"{_shown(transfer.url)} was refused with HTTP {error.code}; open the address in a browser to see why."
+        ) from None
     except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
-        raise Interrupted(_reason(error)) from None
+        cause = error.reason if isinstance(error, urllib.error.URLError) else error
+        if isinstance(cause, OSError) and cause.strerror:
+            raise Interrupted(cause.strerror) from None
+        raise Interrupted(type(cause).__name__ if isinstance(cause, Exception) else str(cause)) from None
 
 
 def _store(answer: _Answer, transfer: _Transfer, asked_from: int) -> None:
-    start, total = _place(answer, asked_from)
+    # The place where the bytes of the answer begin, and the length of the whole file where that is said.
+    start, total = 0, None
+    if answer.status == 206:
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+        if found is None or int(found[1]) != asked_from:
+            raise Interrupted("the server sent another part than it was asked for")
+        start, total = asked_from, int(found[2])
+    elif length := answer.headers.get("Content-Length"):
+        total = int(length)
     transfer.part.parent.mkdir(parents=True, exist_ok=True)
     if start == 0:
         tag = answer.headers.get("ETag")
@@ -240,23 +261,6 @@ def _store(answer: _Answer, transfer: _Transfer, asked_from: int) -> None:
         transfer.notes.write_text(json.dumps({"url": transfer.url, "version": version}), encoding="utf-8")
     if total is not None:
         check_space(transfer.part.parent, total - start, _shown(transfer.url))
-    written = _write(answer, transfer, start, total)
-    if total is not None and written != total:
-        raise Interrupted(f"{written} of {total} bytes arrived")
-
-
-def _place(answer: _Answer, asked_from: int) -> tuple[int, int | None]:
-    """Return where the bytes of an answer begin, and how long the whole file is where that is said."""
-    if answer.status == 206:
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
-        if found is None or int(found[1]) != asked_from:
-            raise Interrupted("the server sent another part than it was asked for")
-        return asked_from, int(found[2])
-    length = answer.headers.get("Content-Length")
-    return 0, int(length) if length else None
-
-
-def _write(answer: _Answer, transfer: _Transfer, start: int, total: int | None) -> int:
     expected = total or max(transfer.about_bytes, 1.0)
     with (
         track(f"Download {transfer.part.stem}", expected / _MEGA, "MB") as advance,
@@ -269,25 +273,6 @@ def _write(answer: _Answer, transfer: _Transfer, start: int, total: int | None) 
             advance(len(chunk) / _MEGA)
         file.truncate()
         os.fsync(file.fileno())
-        return file.tell()
-
-
-def _refused(error: urllib.error.HTTPError, transfer: _Transfer) -> None:
-    error.close()
-    if error.code == 416:
-        if error.headers.get("Content-Range") == f"bytes */{transfer.arrived()}":
-            return
-        transfer.part.unlink()
-        raise Interrupted("the part that was there is longer than the file") from None
-    if error.code in _PASSING:
-        raise Interrupted(f"HTTP {error.code}") from None
-    raise AccessError(
-        f"{_shown(transfer.url)} was refused with HTTP {error.code}; open the address in a browser to see why."
-    ) from None
-
-
-def _reason(error: Exception) -> str:
-    cause = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    return type(cause).__name__ if isinstance(cause, Exception) else str(cause)
+        written = file.tell()
+    if total is not None and written != total:
+        raise Interrupted(f"{written} of {total} bytes arrived")

@@ -56,20 +56,19 @@ def download_kaggle(slug: str, folder: Path) -> tuple[Path, str]:
         MissingExtraError: kagglehub is not installed.
     """
     with _environment({"KAGGLEHUB_CACHE": str(folder), "DISABLE_KAGGLE_CACHE": "1", "DISABLE_COLAB_CACHE": "1"}):
-        kagglehub = _import_kagglehub()
+        with redirect_stdout(sys.stderr):
+            kagglehub = import_extra("kagglehub", "data", "Downloading from Kaggle")
         try:
             with full_disk_as_error(folder):
-                path = keep_trying(lambda: _download(kagglehub, slug, folder), lambda: _bytes_in(folder))
+                path = keep_trying(
+                    lambda: _download(kagglehub, slug, folder),
+                    lambda: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+                )
         except Interrupted as error:
             raise AccessError(
                 f"Kaggle did not deliver {slug}: {error}. What has arrived is kept; run this again to go on."
             ) from None
     return Path(path), Path(path).name
-
-
-def _import_kagglehub() -> Any:
-    with redirect_stdout(sys.stderr):
-        return import_extra("kagglehub", "data", "Downloading from Kaggle")
 
 
 def _download(kagglehub: Any, slug: str, folder: Path) -> str:
@@ -79,7 +78,15 @@ def _download(kagglehub: Any, slug: str, folder: Path) -> str:
         with _our_output():
             return str(kagglehub.dataset_download(slug))
     except requests.HTTPError as error:
-        raise _refusal(error.response.status_code, slug) from None
+        status = error.response.status_code
+        if status in _PASSING:
+            raise Interrupted(f"HTTP {status}") from None
+        why = {
+            401: "the credentials are not valid",
+            403: "access is not allowed",
+            404: "there is no such dataset, or it is private",
+        }.get(status, "refused")
+        raise AccessError(f"Kaggle does not hand out {slug}: HTTP {status}, {why}. {_where_credentials()}") from None
     except requests.RequestException as error:
         # The text of these errors holds the whole address, signature included.
         raise Interrupted(type(error).__name__) from None
@@ -92,17 +99,6 @@ def _download(kagglehub: Any, slug: str, folder: Path) -> str:
         for archive in folder.rglob("*.archive"):
             archive.unlink()
         raise Interrupted("what arrived is no whole archive") from None
-
-
-def _refusal(status: int, slug: str) -> Exception:
-    if status in _PASSING:
-        return Interrupted(f"HTTP {status}")
-    why = {
-        401: "the credentials are not valid",
-        403: "access is not allowed",
-        404: "there is no such dataset, or it is private",
-    }.get(status, "refused")
-    return AccessError(f"Kaggle does not hand out {slug}: HTTP {status}, {why}. {_where_credentials()}")
 
 
 def _where_credentials() -> str:
@@ -121,10 +117,6 @@ def _where_credentials() -> str:
         f"Looked for credentials in {', '.join(places)}; found {', '.join(found) or 'none'}. "
         f"Make a token at {SETTINGS_PAGE} and set KAGGLE_API_TOKEN to it."
     )
-
-
-def _bytes_in(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 @contextmanager

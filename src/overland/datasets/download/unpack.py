@@ -125,7 +125,22 @@ def unpack_archive(archive: Path, folder: Path, marks: Sequence[str]) -> None:
         ResourceError: The disk has no room.
     """
     with _damage_as_error(archive), _members(archive, folder) as members, full_disk_as_error(folder):
-        _check(archive, members)
+        total, packed = sum(member.size for member in members), archive.stat().st_size
+        if len(members) > MOST_MEMBERS:
+            _refuse(archive, f"it holds more than {MOST_MEMBERS} files")
+        if total > MOST_BYTES:
+            _refuse(archive, f"unpacked it would take {total / 1e9:.4g} GB, more than {MOST_BYTES / 1e9:.4g}")
+        if total > MOST_RATIO * packed:
+            _refuse(
+                archive, f"unpacked it would be {total / packed:.3g} times as large, more than {MOST_RATIO:.3g} times"
+            )
+        for member in members:
+            if _UNSAFE.search(member.name) or ".." in PurePosixPath(member.name).parts:
+                _refuse(archive, f"the path {member.name!r} could lead out of the folder")
+            if member.kind not in (0, stat.S_IFREG):
+                _refuse(archive, f"{member.name!r} is a link or a device, not a file")
+            if member.is_encrypted:
+                _refuse(archive, f"{member.name!r} is encrypted")
         root = _root(archive, [member.name for member in members], marks)
         wanted = [(member, member.name[len(root) :]) for member in members if member.name.startswith(root)]
         total = sum(member.size for member, _ in wanted)
@@ -153,60 +168,37 @@ def _members(archive: Path, folder: Path) -> Iterator[list[_Member]]:
         if not archive.is_file():
             raise DataError(f"{archive} does not exist; name the file as it was downloaded.")
         if zipfile.is_zipfile(archive):
-            yield _members_of_zip(stack.enter_context(zipfile.ZipFile(archive)))
+            file = stack.enter_context(zipfile.ZipFile(archive))
+            yield [
+                _Member(
+                    info.orig_filename,
+                    info.file_size,
+                    stat.S_IFMT(info.external_attr >> 16),
+                    bool(info.flag_bits & _ENCRYPTED),
+                    lambda info=info: file.open(info),  # type: ignore[misc]
+                )
+                for info in file.infolist()
+                if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+            ]
         elif tarfile.is_tarfile(archive):
-            yield _members_of_tar(stack.enter_context(tarfile.open(archive)), archive, folder)
+            tar = stack.enter_context(tarfile.open(archive))
+            found: list[_Member] = []
+            total, packed = 0, archive.stat().st_size
+            for info in tar:
+                if info.isdir():
+                    continue
+                try:
+                    kind = stat.S_IFREG if tarfile.data_filter(info, str(folder)).isreg() else stat.S_IFLNK
+                except tarfile.FilterError as error:
+                    _refuse(archive, str(error))
+                found.append(_Member(info.name, info.size, kind, False, lambda info=info: tar.extractfile(info)))  # type: ignore[misc, arg-type]
+                total += info.size
+                if len(found) > MOST_MEMBERS or total > MOST_RATIO * packed:
+                    # Enough to be refused; the rest need not be decompressed.
+                    break
+            yield found
         else:
             raise DataError(f"{archive} is no zip or tar file, or only a part of one. Download it again.")
-
-
-def _members_of_zip(file: zipfile.ZipFile) -> list[_Member]:
-    return [
-        _Member(
-            info.orig_filename,
-            info.file_size,
-            stat.S_IFMT(info.external_attr >> 16),
-            bool(info.flag_bits & _ENCRYPTED),
-            lambda info=info: file.open(info),  # type: ignore[misc]
-        )
-        for info in file.infolist()
-        if not info.is_dir() and not info.filename.startswith("__MACOSX/")
-    ]
-
-
-def _members_of_tar(file: tarfile.TarFile, archive: Path, folder: Path) -> list[_Member]:
-    found: list[_Member] = []
-    total, packed = 0, archive.stat().st_size
-    for info in file:
-        if info.isdir():
-            continue
-        try:
-            kind = stat.S_IFREG if tarfile.data_filter(info, str(folder)).isreg() else stat.S_IFLNK
-        except tarfile.FilterError as error:
-            _refuse(archive, str(error))
-        found.append(_Member(info.name, info.size, kind, False, lambda info=info: file.extractfile(info)))  # type: ignore[misc, arg-type]
-        total += info.size
-        if len(found) > MOST_MEMBERS or total > MOST_RATIO * packed:
-            # Enough to be refused; the rest need not be decompressed.
-            break
-    return found
-
-
-def _check(archive: Path, members: Sequence[_Member]) -> None:
-    total, packed = sum(member.size for member in members), archive.stat().st_size
-    if len(members) > MOST_MEMBERS:
-        _refuse(archive, f"it holds more than {MOST_MEMBERS} files")
-    if total > MOST_BYTES:
-        _refuse(archive, f"unpacked it would take {total / 1e9:.4g} GB, more than {MOST_BYTES / 1e9:.4g}")
-    if total > MOST_RATIO * packed:
-        _refuse(archive, f"unpacked it would be {total / packed:.3g} times as large, more than {MOST_RATIO:.3g} times")
-    for member in members:
-        if _UNSAFE.search(member.name) or ".." in PurePosixPath(member.name).parts:
-            _refuse(archive, f"the path {member.name!r} could lead out of the folder")
-        if member.kind not in (0, stat.S_IFREG):
-            _refuse(archive, f"{member.name!r} is a link or a device, not a file")
-        if member.is_encrypted:
-            _refuse(archive, f"{member.name!r} is encrypted")
 
 
 def _refuse(archive: Path, why: str) -> NoReturn:

@@ -61,7 +61,13 @@ def label_mapping_from_file(path: Path, masks: Sequence[Path]) -> dict[int, int]
         if len(mapping) < len(declared["map"]):
             raise DataError(f"{path} gives one value to two classes: {declared['map']}. Each class needs its own.")
     elif set(declared) == {"scale"}:
-        mapping = _scaled(path, _whole(path, declared["scale"]), masks)
+        scale = _whole(path, declared["scale"])
+        if scale < 1:
+            raise DataError(f"{path} has the scale {scale}; values are divided by it, so it is 1 or more.")
+        values = _sampled_values(masks) - {IGNORE_INDEX}
+        # A class that the sampled masks happen to lack still has its value.
+        regular = {index * scale: index for index in range(max(values, default=0) // scale + 1)}
+        mapping = regular | {value: value // scale for value in sorted(values)}
     else:
         raise DataError(f'{path} is no label map; expected {{"scale": "3"}} or {{"map": {{"0": 0, "1": 255}}}}.')
     wrong = [index for index in mapping.values() if not 0 <= index <= IGNORE_INDEX]
@@ -112,15 +118,6 @@ def mapping_from_values(masks: Sequence[Path]) -> dict[int, int] | None:
     values = _sampled_values(masks) - {IGNORE_INDEX}
     are_ids = max(values, default=0) in range(1, _MOST_UNMAPPED)
     return {index: index for index in range(max(values) + 1)} if are_ids else None
-
-
-def _scaled(path: Path, scale: int, masks: Sequence[Path]) -> dict[int, int]:
-    if scale < 1:
-        raise DataError(f"{path} has the scale {scale}; values are divided by it, so it is 1 or more.")
-    values = _sampled_values(masks) - {IGNORE_INDEX}
-    # A class that the sampled masks happen to lack still has its value.
-    regular = {index * scale: index for index in range(max(values, default=0) // scale + 1)}
-    return regular | {value: value // scale for value in sorted(values)}
 
 
 def _sampled_values(masks: Sequence[Path]) -> set[int]:

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
@@ -103,7 +102,14 @@ def layout_from_massachusetts(root: Path) -> Layout | None:
         for split, folder in split_folders(root).items()
         if (folder / "sat").is_dir() and (folder / "map").is_dir()
     ]
-    copies = (list(_folders_with_labels(folder)) for folder in (*(root / name for name in _KAGGLE_COPIES), root))
+    copies = (
+        [
+            (split, images, labels)
+            for split, images in (split_folders(folder).items() if folder.is_dir() else ())
+            if (labels := images.with_name(f"{images.name}_labels")).is_dir()
+        ]
+        for folder in (*(root / name for name in _KAGGLE_COPIES), root)
+    )
     folders = published or next(filter(None, copies), [])
     if not folders:
         return None
@@ -115,13 +121,6 @@ def layout_from_massachusetts(root: Path) -> Layout | None:
         declared = {"legend": legend, "colors": colors}
     kind = "Massachusetts" if declared else "folders SPLIT and SPLIT_labels"
     return Layout(kind, root, splits, problems=problems, **declared)
-
-
-def _folders_with_labels(folder: Path) -> Iterator[tuple[str, Path, Path]]:
-    for split, images in split_folders(folder).items() if folder.is_dir() else ():
-        labels = images.with_name(f"{images.name}_labels")
-        if labels.is_dir():
-            yield split, images, labels
 
 
 _IMAGE_ENDING = "_leftImg8bit"

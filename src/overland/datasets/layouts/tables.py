@@ -123,22 +123,19 @@ def layout_from_deepglobe(root: Path) -> Layout | None:
         key = f"{row['split']}/{row['image_id']}"
         splits.setdefault(split, []).append(Sample(key, root / row["sat_image_path"], mask, row["image_id"]))
     legend, colors = classes_from_table(root / _CLASSES)
-    problems = _absent_files([sample for samples in splits.values() for sample in samples], root)
-    ordered = {split: tuple(samples) for split, samples in splits.items()}
-    return Layout("DeepGlobe tables", root, ordered, legend, colors=colors, problems=problems)
-
-
-def _absent_files(samples: Sequence[Sample], root: Path) -> tuple[Issue, ...]:
+    listed = [sample for samples in splits.values() for sample in samples]
     issues = []
     for code, paths in (
-        ("missing-image", [sample.image for sample in samples]),
-        ("missing-mask", [sample.mask for sample in samples if sample.mask]),
+        ("missing-image", [sample.image for sample in listed]),
+        ("missing-mask", [sample.mask for sample in listed if sample.mask]),
     ):
         absent = tuple(path for path in paths if not path.is_file())
         if absent:
             message = f"{count_of(absent, 'file')} in {root / _IMAGES} that cannot be found: {named_files(absent)}."
             issues.append(Issue("error", code, f"{message} Unpack the archive again, or remove the rows.", absent))
-    return tuple(issues)
+    problems = tuple(issues)
+    ordered = {split: tuple(samples) for split, samples in splits.items()}
+    return Layout("DeepGlobe tables", root, ordered, legend, colors=colors, problems=problems)
 
 
 def _deepglobe_by_name(root: Path) -> Layout | None:

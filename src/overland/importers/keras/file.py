@@ -54,7 +54,13 @@ def store_of_hdf5(groups: Any) -> WeightStore:
 
     def find(layer: Layer, roles: Sequence[str]) -> Arrays:
         group = _child(groups, layer.path[0], layer)
-        names = _listed(group.attrs, "weight_names")
+        found = list(group.attrs["weight_names"]) if "weight_names" in group.attrs else []
+        # A list too long for one attribute of HDF5 is cut into weight_names0, weight_names1, ...
+        part = 0
+        while "weight_names" not in group.attrs and f"weight_names{part}" in group.attrs:
+            found += list(group.attrs[f"weight_names{part}"])
+            part += 1
+        names = [item.decode() if isinstance(item, bytes) else str(item) for item in found]
         chosen = {role: _choose(names, layer, role, roles) for role in roles}
         return {role: _read(group, name, layer) for role, name in chosen.items()}
 
@@ -84,18 +90,6 @@ def store_of_archive(root: Any) -> WeightStore:
     return find
 
 
-def _listed(attributes: Mapping[str, Any], name: str) -> list[str]:
-    # A list too long for one attribute of HDF5 is cut into name0, name1, ...
-    if name in attributes:
-        found = list(attributes[name])
-    else:
-        found = []
-        while f"{name}{len(found)}" in attributes:
-            found.append(attributes[f"{name}{len(found)}"])
-        found = [item for part in found for item in part]
-    return [item.decode() if isinstance(item, bytes) else str(item) for item in found]
-
-
 def _choose(names: Sequence[str], layer: Layer, role: str, roles: Sequence[str]) -> str:
     """Return the name that ends in the role and, of several in a nested model, has most of the layer's path."""
     wanted = {role, _OTHER_NAMES.get(role, role)}
@@ -105,7 +99,13 @@ def _choose(names: Sequence[str], layer: Layer, role: str, roles: Sequence[str])
             return candidates[0]
         if len(names) == len(roles):
             return names[list(roles).index(role)]
-    agreement = {name: _agreement(_parts(name)[:-1], layer.path) for name in candidates}
+    # The number of names that the two paths have in common at their ends.
+    agreement = dict.fromkeys(candidates, 0)
+    for name in agreement:
+        for mine, other in zip(_parts(name)[-2::-1], reversed(layer.path), strict=False):
+            if mine != other:
+                break
+            agreement[name] += 1
     best = [name for name, count in agreement.items() if count > 0 and count == max(agreement.values())]
     if len(best) != 1:
         found = ", ".join(names) or "none"
@@ -115,15 +115,6 @@ def _choose(names: Sequence[str], layer: Layer, role: str, roles: Sequence[str])
 
 def _parts(name: str) -> list[str]:
     return name.partition(":")[0].split("/")
-
-
-def _agreement(parts: Sequence[str], path: Sequence[str]) -> int:
-    count = 0
-    for mine, other in zip(reversed(parts), reversed(path), strict=False):
-        if mine != other:
-            break
-        count += 1
-    return count
 
 
 def _child(group: Any, name: str, layer: Layer) -> Any:
@@ -178,7 +169,16 @@ def open_keras_file(path: str | Path) -> Iterator[KerasFile]:
             model needs.
     """
     path = Path(path)
-    kind = _first_bytes(path)
+    if path.is_dir():
+        raise DataError(
+            f"{path} is a folder (a SavedModel?). Load it where it was made and save it as one file: "
+            "model.save('model.keras')."
+        )
+    try:
+        with path.open("rb") as file:
+            kind = file.read(len(_HDF5))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}). Check the name.") from error
     import_extra("h5py", "train", "Reading Keras models")
     try:
         if kind.startswith(_HDF5):
@@ -197,38 +197,21 @@ def open_keras_file(path: str | Path) -> Iterator[KerasFile]:
         raise DataError(f"{path} is damaged or cut off ({reason}). Copy it again.") from error
 
 
-def _first_bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise DataError(
-            f"{path} is a folder (a SavedModel?). Load it where it was made and save it as one file: "
-            "model.save('model.keras')."
-        )
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_HDF5))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}). Check the name.") from error
-
-
 @contextmanager
 def _open_hdf5(path: Path) -> Iterator[KerasFile]:
     h5py = import_extra("h5py", "train", "Reading Keras models")
     with h5py.File(path, "r") as file:
         if "model_config" not in file.attrs or "model_weights" not in file:
-            raise _without_network(path, bool({"layer_names", "keras_version"} & set(file.attrs)) or "layers" in file)
+            if not {"layer_names", "keras_version"} & set(file.attrs) and "layers" not in file:
+                raise DataError(f"{path} is an HDF5 file, but no Keras model. Save one with model.save('model.h5').")
+            raise DataError(
+                f"{path} holds weights only, not the network they belong to. Build the network in Keras as it was "
+                "trained, load the weights with model.load_weights, and save both: model.save('model.keras')."
+            )
         config = _object(file.attrs["model_config"], path, "model_config")
         version = file.attrs.get("keras_version", file["model_weights"].attrs.get("keras_version", "unknown"))
         version = version.decode(errors="replace") if isinstance(version, bytes) else str(version)
         yield KerasFile(config, version, store_of_hdf5(file["model_weights"]))
-
-
-def _without_network(path: Path, is_keras: bool) -> DataError:
-    if not is_keras:
-        return DataError(f"{path} is an HDF5 file, but no Keras model. Save one with model.save('model.h5').")
-    return DataError(
-        f"{path} holds weights only, not the network they belong to. Build the network in Keras as it was trained, "
-        "load the weights with model.load_weights, and save both: model.save('model.keras')."
-    )
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from overland.errors import DataError, UsageError
-from overland.importers.keras.file import KerasFile, open_keras_file
+from overland.importers.keras.file import open_keras_file
 from overland.importers.keras.steps import Source
 from overland.importers.keras.topology import Call, calls_from_config
 from overland.importers.keras.translate import ending_of, steps_of_layer
@@ -62,7 +62,15 @@ def read_keras_model(path: str | Path) -> KerasModel:
     with open_keras_file(path) as file:
         try:
             calls, output = calls_from_config(file.config)
-            shape, channels_first = _input_shape(calls), _is_channels_first(calls)
+            shape = _input_shape(calls)
+            formats = {
+                str(call.layer.config["data_format"] or "channels_last")
+                for call in calls
+                if "data_format" in call.layer.config
+            }
+            if len(formats) > 1:
+                raise DataError("Some layers of the model have channels first and some last; save it with one of them.")
+            channels_first = formats == {"channels_first"}
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise DataError(f"{path}: the configuration of the network cannot be read ({error!r}).") from error
         number = file.version.partition(".")[0]
@@ -72,6 +80,13 @@ def read_keras_model(path: str | Path) -> KerasModel:
     in_channels = in_channels or _first_channels(layers)
     classes = _count_classes(layers, in_channels)
     ending = ending_of(layers, classes)
+    notes = [ending.note] if ending.note else []
+    if any(layer.get("interpolation") == "bilinear" for layer in layers) and re.match(r"2\.[0-3]\.", file.version):
+        notes.insert(
+            0,
+            f"Keras {file.version} with TensorFlow 1 enlarged images bilinearly by another rule than TensorFlow 2, "
+            "whose rule is used here: compare the maps.",
+        )
     kept = {layer["name"] for layer in ending.layers}
     return KerasModel(
         layers=ending.layers,
@@ -81,7 +96,7 @@ def read_keras_model(path: str | Path) -> KerasModel:
         activation=ending.activation,
         input_shape=(height, width),
         version=file.version,
-        notes=(*_notes(file, layers), *([ending.note] if ending.note else [])),
+        notes=tuple(notes),
     )
 
 
@@ -109,14 +124,24 @@ def _layers_of(calls: Sequence[Call], output: int, source: Source) -> tuple[Laye
     weights: dict[str, npt.NDArray[Any]] = {}
     results: dict[int, str] = {}
     first_names: dict[tuple[tuple[str, ...], int], str] = {}
-    for index in _needed(calls, output):
+    # The calls that the output depends on, in order, the output last.
+    wanted = {output}
+    for index in range(len(calls) - 1, -1, -1):
+        if index in wanted:
+            wanted |= set(calls[index].inputs)
+    for index in sorted(wanted):
         layer = calls[index].layer
         if layer.class_name == "InputLayer":
             results[index] = "image"
             continue
         inputs = [results[number] for number in calls[index].inputs]
         for number, step in enumerate(steps_of_layer(layer, source)):
-            name = _unique("_".join([*layer.path, step.suffix] if step.suffix else layer.path), layers)
+            name = "_".join([*layer.path, step.suffix] if step.suffix else layer.path)
+            # PyTorch splits the names of weights at dots.
+            name = re.sub(r"\W", "_", name) or "layer"
+            taken = RESERVED_NAMES | {layer["name"] for layer in layers}
+            while name in taken:
+                name += "_"
             owner = first_names.setdefault((layer.path, number), name)
             if owner != name and step.weights:
                 layers.append({"name": name, "kind": "Shared", "inputs": list(inputs), "layer": owner})
@@ -133,24 +158,6 @@ def _layers_of(calls: Sequence[Call], output: int, source: Source) -> tuple[Laye
     return layers, weights
 
 
-def _needed(calls: Sequence[Call], output: int) -> list[int]:
-    """Return the numbers of the calls that the output depends on, in order, the output last."""
-    wanted = {output}
-    for index in range(len(calls) - 1, -1, -1):
-        if index in wanted:
-            wanted |= set(calls[index].inputs)
-    return sorted(wanted)
-
-
-def _unique(name: str, layers: Layers) -> str:
-    # PyTorch splits the names of weights at dots.
-    name = re.sub(r"\W", "_", name) or "layer"
-    taken = RESERVED_NAMES | {layer["name"] for layer in layers}
-    while name in taken:
-        name += "_"
-    return name
-
-
 def _input_shape(calls: Sequence[Call]) -> tuple[int | None, int | None, int | None]:
     layer = next(call.layer for call in calls if call.layer.class_name == "InputLayer")
     shape = layer.config.get("batch_shape", layer.config.get("batch_input_shape"))
@@ -160,15 +167,6 @@ def _input_shape(calls: Sequence[Call]) -> tuple[int | None, int | None, int | N
         raise DataError(f"The model takes inputs of the shape {shape}, not images (batch, height, width, channels).")
     first, second, third = (None if side is None else int(side) for side in shape[1:])
     return first, second, third
-
-
-def _is_channels_first(calls: Sequence[Call]) -> bool:
-    formats = {
-        str(call.layer.config["data_format"] or "channels_last") for call in calls if "data_format" in call.layer.config
-    }
-    if len(formats) > 1:
-        raise DataError("Some layers of the model have channels first and some last; save it with one of them.")
-    return formats == {"channels_first"}
 
 
 def _first_channels(layers: Layers) -> int:
@@ -194,15 +192,6 @@ def _built(layers: Sequence[Mapping[str, Any]], in_channels: int, classes: int) 
         return KerasNetwork(in_channels, classes, layers)
     except (ValueError, RuntimeError, UsageError) as error:
         raise DataError(f"The network cannot be built ({_in_one_line(error)}). Save the model again.") from error
-
-
-def _notes(file: KerasFile, layers: Layers) -> Iterator[str]:
-    enlarges = any(layer.get("interpolation") == "bilinear" for layer in layers)
-    if enlarges and re.match(r"2\.[0-3]\.", file.version):
-        yield (
-            f"Keras {file.version} with TensorFlow 1 enlarged images bilinearly by another rule than TensorFlow 2, "
-            "whose rule is used here: compare the maps."
-        )
 
 
 def _in_one_line(error: Exception) -> str:

@@ -183,7 +183,17 @@ def _expand(
         )
     layers = _layers(entries, path, stored)
     if model["class_name"] == "Sequential" or not isinstance(config, dict):
-        return [_add_sequence(config, entries, layers, inputs, calls)]
+        pairs = list(zip(layers, entries, strict=True))
+        if inputs is None:
+            shape = _input_shape(entries[0]) or (config.get("build_input_shape") if isinstance(config, dict) else None)
+            source = Layer("InputLayer", {"name": "input", "batch_shape": shape}, ("input",), ("input",))
+            inputs = _add(source, {}, (), calls)
+        if len(inputs) != 1:
+            raise DataError(f"{layers[0].name} is in a chain of layers that is given {len(inputs)} inputs.")
+        for layer, entry in pairs:
+            if layer.class_name != "InputLayer":
+                inputs = _add(layer, entry, inputs, calls)
+        return [inputs[0]]
     return _add_graph(config, entries, layers, inputs, calls)
 
 
@@ -195,29 +205,21 @@ def _layers(entries: Sequence[Any], path: tuple[str, ...], stored: tuple[str, ..
             raise DataError("The configuration lists a layer without a class; the file is damaged.")
         settings = entry.get("config")
         settings = settings if isinstance(settings, dict) else {"layers": settings}
-        _check_builtin(entry, settings)
+        module, registered = entry.get("module"), entry.get("registered_name")
+        is_foreign = isinstance(module, str) and module.partition(".")[0] not in ("keras", "tf_keras", "tensorflow")
+        if is_foreign or (isinstance(registered, str) and ">" in registered):
+            raise DataError(
+                f"Layer {settings.get('name')!r} is of the class {registered or entry['class_name']} from your own "
+                "code, which is not executed. Replace it by layers of Keras and save the model again."
+            )
         name = str(settings.get("name", entry.get("name", entry["class_name"])))
-        kind = _snake_case(entry["class_name"])
+        spaced = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", entry["class_name"]))
+        kind = re.sub(r"([a-z])([A-Z])", r"\1_\2", spaced).lower()
         number = counts[kind]
         counts[kind] += 1
         numbered = f"{kind}_{number}" if number else kind
         layers.append(Layer(entry["class_name"], settings, (*path, name), (*stored, numbered)))
     return layers
-
-
-def _check_builtin(entry: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    module, registered = entry.get("module"), entry.get("registered_name")
-    is_foreign = isinstance(module, str) and module.partition(".")[0] not in ("keras", "tf_keras", "tensorflow")
-    if is_foreign or (isinstance(registered, str) and ">" in registered):
-        raise DataError(
-            f"Layer {settings.get('name')!r} is of the class {registered or entry['class_name']} from your own code, "
-            "which is not executed. Replace it by layers of Keras and save the model again."
-        )
-
-
-def _snake_case(name: str) -> str:
-    spaced = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", spaced).lower()
 
 
 def _add(layer: Layer, entry: Mapping[str, Any], inputs: Sequence[int], calls: list[Call]) -> list[int]:
@@ -228,22 +230,6 @@ def _add(layer: Layer, entry: Mapping[str, Any], inputs: Sequence[int], calls: l
         raise DataError(f"The model has more than {_MOST_CALLS} layers; the file is not read.")
     calls.append(Call(layer, tuple(inputs)))
     return [len(calls) - 1]
-
-
-def _add_sequence(
-    config: Any, entries: Sequence[Any], layers: Sequence[Layer], inputs: Sequence[int] | None, calls: list[Call]
-) -> int:
-    pairs = list(zip(layers, entries, strict=True))
-    if inputs is None:
-        shape = _input_shape(entries[0]) or (config.get("build_input_shape") if isinstance(config, dict) else None)
-        source = Layer("InputLayer", {"name": "input", "batch_shape": shape}, ("input",), ("input",))
-        inputs = _add(source, {}, (), calls)
-    if len(inputs) != 1:
-        raise DataError(f"{layers[0].name} is in a chain of layers that is given {len(inputs)} inputs.")
-    for layer, entry in pairs:
-        if layer.class_name != "InputLayer":
-            inputs = _add(layer, entry, inputs, calls)
-    return inputs[0]
 
 
 def _input_shape(entry: Any) -> Any:

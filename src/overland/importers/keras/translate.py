@@ -219,24 +219,6 @@ def _upsampling(layer: Layer, source: Source) -> list[Step]:
     return [Step("UpSampling2D", {"size": pair_of(layer.config.get("size", 2), 1), "interpolation": interpolation})]
 
 
-def _zero_padding(layer: Layer, source: Source) -> list[Step]:
-    return [Step("Pad2D", {"pixels": _sides(layer.config["padding"], 1)})]
-
-
-def _cropping(layer: Layer, source: Source) -> list[Step]:
-    return [Step("Pad2D", {"pixels": _sides(layer.config["cropping"], -1)})]
-
-
-def _concatenate(layer: Layer, source: Source) -> list[Step]:
-    _check_channel_axis(layer, source)
-    return [Step("Concatenate")]
-
-
-def _rescaling(layer: Layer, source: Source) -> list[Step]:
-    scale, offset = (np.asarray(layer.config[name], np.float64).ravel() for name in ("scale", "offset"))
-    return [Step("Rescaling", {"scale": scale.tolist(), "offset": offset.tolist()})]
-
-
 def _normalization(layer: Layer, source: Source) -> list[Step]:
     _check_channel_axis(layer, source)
     if layer.config.get("mean") is not None:
@@ -276,11 +258,9 @@ _Translator = Callable[[Layer, Source], list[Step]]
 
 
 def _plain(layer: Layer, source: Source) -> list[Step]:
+    if layer.class_name == "Concatenate":
+        _check_channel_axis(layer, source)
     return [Step(layer.class_name)]
-
-
-def _dropout(layer: Layer, source: Source) -> list[Step]:
-    return [Step(layer.class_name, {"rate": float(layer.config.get("rate", 0.5))})]
 
 
 _CODE = {"Lambda", "TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer", "ClassMethod", "InstanceMethod"}
@@ -295,14 +275,22 @@ _TRANSLATORS: dict[str, _Translator] = {
     "MaxPooling2D": _pooling,
     "AveragePooling2D": _pooling,
     "UpSampling2D": _upsampling,
-    "ZeroPadding2D": _zero_padding,
-    "Cropping2D": _cropping,
-    "Concatenate": _concatenate,
-    "Rescaling": _rescaling,
+    "ZeroPadding2D": lambda layer, _: [Step("Pad2D", {"pixels": _sides(layer.config["padding"], 1)})],
+    "Cropping2D": lambda layer, _: [Step("Pad2D", {"pixels": _sides(layer.config["cropping"], -1)})],
+    "Concatenate": _plain,
+    "Rescaling": lambda layer, _: [
+        Step(
+            "Rescaling",
+            {name: np.asarray(layer.config[name], np.float64).ravel().tolist() for name in ("scale", "offset")},
+        )
+    ],
     "Normalization": _normalization,
     "Reshape": _reshape,
     **dict.fromkeys(ACTIVATION_LAYERS, _activation),
-    **dict.fromkeys(("Dropout", "SpatialDropout2D"), _dropout),
+    **dict.fromkeys(
+        ("Dropout", "SpatialDropout2D"),
+        lambda layer, _: [Step(layer.class_name, {"rate": float(layer.config.get("rate", 0.5))})],
+    ),
     **dict.fromkeys(("GlobalAveragePooling2D", "GlobalMaxPooling2D"), _plain),
     **dict.fromkeys(("Add", "Average", "Subtract", "Multiply", "Maximum", "Minimum"), _plain),
 }

@@ -44,18 +44,10 @@ def _relu(x: Tensor, *, max_value: float | None = None, negative_slope: float = 
     return kept if max_value is None else kept.clamp(max=max_value)
 
 
-def _hard_sigmoid(x: Tensor, *, slope: float) -> Tensor:
-    return (slope * x + 0.5).clamp(0, 1)
-
-
 def _logit(x: Tensor) -> Tensor:
     # The inverse of sigmoid, so that probabilities which a network gives in another way come out as they are.
     inside = x.clamp(_SMALLEST, 1 - _SMALLEST)
     return torch.log(inside) - torch.log1p(-inside)
-
-
-def _log(x: Tensor) -> Tensor:
-    return x.clamp(min=_SMALLEST).log()
 
 
 _FUNCTIONS: dict[str, Callable[..., Tensor]] = {
@@ -71,12 +63,12 @@ _FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "tanh": torch.tanh,
     "exponential": torch.exp,
     "sigmoid": torch.sigmoid,
-    "hard_sigmoid": _hard_sigmoid,
+    "hard_sigmoid": lambda x, *, slope: (slope * x + 0.5).clamp(0, 1),
     "hard_silu": F.hardswish,
     "softmax": lambda x: F.softmax(x, dim=1),
     "log_sigmoid": F.logsigmoid,
     "logit": _logit,
-    "log": _log,
+    "log": lambda x: x.clamp(min=_SMALLEST).log(),
 }
 
 _NAMES: dict[str, dict[str, Any]] = {

@@ -150,25 +150,9 @@ class _Rescaling(nn.Module):
         return x * self.scale + self.offset
 
 
-def _batch_norm(layer: Mapping[str, Any]) -> nn.Module:
-    # Keras's momentum is the fraction of the old statistics, PyTorch's that of the new ones.
-    return nn.BatchNorm2d(layer["channels"], eps=layer["epsilon"], momentum=1 - layer["momentum"])
-
-
 def _max_pooling(layer: Mapping[str, Any], padding: Paddings) -> nn.Module:
     pool = nn.MaxPool2d(tuple(layer["kernel_size"]), tuple(layer["strides"]))
     return nn.Sequential(_Padded(padding, float("-inf")), pool) if any(map(any, padding)) else pool
-
-
-def _upsampling(layer: Mapping[str, Any]) -> nn.Module:
-    size = tuple(float(factor) for factor in layer["size"])
-    if layer["interpolation"] == "nearest":
-        return nn.Upsample(scale_factor=size)
-    return nn.Upsample(scale_factor=size, mode="bilinear", align_corners=False)
-
-
-def _activation(layer: Mapping[str, Any]) -> nn.Module:
-    return Activation(**{name: value for name, value in layer.items() if name not in ("name", "kind", "inputs")})
 
 
 def _sum(inputs: tuple[Tensor, ...]) -> Tensor:
@@ -195,14 +179,25 @@ _JOINS: dict[str, Callable[[tuple[Tensor, ...]], Tensor]] = {
 _BUILDERS: dict[str, Callable[[Mapping[str, Any], Paddings], nn.Module]] = {
     "Conv2D": _Conv,
     "Conv2DTranspose": _ConvTranspose,
-    "BatchNormalization": lambda layer, _: _batch_norm(layer),
-    "Activation": lambda layer, _: _activation(layer),
+    "BatchNormalization": lambda layer, _: nn.BatchNorm2d(
+        # Keras's momentum is the fraction of the old statistics, PyTorch's that of the new ones.
+        layer["channels"],
+        eps=layer["epsilon"],
+        momentum=1 - layer["momentum"],
+    ),
+    "Activation": lambda layer, _: Activation(
+        **{name: value for name, value in layer.items() if name not in ("name", "kind", "inputs")}
+    ),
     "PReLU": lambda layer, _: nn.PReLU(layer["channels"]),
     "MaxPooling2D": _max_pooling,
     "AveragePooling2D": _AveragePooling,
     "GlobalAveragePooling2D": lambda *_: _Pool(torch.mean),
     "GlobalMaxPooling2D": lambda *_: _Pool(torch.amax),
-    "UpSampling2D": lambda layer, _: _upsampling(layer),
+    "UpSampling2D": lambda layer, _: nn.Upsample(
+        scale_factor=tuple(float(factor) for factor in layer["size"]),
+        mode=layer["interpolation"],
+        align_corners=None if layer["interpolation"] == "nearest" else False,
+    ),
     "Pad2D": lambda _, padding: _Padded(padding),
     "Rescaling": lambda layer, _: _Rescaling(layer),
     "Dropout": lambda layer, _: nn.Dropout(layer["rate"]),
@@ -230,8 +225,26 @@ class KerasNetwork(nn.Module):
 
     def __init__(self, in_channels: int, classes: int, layers: Sequence[Mapping[str, Any]]) -> None:
         super().__init__()
-        _check_layers(layers)
-        plan = plan_sizes([_with_options(layer, layers) for layer in layers])
+        known = {"image"}
+        for layer in layers:
+            name = layer["name"]
+            if name in known or name in RESERVED_NAMES or "." in name:
+                raise UsageError(f"A layer of a KerasNetwork cannot be called {name!r} (again).")
+            wanted = {*layer["inputs"], *([layer["layer"]] if layer["kind"] == "Shared" else [])}
+            if not layer["inputs"] or not wanted <= known:
+                raise UsageError(f"Layer {name!r} of a KerasNetwork takes {sorted(wanted)}, which are not before it.")
+            known.add(name)
+        if not layers:
+            raise UsageError("A KerasNetwork needs at least one layer.")
+        # A layer that is used once more has the options of its first use.
+        by_name = {layer["name"]: layer for layer in layers}
+        own = ("name", "inputs")
+        plan = plan_sizes(
+            [
+                {**by_name[layer["layer"]], **{key: layer[key] for key in own}} if layer["kind"] == "Shared" else layer
+                for layer in layers
+            ]
+        )
         self.size_divisor = plan.divisor
         self._calls = [(layer.get("layer", layer["name"]), layer["name"], tuple(layer["inputs"])) for layer in layers]
         self._last_uses = _last_uses(self._calls)
@@ -250,28 +263,6 @@ class KerasNetwork(nn.Module):
             for source in done:
                 del results[source]
         return results[self._calls[-1][1]]
-
-
-def _check_layers(layers: Sequence[Mapping[str, Any]]) -> None:
-    known = {"image"}
-    for layer in layers:
-        name = layer["name"]
-        if name in known or name in RESERVED_NAMES or "." in name:
-            raise UsageError(f"A layer of a KerasNetwork cannot be called {name!r} (again).")
-        wanted = {*layer["inputs"], *([layer["layer"]] if layer["kind"] == "Shared" else [])}
-        if not layer["inputs"] or not wanted <= known:
-            raise UsageError(f"Layer {name!r} of a KerasNetwork takes {sorted(wanted)}, which are not before it.")
-        known.add(name)
-    if not layers:
-        raise UsageError("A KerasNetwork needs at least one layer.")
-
-
-def _with_options(layer: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the layer; one that is used once more with the options of its first use."""
-    if layer["kind"] != "Shared":
-        return layer
-    first = next(other for other in layers if other["name"] == layer["layer"])
-    return {**first, "name": layer["name"], "inputs": layer["inputs"]}
 
 
 def _last_uses(calls: Sequence[tuple[str, str, tuple[str, ...]]]) -> list[list[str]]:

@@ -70,7 +70,15 @@ def plan_sizes(layers: Sequence[Mapping[str, Any]]) -> SizePlan:
     rows, row_padding = _follow(layers, 0)
     cols, col_padding = _follow(layers, 1)
     for extent in (rows[-1], cols[-1]):
-        _check_result(extent)
+        if extent.scale == 0:
+            raise DataError("The network gives one answer for a whole image, not one for each pixel; it makes no map.")
+        if extent.scale != 1 or extent.offset != 0:
+            size = f"{extent.scale} of the image's side" if extent.scale != 1 else "the image's side"
+            change = f" {'+' if extent.offset > 0 else '-'} {abs(extent.offset)} pixels" if extent.offset else ""
+            raise DataError(
+                f"The result of the network is not as large as the image: {size}{change}. Add an UpSampling2D or use "
+                "padding='same' so that each pixel gets its result."
+            )
     divisor = math.lcm(*(extent.scale.denominator for extent in [*rows, *cols]))
     smallest = max(math.ceil((1 - extent.offset) / extent.scale) if extent.scale else 1 for extent in [*rows, *cols])
     divisor *= max(1, -(-smallest // divisor))
@@ -91,19 +99,6 @@ def _follow(layers: Sequence[Mapping[str, Any]], axis: int) -> tuple[list[Extent
         rule = _RULES.get(layer["kind"], _same_size)
         extents[name], padding[name] = rule(layer, inputs, axis)
     return list(extents.values()), padding
-
-
-def _check_result(extent: Extent) -> None:
-    if extent.scale == 1 and extent.offset == 0:
-        return
-    if extent.scale == 0:
-        raise DataError("The network gives one answer for a whole image, not one for each pixel; it makes no map.")
-    size = f"{extent.scale} of the image's side" if extent.scale != 1 else "the image's side"
-    change = f" {'+' if extent.offset > 0 else '-'} {abs(extent.offset)} pixels" if extent.offset else ""
-    raise DataError(
-        f"The result of the network is not as large as the image: {size}{change}. Add an UpSampling2D or use "
-        "padding='same' so that each pixel gets its result."
-    )
 
 
 def _same_size(layer: Mapping[str, Any], inputs: Sequence[Extent], axis: int) -> tuple[Extent, Padding]:
