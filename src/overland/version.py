@@ -1,5 +1,12 @@
-"""The version of Overland."""
+"""The version of Overland, as its installed metadata has it: that of the newest tag, or of a commit after it."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
 
 __all__ = ["__version__"]
 
-__version__ = "0.1.0"
+try:
+    __version__ = version("overland")
+except PackageNotFoundError:  # the source tree on the path without an install
+    __version__ = "0+unknown"
