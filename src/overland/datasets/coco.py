@@ -119,7 +119,7 @@ def _from_polygons(polygons: list[Any], height: int, width: int) -> Mask:
 
 
 def _unpacked(text: str) -> list[int]:
-    """Numbers of five bits a character, the sixth bit says that more follow; from the fourth on differences."""
+    """Read numbers of five bits a character: the sixth says that more follow; from the fourth on differences."""
     runs: list[int] = []
     value = shift = 0
     for character in text.encode("ascii", errors="replace"):

@@ -143,19 +143,18 @@ def _choice_of_colors(legend: Legend, survey: _Survey, colors: Sequence[tuple[Co
     if is_ids and not (known & set(survey.colors)) and not grey_is_declared:
         return LabelMappingChoice(legend, LabelMapping("ids", legend.num_classes), ("The masks hold ids, no colours.",))
     mapping = LabelMapping("colors", legend.num_classes, colors=tuple(colors))
-    noise = _noise_fraction(survey) if all(_is_pure(color) for color in known) else 0.0
+    noise = 0.0
+    if all(_is_pure(color) for color in known):
+        # The fraction of pixels whose colour, or grey value, is not made of 0 and 255.
+        if survey.colors:
+            noisy = sum(count for color, count in survey.colors.items() if not _is_pure(color))
+        else:
+            noisy = sum(count for value, count in survey.values.items() if value not in (0, 255))
+        noise = noisy / (survey.colors or survey.values).total()
     if noise == 0:
         return LabelMappingChoice(legend, mapping)
     note = f"{noise:.2%} of the masks' pixels have none of the colours: each channel is binarised at {BINARIZE_AT}."
     return LabelMappingChoice(legend, mapping, (note,), (Issue("warning", "mask-noise", f"{note} {_SAVE_LOSSLESS}"),))
-
-
-def _noise_fraction(survey: _Survey) -> float:
-    """Return the fraction of pixels whose colour, or grey value, is not made of 0 and 255."""
-    if survey.colors:
-        noise = sum(count for color, count in survey.colors.items() if not _is_pure(color))
-        return noise / survey.colors.total()
-    return sum(count for value, count in survey.values.items() if value not in (0, 255)) / survey.values.total()
 
 
 def _is_pure(color: Color) -> bool:

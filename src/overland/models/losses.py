@@ -118,7 +118,7 @@ def labelled_batch(
 
 
 def cross_entropy(batch: LabelledBatch, *, class_weights: bool | None = None) -> Tensor:
-    """Mean of -log of the true class's probability; binary cross entropy for a single output.
+    """Return the mean of -log of the true class's probability; binary cross entropy for a single output.
 
     A weighted mean where the batch has class weights: the weights of a batch add up to 1, as in PyTorch.
 
@@ -138,7 +138,7 @@ def cross_entropy(batch: LabelledBatch, *, class_weights: bool | None = None) ->
 
 
 def focal(batch: LabelledBatch, *, gamma: float = 2.0, alpha: float | None = None) -> Tensor:
-    """Mean of -(1 - p)^gamma log p, p the true class's probability, so that pixels which are clear count little.
+    """Return the mean of -(1 - p)^gamma log p, p the true class's probability: pixels which are clear count little.
 
     Source: Lin et al. 2017, eq. 4 and 5, here with the mean over pixels.
 
@@ -171,7 +171,7 @@ def _entropies(batch: LabelledBatch) -> Tensor:
 
 
 def dice(batch: LabelledBatch, *, smooth: float = 1.0) -> Tensor:
-    """1 - (2 S(p t) + smooth) / (S(p) + S(t) + smooth), with probabilities p, truth t and S their sum over the batch.
+    """Return 1 - (2 S(p t) + smooth) / (S(p) + S(t) + smooth), with probabilities p, truth t, S a sum over the batch.
 
     Source: Milletari et al. 2016, with plain sums in the denominator.
 
@@ -185,7 +185,7 @@ def dice(batch: LabelledBatch, *, smooth: float = 1.0) -> Tensor:
 
 
 def tversky(batch: LabelledBatch, *, alpha: float = 0.7, beta: float | None = None, smooth: float = 1.0) -> Tensor:
-    """1 - TI, where TI = (hits + smooth) / (hits + alpha * misses + beta * false alarms + smooth).
+    """Return 1 - TI, where TI = (hits + smooth) / (hits + alpha * misses + beta * false alarms + smooth).
 
     Alpha and beta stand as in Abraham and Khan; Salehi et al. 2017, who proposed the index, have the letters the other
     way round. 0.5 and 0.5 are Dice with twice the smooth.
@@ -205,7 +205,7 @@ def tversky(batch: LabelledBatch, *, alpha: float = 0.7, beta: float | None = No
 def focal_tversky(
     batch: LabelledBatch, *, alpha: float = 0.7, beta: float | None = None, gamma: float = 0.75, smooth: float = 1.0
 ) -> Tensor:
-    """(1 - TI)^gamma for each class, with the Tversky index TI of `tversky`.
+    """Return (1 - TI)^gamma for each class, with the Tversky index TI of `tversky`.
 
     Source: Abraham and Khan 2018, eq. 4, with the mean over classes for the sum.
 
@@ -252,7 +252,7 @@ def smoothed_ratio(part: Tensor, whole: Tensor, smooth: float) -> Tensor:
 
 
 def lovasz(batch: LabelledBatch) -> Tensor:
-    """Lovász-softmax, mean over the classes that occur in the batch; the Lovász hinge of class 1 with one output.
+    """Return the Lovász-softmax, mean over the classes in the batch; the Lovász hinge of class 1 with one output.
 
     Errors of all labelled pixels of the batch are sorted together, not image by image. Best as a small part of a sum
     whose larger part is cross entropy. Source: Berman et al. 2018, algorithm 1, eq. 9 and 11.
@@ -285,7 +285,7 @@ def _lovasz_extension(errors: Tensor, truth: Tensor) -> Tensor:
 
 
 def cldice(batch: LabelledBatch, *, iterations: int = 3, smooth: float = 1.0) -> Tensor:
-    """1 - the harmonic mean of two fractions: of the predicted centreline that is road, and of the true one found.
+    """Return 1 - the harmonic mean of two fractions: predicted centreline that is road, true centreline found.
 
     The edge of the labelled area is like the edge of the image. Best next to Dice with a weight of 0.3 to 0.5.
     Source: Shit et al. 2021, algorithms 1 and 2.
@@ -379,7 +379,12 @@ class SegmentationLoss(nn.Module):
         self.register_buffer("class_weights", class_weights, persistent=False)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the weighted sum, a scalar, of logits (n, outputs, h, w) and ids (n, h, w)."""
+        """Return the weighted sum, a scalar.
+
+        Args:
+            logits: Logits (n, outputs, h, w).
+            labels: Class ids (n, h, w).
+        """
         parts = self.parts(logits, labels)
         return torch.stack([term.weight * parts[term.name] for term in self._terms]).sum()
 

@@ -59,7 +59,11 @@ class Fcn(nn.Module):
             self.backbone.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the logits (n, classes, h, w) of scaled chips (n, in_channels, h, w)."""
+        """Return the logits (n, classes, h, w).
+
+        Args:
+            image: Scaled chips (n, in_channels, h, w).
+        """
         logits: Tensor = self.classifier(self.backbone(image)["out"])
         return F.interpolate(logits, image.shape[-2:], mode="bilinear", align_corners=False)
 
@@ -77,7 +81,11 @@ class GreyL2(nn.Module):
         self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return grey images (n, 1, h, w) of norm 1 of colour images (n, 3, h, w); a black one stays black."""
+        """Return grey images (n, 1, h, w) of norm 1; a black one stays black.
+
+        Args:
+            image: Colour images (n, 3, h, w).
+        """
         grey = (image * self.luma).sum(dim=1, keepdim=True)
         norm = torch.sqrt((grey * grey).sum(dim=(2, 3), keepdim=True))
         return grey / norm.clamp_min(1e-6)
@@ -127,7 +135,11 @@ class FixedSize(nn.Module):
         self._nearest = nearest
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the logits (n, classes, h, w) of scaled images (n, in_channels, h, w) of any size."""
+        """Return the logits (n, classes, h, w).
+
+        Args:
+            image: Scaled images (n, in_channels, h, w) of any size.
+        """
         size = (self._side, self._side)
         if self._nearest:
             resized = F.interpolate(image, size)
@@ -151,7 +163,11 @@ class AnySizePool(nn.Module):
         self.side = side
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the means (n, c, side, side) of features (n, c, h, w)."""
+        """Return the means (n, c, side, side).
+
+        Args:
+            features: Features (n, c, h, w).
+        """
         rows = self._weights(features.shape[-2], features)
         cols = self._weights(features.shape[-1], features)
         return rows @ features @ cols.transpose(0, 1)
@@ -177,7 +193,11 @@ class PyramidBlock(nn.Module):
         self.pool = pool
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return pooled features (n, c, h, w), back at the size of the input."""
+        """Return pooled features (n, c, h, w), back at the size of the input.
+
+        Args:
+            features: Features (n, c, h, w).
+        """
         return F.interpolate(self.pool(features), features.shape[-2:], mode="bilinear", align_corners=True)
 
 

@@ -242,15 +242,7 @@ class PlainUnet(nn.Module):
         if stem_stride not in _STEM_STRIDES:
             raise UsageError(f"stem_stride is 1, 2 or 4; got {stem_stride}.")
         widths = [width * 2**level for level in range(depth + 1)]
-        if isinstance(dropout, int | float):
-            drops = [0.0] + [float(dropout)] * (2 * depth)
-        elif len(dropout) == 2 * depth + 1:
-            drops = [float(rate) for rate in dropout]
-        else:
-            raise UsageError(
-                f"dropout is one rate or {2 * depth + 1} of them for depth {depth}, down and up again; "
-                f"got {len(dropout)}."
-            )
+        drops = _dropout_rates(dropout, depth)
         block = partial(
             double_conv,
             norm=norm,
@@ -285,7 +277,11 @@ class PlainUnet(nn.Module):
         initialize(self, init)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the logits (n, classes, h, w) of scaled chips (n, in_channels, h, w)."""
+        """Return the logits (n, classes, h, w).
+
+        Args:
+            image: Scaled chips (n, in_channels, h, w).
+        """
         features = [self.stem(image if self.input_stage is None else self.input_stage(image))]
         for block in self.down:
             features.append(block(self.pool(features[-1])))
@@ -295,3 +291,13 @@ class PlainUnet(nn.Module):
             x = merge(torch.cat(pair if self._skip_first else pair[::-1], dim=1))
         logits: Tensor = self.head(x)
         return logits
+
+
+def _dropout_rates(dropout: float | Sequence[float], depth: int) -> list[float]:
+    if isinstance(dropout, int | float):
+        return [0.0] + [float(dropout)] * (2 * depth)
+    if len(dropout) != 2 * depth + 1:
+        raise UsageError(
+            f"dropout is one rate or {2 * depth + 1} of them for depth {depth}, down and up again; got {len(dropout)}."
+        )
+    return [float(rate) for rate in dropout]

@@ -69,7 +69,7 @@ def _number(default: float, expected: str, accepts: Callable[[float], bool]) -> 
 
 
 def _choice(*names: str) -> Rule:
-    """One of `names`, the first by default."""
+    """Make the rule of a choice between names, the first by default."""
 
     def parse(text: str) -> str:
         if text.lower() not in names:
@@ -201,10 +201,8 @@ def settings_from_hyperparameters(texts: Mapping[str, str]) -> JobSettings:
         UsageError: Anything is wrong; the one message names all of it.
     """
     texts = {name: text for name, text in texts.items() if not name.startswith(SERVICE_PREFIXES)}
-    return _of_recipe(texts) if "recipe" in texts else _of_built_in(texts)
-
-
-def _of_recipe(texts: Mapping[str, str]) -> JobSettings:
+    if "recipe" not in texts:
+        return _of_built_in(texts)
     data = {name: texts[name] for name in ("num_classes", "num_training_samples") if name in texts}
     ours = {name: text for name, text in texts.items() if name not in {"recipe", *data}}
     known = _own_names()

@@ -57,21 +57,15 @@ def make_sagemaker_app(
     app = FastAPI(title="Overland on SageMaker", version=__version__, docs_url=None, redoc_url=None)
     add_problem_handlers(app)
     app.add_middleware(AccessMiddleware, api_key=api_key, hosts=hosts, max_body_bytes=queue.limits.max_bytes)
-    app.include_router(_health(queue, stop))
-    app.include_router(_invocations(queue, stop), max_body_size=queue.limits.max_bytes)
-    return app
 
-
-def _health(queue: JobQueue, stop: asyncio.Event) -> APIRouter:
-    router = APIRouter()
-
-    @router.get("/ping", summary="Can it take images?", responses=documented(503))
+    @app.get("/ping", summary="Can it take images?", responses=documented(503))
     async def ping() -> Response:
-        """200 when the workers are up and the server does not stop, else 503."""
+        """Answer 200 when the workers are up and the server does not stop, else 503."""
         check_ready(queue, stop)
         return Response(status_code=200)
 
-    return router
+    app.include_router(_invocations(queue, stop), max_body_size=queue.limits.max_bytes)
+    return app
 
 
 def _invocations(queue: JobQueue, stop: asyncio.Event) -> APIRouter:
@@ -90,7 +84,7 @@ def _invocations(queue: JobQueue, stop: asyncio.Event) -> APIRouter:
         openapi_extra={"requestBody": {"required": True, "content": dict.fromkeys(_TAKEN, _BINARY)}},
     )
     async def invoke(request: Request) -> Response:
-        """The class of each pixel of an image: a PNG whose values are class ids, or a GeoTIFF with its place."""
+        """Return the class of each pixel of an image: a PNG whose values are class ids, or a GeoTIFF with its place."""
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type and media_type not in _TAKEN:
             raise NotAnImageError(f"The body is {media_type}; send the bytes of one image as {', '.join(_TAKEN)}.")

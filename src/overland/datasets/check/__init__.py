@@ -7,6 +7,7 @@ training takes is a warning.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -162,7 +163,11 @@ def _choice(layout: Layout, masks: Sequence[Path]) -> tuple[LabelMappingChoice |
             masks, layout.legend, label_mapping=layout.label_mapping, colors=layout.colors
         )
     except DataError as error:
-        readable = [path for path in masks if _is_readable(path)]
+        readable = []
+        for path in masks:
+            with suppress(DataError):
+                read_mask(path)
+                readable.append(path)
         if len(readable) < len(masks):
             return _choice(layout, readable)
         return None, (Issue("error", "ambiguous-masks" if masks else "no-masks", str(error)),)
@@ -175,11 +180,3 @@ def _choice(layout: Layout, masks: Sequence[Path]) -> tuple[LabelMappingChoice |
         message = f"There is no dataset YAML. To name the classes, write {layout.root}/data.yaml with these lines:"
         issues.append(Issue("info", "no-dataset-yaml", f"{message}\n{lines}"))
     return replace(choice, issues=tuple(issues)), tuple(issues)
-
-
-def _is_readable(path: Path) -> bool:
-    try:
-        read_mask(path)
-    except DataError:
-        return False
-    return True

@@ -24,6 +24,7 @@ __all__ = [
     "Step",
     "padding_of",
     "pair_of",
+    "steps_of_convolution",
 ]
 
 _LARGEST_OPTION = 4096  # of strides, padding and the like: no network has more, and memory is not given away
@@ -94,37 +95,47 @@ def pair_of(value: Any, least: int = 0) -> list[int]:
     return pair
 
 
-def _conv(layer: Layer, source: Source) -> list[Step]:
-    arrays = source.store(layer, ("kernel", *_bias(layer)))
-    kernel = arrays["kernel"].transpose(3, 2, 0, 1)
-    return [_conv_step(layer, kernel, arrays, groups=int(layer.config.get("groups") or 1)), *_activated(layer, source)]
+CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose", "Dense")
+"""The kinds of layers with a kernel."""
 
 
-def _depthwise(layer: Layer, source: Source) -> list[Step]:
-    arrays = source.store(layer, ("depthwise_kernel", *_bias(layer)))
-    kernel = _depthwise_kernel(arrays["depthwise_kernel"])
-    groups = arrays["depthwise_kernel"].shape[2]
-    return [_conv_step(layer, kernel, arrays, groups=groups), *_activated(layer, source)]
+def steps_of_convolution(layer: Layer, source: Source) -> list[Step]:
+    """Translate a layer with a kernel, and the activation that it has.
 
+    Args:
+        layer: A layer of one of the kinds in `CONVOLUTIONS`.
+        source: Facts of the whole file.
 
-def _separable(layer: Layer, source: Source) -> list[Step]:
-    arrays = source.store(layer, ("depthwise_kernel", "pointwise_kernel", *_bias(layer)))
-    kernel = _depthwise_kernel(arrays["depthwise_kernel"])
-    depthwise = _conv_step(layer, kernel, {}, groups=arrays["depthwise_kernel"].shape[2], suffix="depthwise")
-    pointwise = _pointwise_step(arrays["pointwise_kernel"].transpose(3, 2, 0, 1), arrays)
-    return [depthwise, pointwise, *_activated(layer, source)]
+    Returns:
+        One step, two of a separable convolution, and one of the activation.
 
-
-def _dense(layer: Layer, source: Source) -> list[Step]:
-    arrays = source.store(layer, ("kernel", *_bias(layer)))
-    if source.channels_first:
-        raise DataError(f"Layer {layer.name!r} is a Dense in a network with channels first; it mixes columns.")
-    return [_pointwise_step(arrays["kernel"].T[:, :, None, None], arrays), *_activated(layer, source)]
-
-
-def _depthwise_kernel(kernel: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    height, width, channels, multiplier = kernel.shape
-    return kernel.transpose(2, 3, 0, 1).reshape(channels * multiplier, 1, height, width)
+    Raises:
+        DataError: It is used in a way that is not supported.
+    """
+    kind = layer.class_name.removesuffix("V1").removesuffix("V2")
+    bias = ("bias",) if layer.config.get("use_bias", True) else ()
+    if kind in ("DepthwiseConv2D", "SeparableConv2D"):
+        is_separable = kind == "SeparableConv2D"
+        arrays = source.store(layer, ("depthwise_kernel", *(("pointwise_kernel",) if is_separable else ()), *bias))
+        height, width, channels, multiplier = arrays["depthwise_kernel"].shape
+        kernel = arrays["depthwise_kernel"].transpose(2, 3, 0, 1).reshape(channels * multiplier, 1, height, width)
+        if is_separable:
+            depthwise = _conv_step(layer, kernel, {}, groups=channels, suffix="depthwise")
+            steps = [depthwise, _pointwise_step(arrays["pointwise_kernel"].transpose(3, 2, 0, 1), arrays)]
+        else:
+            steps = [_conv_step(layer, kernel, arrays, groups=channels)]
+    else:
+        arrays = source.store(layer, ("kernel", *bias))
+        if kind == "Conv2DTranspose":
+            steps = [_transpose_step(layer, arrays)]
+        elif kind == "Conv2D":
+            kernel = arrays["kernel"].transpose(3, 2, 0, 1)
+            steps = [_conv_step(layer, kernel, arrays, groups=int(layer.config.get("groups") or 1))]
+        elif source.channels_first:
+            raise DataError(f"Layer {layer.name!r} is a Dense in a network with channels first; it mixes columns.")
+        else:
+            steps = [_pointwise_step(arrays["kernel"].T[:, :, None, None], arrays)]
+    return [*steps, *_activated(layer, source)]
 
 
 def _conv_step(layer: Layer, kernel: npt.NDArray[np.float32], arrays: Arrays, *, groups: int, suffix: str = "") -> Step:
@@ -153,8 +164,7 @@ def _pointwise_step(kernel: npt.NDArray[np.float32], arrays: Arrays) -> Step:
     return _with_bias("Conv2D", options, kernel, arrays, "")
 
 
-def _transpose(layer: Layer, source: Source) -> list[Step]:
-    arrays = source.store(layer, ("kernel", *_bias(layer)))
+def _transpose_step(layer: Layer, arrays: Arrays) -> Step:
     kernel = arrays["kernel"].transpose(3, 2, 0, 1)
     extra = layer.config.get("output_padding")
     options = {
@@ -166,7 +176,7 @@ def _transpose(layer: Layer, source: Source) -> list[Step]:
         "padding": padding_of(layer),
         "output_padding": None if extra is None else pair_of(extra),
     }
-    return [_with_bias("Conv2DTranspose", options, kernel, arrays, ""), *_activated(layer, source)]
+    return _with_bias("Conv2DTranspose", options, kernel, arrays, "")
 
 
 def _with_bias(
@@ -176,22 +186,8 @@ def _with_bias(
     return Step(kind, {**options, "use_bias": "bias" in arrays}, weights, suffix)
 
 
-def _bias(layer: Layer) -> tuple[str, ...]:
-    return ("bias",) if layer.config.get("use_bias", True) else ()
-
-
 def _activated(layer: Layer, source: Source) -> list[Step]:
     options = activation_from_config(layer.config.get("activation"), layer.name, keras=source.keras)
     if options.get("function") == "softmax" and source.channels_first:
         raise DataError(f"Layer {layer.name!r} has a softmax over columns, as its channels come first; use Softmax(1).")
     return [Step("Activation", options, suffix="activation")] if options else []
-
-
-CONVOLUTIONS = {
-    "Conv2D": _conv,
-    "DepthwiseConv2D": _depthwise,
-    "SeparableConv2D": _separable,
-    "Conv2DTranspose": _transpose,
-    "Dense": _dense,
-}
-"""The translation of each kind of layer with a kernel: one or more steps."""

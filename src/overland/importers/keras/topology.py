@@ -233,7 +233,7 @@ def _add(layer: Layer, entry: Mapping[str, Any], inputs: Sequence[int], calls: l
 
 
 def _input_shape(entry: Any) -> Any:
-    """The shape that a first layer is told; of a model, that of its own first layer."""
+    """Return the shape that a first layer is told; of a model, that of its own first layer."""
     config = entry.get("config") if isinstance(entry, dict) else None
     layers = config.get("layers") if isinstance(config, dict) else config
     if isinstance(layers, list) and layers:

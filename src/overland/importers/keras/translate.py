@@ -12,7 +12,15 @@ from typing import Any, Literal
 import numpy as np
 
 from overland.errors import DataError
-from overland.importers.keras.steps import CONVOLUTIONS, Arrays, Source, Step, padding_of, pair_of
+from overland.importers.keras.steps import (
+    CONVOLUTIONS,
+    Arrays,
+    Source,
+    Step,
+    padding_of,
+    pair_of,
+    steps_of_convolution,
+)
 from overland.importers.keras.topology import RANDOM_LAYERS, Layer
 from overland.models.keras.activations import ACTIVATION_LAYERS, activation_from_layer
 
@@ -269,7 +277,7 @@ _IDENTITIES = {
     *RANDOM_LAYERS,
 }
 _TRANSLATORS: dict[str, _Translator] = {
-    **CONVOLUTIONS,
+    **dict.fromkeys(CONVOLUTIONS, steps_of_convolution),
     "BatchNormalization": _batch_norm,
     "PReLU": _prelu,
     "MaxPooling2D": _pooling,

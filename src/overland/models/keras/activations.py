@@ -32,7 +32,11 @@ class Activation(nn.Module):
         self._options = options
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the function of each number of x (n, channels, h, w)."""
+        """Return the function of each number.
+
+        Args:
+            x: Numbers (n, channels, h, w).
+        """
         return self._function(x, **self._options)
 
 

@@ -256,7 +256,11 @@ class KerasNetwork(nn.Module):
                 raise UsageError(f"Layer {layer['layer']!r} is used at two places with different padding.")
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the logits (n, classes, h, w) of scaled chips (n, in_channels, h, w)."""
+        """Return the logits (n, classes, h, w).
+
+        Args:
+            image: Scaled chips (n, in_channels, h, w).
+        """
         results = {"image": image}
         for (module, name, inputs), done in zip(self._calls, self._last_uses, strict=True):
             results[name] = self.get_submodule(module)(*(results[source] for source in inputs))

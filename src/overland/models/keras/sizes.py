@@ -152,14 +152,10 @@ def _padded(layer: Mapping[str, Any], inputs: Sequence[Extent], axis: int) -> tu
 
 
 def _pooled(layer: Mapping[str, Any], inputs: Sequence[Extent], axis: int) -> tuple[Extent, Padding]:
-    return Extent(Fraction(0), 1), (0, 0)
-
-
-def _vector(layer: Mapping[str, Any], inputs: Sequence[Extent], axis: int) -> tuple[Extent, Padding]:
-    (extent,) = inputs
-    if extent != Extent(Fraction(0), 1):
+    pixel = Extent(Fraction(0), 1)
+    if layer["kind"] == "Vector" and list(inputs) != [pixel]:
         raise DataError(f"Layer {layer['name']!r} reshapes a whole image, which is not supported. Leave it out.")
-    return extent, (0, 0)
+    return pixel, (0, 0)
 
 
 _Rule = Callable[[Mapping[str, Any], Sequence[Extent], int], tuple[Extent, Padding]]
@@ -172,5 +168,5 @@ _RULES: dict[str, _Rule] = {
     "Pad2D": _padded,
     "GlobalAveragePooling2D": _pooled,
     "GlobalMaxPooling2D": _pooled,
-    "Vector": _vector,
+    "Vector": _pooled,
 }
