@@ -1,4 +1,4 @@
-"""What another sky, camera or file format would have made of an image: drawn anew for each training chip."""
+"""Effects of another sky, camera or file format on an image, drawn anew for each training chip."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def camera_effects(rng: np.random.Generator, chip: Pixels, strength: float) -> P
 
 
 def _tone_curve(rng: np.random.Generator, strength: float) -> npt.NDArray[np.float32]:
-    """What each of the 256 values becomes: a gamma, a gain, an offset and an S shape."""
+    """Draw the new value of each of the 256: a gamma, a gain, an offset and an S shape."""
     values = np.arange(256) / _HIGHEST
     gamma = math.exp(rng.uniform(-0.35, 0.35) * strength)
     bent = values**gamma

@@ -93,7 +93,7 @@ def transformer_between(crs: str, target: str) -> pyproj.Transformer:
 
 @dataclass(frozen=True)
 class Ground:
-    """How the coordinates of a CRS lie on the ground; made by `ground_of`."""
+    """A CRS as a measure of the ground: its units, its ellipsoid and the way to degrees; made by `ground_of`."""
 
     name: str
     """The CRS as people call it."""

@@ -133,12 +133,12 @@ class Grid:
 
     @property
     def has_coordinates(self) -> bool:
-        """Whether pixels have map coordinates, be it in units of their own; without them coordinates are pixels."""
+        """True where pixels have map coordinates, be it in units of their own; without them coordinates are pixels."""
         return not self.transform.is_identity
 
     @property
     def is_georeferenced(self) -> bool:
-        """Whether pixels are tied to the ground by a CRS and a transform."""
+        """True where pixels are tied to the ground by a CRS and a transform."""
         return self.crs is not None and self.has_coordinates
 
     @property
@@ -148,7 +148,7 @@ class Grid:
 
     @property
     def is_geographic(self) -> bool:
-        """Whether coordinates are angles of longitude and latitude."""
+        """True where coordinates are angles of longitude and latitude."""
         return self.crs is not None and bool(horizontal_crs(self.crs).is_geographic)
 
     @property

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run was started with.
+    """The data, split and settings that a run was started with.
 
     Args:
         data: The dataset, an absolute path; "given:..." for one that was given as a Python object.
