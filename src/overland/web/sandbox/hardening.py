@@ -43,8 +43,8 @@ _BACKGROUND = 19
 def worker_environment() -> dict[str, str]:
     """Return the environment of a worker; GDAL reads it when it is loaded, so it must be there before Python starts."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    # glibc gives threads heaps of their own, and each keeps 64 MB at hand (`keep_freed_memory`): the threads of two maps
-    # would bring a worker to its limit.
+    # glibc gives threads heaps of their own, and each keeps 64 MB at hand (`keep_freed_memory`): the threads of two
+    # maps would bring a worker to its limit.
     return kept | _GDAL | {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
 
 
