@@ -72,7 +72,14 @@ def chip_matrix(
         A matrix (2, 3) from chip pixels (x, y) to image pixels.
     """
     linear, zoom = _draw_linear(rng, augmentation)
-    center = np.array([_draw_center(rng, side, chip_size / zoom) for side in (width, height)])
+    # Half of the chip's reach, from the centre of its first pixel.
+    margin = (chip_size / zoom - 1) / 2
+    center = np.array(
+        [
+            rng.uniform(margin, side - 1 - margin) if margin < side - 1 - margin else (side - 1) / 2
+            for side in (width, height)
+        ]
+    )
     return _matrix_around(center, linear, chip_size)
 
 
@@ -126,7 +133,9 @@ def cut_chip(
     def warp(pixels: Pixels, interpolation: int, beyond: int = 0, steps: int = 1) -> Pixels:
         border = cv2.BORDER_CONSTANT if pad else cv2.BORDER_REFLECT_101
         flags, size = interpolation | cv2.WARP_INVERSE_MAP, (chip_size * steps, chip_size * steps)
-        finer = _subdivided(matrix, steps)
+        # The matrix of a chip with `steps` x `steps` pixels in place of each, over the same ground.
+        linear, offset = matrix[:, :2], matrix[:, 2]
+        finer = np.column_stack([linear / steps, offset - linear @ np.full(2, (steps - 1) / (2 * steps))])
         warped = cv2.warpAffine(pixels, finer, size, flags=flags, borderMode=border, borderValue=(beyond,) * 4)
         if steps > 1:
             warped = cv2.resize(warped, (chip_size, chip_size), interpolation=cv2.INTER_AREA)
@@ -199,16 +208,5 @@ def _draw_linear(rng: np.random.Generator, augmentation: Augmentation) -> tuple[
     return turn @ np.diag(signs) / zoom, zoom
 
 
-def _subdivided(matrix: Matrix, steps: int) -> Matrix:
-    """Return the matrix of a chip with `steps` x `steps` pixels in place of each, over the same ground."""
-    linear, offset = matrix[:, :2], matrix[:, 2]
-    return np.column_stack([linear / steps, offset - linear @ np.full(2, (steps - 1) / (2 * steps))])
-
-
 def _matrix_around(center: Matrix, linear: Matrix, chip_size: int) -> Matrix:
     return np.column_stack([linear, center - linear @ np.full(2, (chip_size - 1) / 2)])
-
-
-def _draw_center(rng: np.random.Generator, side: int, reach: float) -> float:
-    low, high = (reach - 1) / 2, side - 1 - (reach - 1) / 2
-    return rng.uniform(low, high) if low < high else (side - 1) / 2

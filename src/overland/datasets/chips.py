@@ -112,7 +112,14 @@ class ChipCutter:
         self._sizes = sample_sizes(dataset, split)
         if settings.fixed_size:
             self._sizes = dict.fromkeys(self._sizes, (settings.fixed_size, settings.fixed_size))
-        self._places = self._grid_places(split) if settings.grid else self._random_places()
+        if settings.grid:
+            self._places = self._grid_places(split)
+        else:
+            self._places = [
+                _ChipPlace(sample)
+                for sample, (height, width) in self._sizes.items()
+                for _ in range(max(1, round(height * width / settings.size**2)))
+            ]
 
     def __len__(self) -> int:
         return len(self._places)
@@ -134,24 +141,26 @@ class ChipCutter:
             chip, labels = self._cut_from(place, rng)
             if (labels != IGNORE_INDEX).mean() >= _LEAST_LABELLED:
                 break
-        return self._recolored(camera_effects(rng, chip, self._settings.augmentation.effects), rng), labels
-
-    def _random_places(self) -> list[_ChipPlace]:
-        return [
-            _ChipPlace(sample)
-            for sample, (height, width) in self._sizes.items()
-            for _ in range(max(1, round(height * width / self._settings.size**2)))
-        ]
+        chip = camera_effects(rng, chip, self._settings.augmentation.effects)
+        matrix, offset = self._scale, self._offset
+        if self._settings.augmentation.color > 0:
+            change, shift = color_matrix(rng, self._settings.augmentation.color, len(offset))
+            matrix, offset = change @ matrix, change @ offset + shift
+        pixels = chip.reshape(-1, chip.shape[2]).astype(np.float32) @ matrix.T + offset
+        scaled = pixels.reshape(chip.shape).transpose(2, 0, 1)
+        return np.ascontiguousarray(scaled, dtype=np.float32), labels
 
     def _grid_places(self, split: str) -> list[_ChipPlace]:
         places = []
         for sample, (height, width) in self._sizes.items():
             image, labels = self._whole(sample)
-            places += [
-                _ChipPlace(sample, window)
-                for window in iter_windows(height, width, self._settings.size)
-                if _is_worth_a_chip(image, labels, window, self._settings.min_foreground)
-            ]
+            for window in iter_windows(height, width, self._settings.size):
+                rows, cols = slice(window.row_off, window.row_end), slice(window.col_off, window.col_end)
+                known = labels[rows, cols]
+                foreground = ((known != 0) & (known != IGNORE_INDEX)).mean()
+                is_blank = (image[rows, cols] == image[window.row_off, window.col_off]).all()
+                if foreground >= self._settings.min_foreground and not is_blank:
+                    places.append(_ChipPlace(sample, window))
         if not places:
             raise DataError(
                 f"{self._dataset.root}: no chip of split {split!r} has {self._settings.min_foreground:.1%} foreground. "
@@ -195,14 +204,6 @@ class ChipCutter:
             self._cached_bytes += size
         return image, labels
 
-    def _recolored(self, chip: Pixels, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-        matrix, offset = self._scale, self._offset
-        if self._settings.augmentation.color > 0:
-            change, shift = color_matrix(rng, self._settings.augmentation.color, len(offset))
-            matrix, offset = change @ matrix, change @ offset + shift
-        pixels = chip.reshape(-1, chip.shape[2]).astype(np.float32) @ matrix.T + offset
-        return np.ascontiguousarray(pixels.reshape(chip.shape).transpose(2, 0, 1), dtype=np.float32)
-
 
 def sample_sizes(dataset: Dataset, split: str) -> dict[Sample, tuple[int, int]]:
     """Read the sizes of the labelled images of a split.
@@ -243,11 +244,17 @@ def validation_windows(dataset: Dataset, split: str, size: int) -> list[tuple[Sa
     Raises:
         DataError: The split has no labelled image.
     """
-    return [
-        (sample, window)
-        for sample, (height, width) in sample_sizes(dataset, split).items()
-        for window in _even_windows(height, width, size)
-    ]
+    windows = []
+    for sample, (height, width) in sample_sizes(dataset, split).items():
+        # Windows of even size, so that no sliver without context is left at the far border.
+        rows = np.linspace(0, height, math.ceil(height / size) + 1).round().astype(int)
+        cols = np.linspace(0, width, math.ceil(width / size) + 1).round().astype(int)
+        windows += [
+            (sample, Window(col_off=int(left), row_off=int(top), width=int(right - left), height=int(bottom - top)))
+            for top, bottom in pairwise(rows)
+            for left, right in pairwise(cols)
+        ]
+    return windows
 
 
 def band_statistics(
@@ -276,7 +283,11 @@ def band_statistics(
         image, _, valid = read_sample(dataset, sample, bands)
         kinds.setdefault((image.shape[0], str(image.dtype)), sample)
         if len(kinds) > 1:
-            raise DataError(_mixed_kinds_message(kinds))
+            found = "; ".join(f"{one.image} has {number} bands of {kind}" for (number, kind), one in kinds.items())
+            raise DataError(
+                f"All images of a set must have the same bands and pixel type: {found}. Name common bands, or convert "
+                "them."
+            )
         fill = undeclared_fill(image, valid)
         if fill is not None:
             raise DataError(
@@ -305,26 +316,3 @@ def _read_labelled(
     # As in prediction: a pixel without data enters the network as the mean of its band, not as -9999 or NaN.
     pixels[~valid] = np.asarray(empty).round().astype(pixels.dtype)
     return pixels, labels
-
-
-def _is_worth_a_chip(image: Pixels, labels: Labels, window: Window, min_foreground: float) -> bool:
-    rows, cols = slice(window.row_off, window.row_end), slice(window.col_off, window.col_end)
-    known = labels[rows, cols]
-    foreground = ((known != 0) & (known != IGNORE_INDEX)).mean()
-    return bool(foreground >= min_foreground and (image[rows, cols] != image[window.row_off, window.col_off]).any())
-
-
-def _even_windows(height: int, width: int, size: int) -> list[Window]:
-    # Windows of even size, so that no sliver without context is left at the far border.
-    rows = np.linspace(0, height, math.ceil(height / size) + 1).round().astype(int)
-    cols = np.linspace(0, width, math.ceil(width / size) + 1).round().astype(int)
-    return [
-        Window(col_off=int(left), row_off=int(top), width=int(right - left), height=int(bottom - top))
-        for top, bottom in pairwise(rows)
-        for left, right in pairwise(cols)
-    ]
-
-
-def _mixed_kinds_message(kinds: dict[tuple[int, str], Sample]) -> str:
-    found = "; ".join(f"{sample.image} has {bands} bands of {dtype}" for (bands, dtype), sample in kinds.items())
-    return f"All images of a set must have the same bands and pixel type: {found}. Name common bands, or convert them."
