@@ -7,9 +7,10 @@ folder in an image's path: the last one that is called images (or image, imgs, i
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
-from typing import Any
+from typing import Any, TypeAlias
 
 from overland.datasets.dataset import Sample
 from overland.datasets.files import SPLIT_NAMES, distinct_names, list_images, pair_by_stem
@@ -40,7 +41,8 @@ _OTHER_KEYS = (
 )
 _IGNORED_WORDS = ("ignore_label", "ignore", -1)
 
-Found = tuple[tuple[Sample, ...], list[Issue]]
+_Found: TypeAlias = tuple[tuple[Sample, ...], list[Issue]]
+_Splits: TypeAlias = dict[str, tuple[Sample, ...]]
 
 
 def description_in_folder(root: Path) -> Path | None:
@@ -85,8 +87,28 @@ def layout_from_yaml(path: Path) -> Layout:
             raise DataError(f"{path} has an unknown key {key!r}. {hint or 'Known are ' + ', '.join(_OWN_KEYS) + '.'}")
     legend, colors = _classes(path, values)
     base = _base_folder(path, values.get("path"))
+    splits, problems, notes = _read_splits(path, values, base)
+    mapping = values.get("label_mapping")
+    if mapping is not None:
+        if not isinstance(mapping, dict):
+            raise DataError(f"{path} has a label_mapping that is no table; write label_mapping: {{0: 0, 255: 1}}.")
+        mapping = {_whole(path, value): _id(path, index, legend.num_classes) for value, index in mapping.items()}
+    size = values.get("pixel_size")
+    if size is not None:
+        if not isinstance(size, int | float) or isinstance(size, bool) or not 0 < size < float("inf"):
+            raise DataError(f"{path} says pixel_size: {size}; write the side of a pixel in metres, as pixel_size: 0.5.")
+        size = float(size)
+    return Layout(
+        f"dataset YAML {path.name}", base, splits, legend, mapping, colors, problems, notes, pixel_size_m=size
+    )
+
+
+def _read_splits(
+    path: Path, values: Mapping[str, Any], base: Path
+) -> tuple[_Splits, tuple[Issue, ...], tuple[str, ...]]:
+    """Return the samples of each split, the problems of the files and notes on what is left out."""
     masks_dir = str(values.get("masks_dir") or "masks")
-    splits: dict[str, tuple[Sample, ...]] = {}
+    splits: _Splits = {}
     problems: list[Issue] = []
     notes: list[str] = []
     for key in _SPLIT_KEYS:
@@ -114,19 +136,7 @@ def layout_from_yaml(path: Path) -> Layout:
             problems.append(Issue("error", "no-images", message))
     if not splits:
         raise DataError(f"{path} names no images; it needs at least train: images/train.")
-    mapping = _label_mapping(path, values.get("label_mapping"), legend.num_classes)
-    kind = f"dataset YAML {path.name}"
-    return Layout(
-        kind,
-        base,
-        splits,
-        legend,
-        mapping,
-        colors,
-        tuple(problems),
-        tuple(notes),
-        pixel_size_m=_pixel_size_m(path, values.get("pixel_size")),
-    )
+    return splits, tuple(problems), tuple(notes)
 
 
 def _base_folder(path: Path, declared: object) -> Path:
@@ -154,7 +164,7 @@ def _source(base: Path, entry: str) -> Path | None:
     return None
 
 
-def _split_samples(yaml_path: Path, split: str, sources: list[Path], base: Path, masks_dir: str) -> Found:
+def _split_samples(yaml_path: Path, split: str, sources: list[Path], base: Path, masks_dir: str) -> _Found:
     samples: list[Sample] = []
     issues: list[Issue] = []
     for source, name in zip(sources, distinct_names(sources), strict=True):
@@ -162,47 +172,33 @@ def _split_samples(yaml_path: Path, split: str, sources: list[Path], base: Path,
             mask_root = _mask_folder(yaml_path, source, masks_dir)
             masks = list_images(mask_root) if mask_root.is_dir() else []
             found, problems = pair_by_stem(list_images(source), source, masks, mask_root, split, name=name)
-        else:
-            found, problems = _from_list(yaml_path, source, base, split, masks_dir, name)
-        samples += found
-        issues += problems
+            samples += found
+            issues += problems
+            continue
+        images = []
+        for line in filter(None, map(str.strip, read_text(source).splitlines())):
+            image = Path(os.path.normpath(base / line))
+            images.append(image if image.is_file() else Path(os.path.normpath(base / PureWindowsPath(line).as_posix())))
+        repeated = tuple(path for path, count in Counter(images).items() if count > 1)
+        if repeated:
+            message = f"{source} lists images twice: {named_files(repeated)}. Each counts once."
+            issues.append(Issue("warning", "listed-twice", message, repeated))
+            images = list(dict.fromkeys(images))
+        absent = [path for path in images if not path.is_file()]
+        if absent:
+            raise DataError(f"{source} lists images that do not exist: {named_files(absent)}.")
+        folders = sorted({path.parent for path in images})
+        for folder, part in zip(folders, distinct_names(folders), strict=True):
+            listed = [path for path in images if path.parent == folder]
+            mask_root = _mask_folder(yaml_path, folder, masks_dir)
+            # Masks of images that are not on the list belong to other splits: they are no orphans.
+            stems = {path.stem for path in listed}
+            masks = [path for path in list_images(mask_root) if path.stem in stems] if mask_root.is_dir() else []
+            key = "/".join(filter(None, (name, part)))
+            found, problems = pair_by_stem(listed, folder, masks, mask_root, split, name=key)
+            samples += found
+            issues += problems
     return tuple(samples), issues
-
-
-def _from_list(yaml_path: Path, source: Path, base: Path, split: str, masks_dir: str, name: str) -> Found:
-    lines = [line.strip() for line in read_text(source).splitlines() if line.strip()]
-    images = [_listed(base, line) for line in lines]
-    issues: list[Issue] = []
-    repeated = (
-        tuple(path for path in dict.fromkeys(images) if images.count(path) > 1)
-        if len(set(images)) < len(images)
-        else ()
-    )
-    if repeated:
-        message = f"{source} lists images twice: {named_files(repeated)}. Each counts once."
-        issues.append(Issue("warning", "listed-twice", message, repeated))
-        images = list(dict.fromkeys(images))
-    absent = [path for path in images if not path.is_file()]
-    if absent:
-        raise DataError(f"{source} lists images that do not exist: {named_files(absent)}.")
-    samples: list[Sample] = []
-    folders = sorted({path.parent for path in images})
-    for folder, part in zip(folders, distinct_names(folders), strict=True):
-        listed = [path for path in images if path.parent == folder]
-        mask_root = _mask_folder(yaml_path, folder, masks_dir)
-        # Masks of images that are not on the list belong to other splits: they are no orphans.
-        stems = {path.stem for path in listed}
-        masks = [path for path in list_images(mask_root) if path.stem in stems] if mask_root.is_dir() else []
-        key = "/".join(filter(None, (name, part)))
-        found, problems = pair_by_stem(listed, folder, masks, mask_root, split, name=key)
-        samples += found
-        issues += problems
-    return tuple(samples), issues
-
-
-def _listed(base: Path, line: str) -> Path:
-    path = Path(os.path.normpath(base / line))
-    return path if path.is_file() else Path(os.path.normpath(base / PureWindowsPath(line).as_posix()))
 
 
 def _mask_folder(yaml_path: Path, folder: Path, masks_dir: str) -> Path:
@@ -237,35 +233,22 @@ def _classes(path: Path, values: Mapping[str, Any]) -> tuple[Legend, tuple[tuple
     if not isinstance(declared, list | dict):
         raise DataError(f"{path} has a palette that is no table; write palette: {{0: [0, 0, 0], 1: [255, 0, 0]}}.")
     colors = declared.items() if isinstance(declared, dict) else enumerate(declared)
-    table = {_id(path, key, len(names)): _color(path, color) for key, color in colors}
+    table: dict[int, Color] = {}
+    for key, color in colors:
+        index = _id(path, key, len(names))
+        if (
+            not isinstance(color, list)
+            or len(color) != 3
+            or not all(isinstance(v, int) and 0 <= v <= 255 for v in color)
+        ):
+            raise DataError(
+                f"{path} has the colour {color!r} in its palette; a colour is [red, green, blue] with values 0 to 255."
+            )
+        table[index] = color[0], color[1], color[2]
     if not all(index in table for index in range(len(names))):
         raise DataError(f"{path} has a palette without a colour for every class; {len(names)} are needed.")
     legend = legend_from_names(by_id, [table[index] for index in range(len(names))])
     return legend, tuple((color, index) for index, color in table.items())
-
-
-def _color(path: Path, value: object) -> Color:
-    if isinstance(value, list) and len(value) == 3 and all(isinstance(v, int) and 0 <= v <= 255 for v in value):
-        return value[0], value[1], value[2]
-    raise DataError(
-        f"{path} has the colour {value!r} in its palette; a colour is [red, green, blue] with values 0 to 255."
-    )
-
-
-def _pixel_size_m(path: Path, declared: object) -> float | None:
-    if declared is None:
-        return None
-    if isinstance(declared, int | float) and not isinstance(declared, bool) and 0 < declared < float("inf"):
-        return float(declared)
-    raise DataError(f"{path} says pixel_size: {declared}; write the side of a pixel in metres, as pixel_size: 0.5.")
-
-
-def _label_mapping(path: Path, declared: object, num_classes: int) -> dict[int, int] | None:
-    if declared is None:
-        return None
-    if not isinstance(declared, dict):
-        raise DataError(f"{path} has a label_mapping that is no table; write label_mapping: {{0: 0, 255: 1}}.")
-    return {_whole(path, value): _id(path, index, num_classes) for value, index in declared.items()}
 
 
 def _id(path: Path, value: object, num_classes: int) -> int:
