@@ -129,21 +129,20 @@ def _sampled_values(masks: Sequence[Path]) -> set[int]:
 
 
 def _read_object(path: Path) -> dict[str, Any]:
+    def unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # JSON keeps the last of two equal keys without a word.
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            raise DataError(f"{path} has a key twice: {', '.join(key for key, _ in pairs)}. Correct one of them.")
+        return values
+
     try:
-        declared = json.loads(read_text(path), object_pairs_hook=lambda pairs: _unrepeated(path, pairs))
+        declared = json.loads(read_text(path), object_pairs_hook=unrepeated)
     except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"{path} is not valid JSON ({error}).") from error
     if not isinstance(declared, dict):
         raise DataError(f'{path} holds no JSON object; expected one such as {{"scale": "3"}}.')
     return declared
-
-
-def _unrepeated(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # JSON keeps the last of two equal keys without a word.
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        raise DataError(f"{path} has a key twice: {', '.join(key for key, _ in pairs)}. Correct one of them.")
-    return values
 
 
 def _whole(path: Path, value: object) -> int:
@@ -178,7 +177,15 @@ def layout_from_channels(root: Path) -> Layout | None:
     splits, problems = paired_folders(folders)
     names = read_class_names(root / CLASS_NAMES)
     layout = Layout("channels of the managed trainer", root, splits, problems=problems)
-    mapping = _label_mapping(root / LABEL_MAPS, layout.masks)
+    train, val = (root / LABEL_MAPS / f"{channel}_label_map.json" for channel in CHANNELS.values())
+    if train.is_file():
+        mapping: dict[int, int] | None = label_mapping_from_file(train, layout.masks)
+        if val.is_file() and label_mapping_from_file(val, layout.masks) != mapping:
+            raise DataError(f"{train} and {val} map values to different classes; write the masks of both in one way.")
+    elif val.is_file():
+        raise DataError(f"{val} is there and {train} is not: write the label map of the training channel too.")
+    else:
+        mapping = mapping_from_values(layout.masks)
     legend = legend_from_names(names) if names else legend_from_ids(mapping) if mapping else None
     notes: tuple[str, ...] = ()
     if mapping is not None and not names:
@@ -194,15 +201,3 @@ def layout_from_channels(root: Path) -> Layout | None:
         notes=notes,
         names_declared=bool(names),
     )
-
-
-def _label_mapping(folder: Path, masks: Sequence[Path]) -> dict[int, int] | None:
-    train, val = (folder / f"{channel}_label_map.json" for channel in CHANNELS.values())
-    if not train.is_file():
-        if val.is_file():
-            raise DataError(f"{val} is there and {train} is not: write the label map of the training channel too.")
-        return mapping_from_values(masks)
-    mapping = label_mapping_from_file(train, masks)
-    if val.is_file() and label_mapping_from_file(val, masks) != mapping:
-        raise DataError(f"{train} and {val} map values to different classes; write the masks of both in one way.")
-    return mapping

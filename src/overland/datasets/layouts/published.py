@@ -167,10 +167,17 @@ def layout_from_cityscapes(root: Path) -> Layout | None:
     if not (images.is_dir() and labels.is_dir()):
         return None
     folders = {split: (folder, labels / folder.name) for split, folder in split_folders(images).items()}
-    by_ending = {
-        ending: {split: _cityscapes_samples(split, *pair, ending) for split, pair in folders.items()}
-        for ending in (_LABEL_IDS, _TRAIN_IDS)
-    }
+    by_ending: dict[str, dict[str, tuple[Sample, ...]]] = {_LABEL_IDS: {}, _TRAIN_IDS: {}}
+    for split, (folder, masks) in folders.items():
+        found = sorted(path for path in folder.glob(f"*/*{_IMAGE_ENDING}.*") if not is_left_behind(path))
+        for ending, samples_of in by_ending.items():
+            samples = []
+            for image in found:
+                city, stem = image.parent.name, image.stem.removesuffix(_IMAGE_ENDING)
+                mask = masks / city / f"{stem}{ending}"
+                is_labelled = split != "test" and mask.is_file()
+                samples.append(Sample(f"{split}/{stem}", image, mask if is_labelled else None, city))
+            samples_of[split] = tuple(samples)
     # The endings that the fewest images lack: with both complete, label ids.
     ending = min(by_ending, key=lambda ending: len(_without_mask(by_ending[ending])))
     splits, bare = by_ending[ending], _without_mask(by_ending[ending])
@@ -179,7 +186,7 @@ def layout_from_cityscapes(root: Path) -> Layout | None:
     mapping |= {value: index for index, value in enumerate(ids if ending == _LABEL_IDS else range(len(names)))}
     problems = []
     if bare:
-        labelled = [sample for split, samples in splits.items() if split != "test" for sample in samples]
+        labelled = [sample for name, listed in splits.items() if name != "test" for sample in listed]
         message = (
             f"{len(bare)} of {count_of(labelled, 'image')} without a mask: {named_files(bare)}. Looked in gtFine for "
             f"{ending}, which all of them must have (or all {_TRAIN_IDS}); unpack gtFine_trainvaltest.zip again."
@@ -187,16 +194,6 @@ def layout_from_cityscapes(root: Path) -> Layout | None:
         problems.append(Issue("error", "missing-mask", message, bare))
     legend = legend_from_names(names, colors)
     return Layout("Cityscapes", root, splits, legend, label_mapping=mapping, problems=tuple(problems))
-
-
-def _cityscapes_samples(split: str, images: Path, labels: Path, ending: str) -> tuple[Sample, ...]:
-    samples = []
-    for image in sorted(path for path in images.glob(f"*/*{_IMAGE_ENDING}.*") if not is_left_behind(path)):
-        city, stem = image.parent.name, image.stem.removesuffix(_IMAGE_ENDING)
-        mask = labels / city / f"{stem}{ending}"
-        is_labelled = split != "test" and mask.is_file()
-        samples.append(Sample(f"{split}/{stem}", image, mask if is_labelled else None, city))
-    return tuple(samples)
 
 
 def _without_mask(splits: dict[str, tuple[Sample, ...]]) -> tuple[Path, ...]:
