@@ -50,7 +50,11 @@ def camera_effects(rng: np.random.Generator, chip: Pixels, strength: float) -> P
         color = np.asarray(rng.uniform(140, 240, size=bands), np.float32)
         pixels = (1 - veil) * pixels + veil * color
     if rng.random() < 0.6:
-        pixels = _focused(cv2, rng, pixels, strength)
+        # Blurred, or sharpened as providers of imagery do it (the blur is taken away instead).
+        sigma = rng.uniform(0.4, 0.4 + 1.4 * strength)
+        blurred = cv2.GaussianBlur(np.asarray(pixels, np.float32), (0, 0), sigma).reshape(pixels.shape)
+        amount = rng.uniform(0.3, 1.0) if rng.random() < 0.5 else -rng.uniform(0.3, 1.8) * strength
+        pixels = np.asarray((1 - amount) * pixels + amount * blurred, np.float32)
     if rng.random() < 0.3:
         grain = rng.normal(size=(*chip.shape[:2], 1 if rng.random() < 0.5 else bands))
         pixels = pixels + np.asarray(rng.uniform(0, 12) * strength * grain, np.float32)
@@ -81,14 +85,6 @@ def _shaded(cv2: Any, rng: np.random.Generator, pixels: Any, strength: float) ->
     shade = cv2.GaussianBlur(shade, (0, 0), rng.uniform(0.5, 2.5))[:, :, None]
     kept = 1 - rng.uniform(0.2, 0.6) * strength * np.linspace(1, 0.85, bands)
     return np.asarray(pixels * (1 - shade * (1 - kept)), np.float32)
-
-
-def _focused(cv2: Any, rng: np.random.Generator, pixels: Any, strength: float) -> npt.NDArray[np.float32]:
-    """Blurred, or sharpened as providers of imagery do it (the blur is taken away instead)."""
-    sigma = rng.uniform(0.4, 0.4 + 1.4 * strength)
-    blurred = cv2.GaussianBlur(np.asarray(pixels, np.float32), (0, 0), sigma).reshape(pixels.shape)
-    amount = rng.uniform(0.3, 1.0) if rng.random() < 0.5 else -rng.uniform(0.3, 1.8) * strength
-    return np.asarray((1 - amount) * pixels + amount * blurred, np.float32)
 
 
 def _through_jpeg(cv2: Any, rng: np.random.Generator, chip: Pixels, strength: float) -> Pixels:

@@ -106,28 +106,23 @@ def read_mask(path: str | Path, window: Window | None = None) -> RawMask:
         nodata = scene.nodata
         palette, grid, driver = scene.palette, scene.grid, scene.driver
     if pixels.dtype.kind == "f":
-        pixels, nodata = _whole_numbers(path, pixels, nodata)
+        empty = ~np.isfinite(pixels)
+        known = np.where(empty, 0, pixels)
+        if (known != np.rint(known)).any() or np.abs(known).max() > np.iinfo(np.int32).max:
+            raise DataError(
+                f"{path} holds fractions or values beyond 32 bits, so it is no mask of classes. "
+                "Are these probabilities? Decide the class of each pixel first and save whole numbers."
+            )
+        pixels = known.astype(np.int32)
+        nodata = None if nodata is None or not np.isfinite(nodata) else nodata
+        if empty.any():
+            # A file has one value for "no label": NaN and the declared one become the same.
+            if nodata is not None:
+                empty |= known == nodata
+            pixels[empty] = nodata = _NAN_AS
     if len(pixels) == 2 or (len(pixels) >= 3 and (pixels == pixels[:1]).all()):
         pixels = pixels[:1]
     return RawMask(path, pixels, palette, None if nodata is None else int(nodata), grid, driver)
-
-
-def _whole_numbers(path: Path, pixels: Pixels, nodata: float | None) -> tuple[npt.NDArray[np.int32], float | None]:
-    empty = ~np.isfinite(pixels)
-    known = np.where(empty, 0, pixels)
-    if (known != np.rint(known)).any() or np.abs(known).max() > np.iinfo(np.int32).max:
-        raise DataError(
-            f"{path} holds fractions or values beyond 32 bits, so it is no mask of classes. "
-            "Are these probabilities? Decide the class of each pixel first and save whole numbers."
-        )
-    whole = known.astype(np.int32)
-    if not empty.any():
-        return whole, None if nodata is None or not np.isfinite(nodata) else nodata
-    # A file has one value for "no label": NaN and the declared one become the same.
-    if nodata is not None and np.isfinite(nodata):
-        empty |= known == nodata
-    whole[empty] = _NAN_AS
-    return whole, _NAN_AS
 
 
 def unique_values(band: Pixels) -> npt.NDArray[np.int64]:

@@ -92,18 +92,17 @@ def plan_chips(height: int, width: int, rules: ChipRules) -> list[list[Window]]:
         Windows row by row. They may reach beyond the lower and right edge; with pad "none" none does, and an image
         smaller than a chip is one chip of its own size.
     """
-    rows, cols = (_spans(length, rules) for length in (height, width))
+    spans: list[list[tuple[int, int]]] = []
+    for length in (height, width):
+        size, stride = rules.chip_size, rules.chip_size - rules.overlap
+        count = max(1, -(-(length - rules.overlap) // stride))
+        starts = [index * stride for index in range(count)]
+        if rules.pad == "none":
+            last = max(0, length - size)
+            starts, size = sorted({min(start, last) for start in starts}), min(size, length)
+        spans.append([(start, size) for start in starts])
+    rows, cols = spans
     return [[Window(col_off=left, row_off=top, width=wide, height=tall) for left, wide in cols] for top, tall in rows]
-
-
-def _spans(length: int, rules: ChipRules) -> list[tuple[int, int]]:
-    size, stride = rules.chip_size, rules.chip_size - rules.overlap
-    count = max(1, -(-(length - rules.overlap) // stride))
-    starts = [index * stride for index in range(count)]
-    if rules.pad != "none":
-        return [(start, size) for start in starts]
-    last = max(0, length - size)
-    return [(start, min(size, length)) for start in sorted({min(start, last) for start in starts})]
 
 
 _WHOLE_IMAGE_PIXELS = 32_000_000  # Larger images are read one row of chips after the other.
