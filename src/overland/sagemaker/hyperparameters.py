@@ -285,7 +285,22 @@ def _own_names() -> list[str]:
 
 def _own_settings(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     """Read settings of Overland from texts; the second list tells what is wrong with the others."""
-    values = {name: _value_from_text(name, text) for name, text in texts.items()}
+    kinds = typing.get_type_hints(TrainSettings)
+    values: dict[str, Any] = {}
+    for name, text in texts.items():
+        kind = kinds[name]
+        is_optional = isinstance(kind, types.UnionType)
+        if is_optional and text.lower() in ("", "null", "none"):
+            values[name] = None
+        elif kind is str or (is_optional and str in kind.__args__):
+            values[name] = text
+        elif is_optional:
+            values[name] = [yaml.safe_load(part) for part in text.strip("[]").split(",")]
+        else:
+            try:
+                values[name] = yaml.safe_load(text)
+            except yaml.YAMLError:
+                values[name] = text
     accepted: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     # Some settings make sense only with others, in whatever order they come: hence twice.
@@ -298,21 +313,6 @@ def _own_settings(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
             accepted[name] = values[name]
             wrong.pop(name, None)
     return accepted, list(wrong.values())
-
-
-def _value_from_text(name: str, text: str) -> Any:
-    kind = typing.get_type_hints(TrainSettings)[name]
-    is_optional = isinstance(kind, types.UnionType)
-    if is_optional and text.lower() in ("", "null", "none"):
-        return None
-    if kind is str or (is_optional and str in kind.__args__):
-        return text
-    if is_optional:
-        return [yaml.safe_load(part) for part in text.strip("[]").split(",")]
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
 
 
 def _unknown(name: str, known: list[str]) -> str:
