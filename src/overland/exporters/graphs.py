@@ -41,9 +41,20 @@ def use_subpixel_convolutions(model: Any) -> None:
         if not _is_subpixel(onnx, node, constants):
             nodes.append(node)
             continue
-        conv, shuffle, tensors = _subpixel(onnx, node, [constants[name] for name in node.input[1:]])
-        nodes += [conv, shuffle]
-        model.graph.initializer.extend(tensors)
+        # A weight and maybe a bias.
+        weight, *biases = (constants[name] for name in node.input[1:])
+        inputs, outputs, size, _ = weight.shape
+        kernel = np.ascontiguousarray(weight.transpose(1, 2, 3, 0).reshape(outputs * size**2, inputs, 1, 1))
+        arrays = [kernel, *(np.repeat(bias, size**2) for bias in biases)]
+        names = [f"{node.output[0]}/subpixel_{word}" for word in ("weight", "bias")[: len(arrays)]]
+        between = f"{node.output[0]}/channels"
+        nodes += [
+            onnx.helper.make_node("Conv", [node.input[0], *names], [between], f"{node.name}/Conv", kernel_shape=[1, 1]),
+            onnx.helper.make_node(
+                "DepthToSpace", [between], node.output, f"{node.name}/DepthToSpace", blocksize=size, mode="CRD"
+            ),
+        ]
+        model.graph.initializer.extend(map(onnx.numpy_helper.from_array, arrays, names))
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     # The weights of the nodes that have gone go, too.
@@ -67,21 +78,6 @@ def _is_subpixel(onnx: Any, node: Any, constants: dict[str, Array]) -> bool:
         and settings.get("auto_pad", b"NOTSET") == b"NOTSET"
         and "output_shape" not in settings
     )
-
-
-def _subpixel(onnx: Any, node: Any, constants: list[Array]) -> tuple[Any, Any, list[Any]]:
-    """Return the two nodes that stand for a transposed convolution of a weight and maybe a bias; their constants."""
-    weight, biases = constants[0], constants[1:]
-    inputs, outputs, size, _ = weight.shape
-    kernel = np.ascontiguousarray(weight.transpose(1, 2, 3, 0).reshape(outputs * size**2, inputs, 1, 1))
-    arrays = [kernel, *(np.repeat(bias, size**2) for bias in biases)]
-    names = [f"{node.output[0]}/subpixel_{word}" for word in ("weight", "bias")[: len(arrays)]]
-    between = f"{node.output[0]}/channels"
-    conv = onnx.helper.make_node("Conv", [node.input[0], *names], [between], f"{node.name}/Conv", kernel_shape=[1, 1])
-    shuffle = onnx.helper.make_node(
-        "DepthToSpace", [between], node.output, f"{node.name}/DepthToSpace", blocksize=size, mode="CRD"
-    )
-    return conv, shuffle, [onnx.numpy_helper.from_array(*pair) for pair in zip(arrays, names, strict=True)]
 
 
 def whole_graph(bundle: ModelBundle) -> bytes:

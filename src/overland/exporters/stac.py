@@ -41,6 +41,19 @@ def stac_item(bundle: ModelBundle, folder: Path) -> dict[str, Any]:
     Source: https://github.com/stac-extensions/mlm.
     """
     checksum = sha256_of(bundle.weights_path)
+    models = {
+        "weights": (bundle.weights_path, "Weights", "safetensors.torch.save_file"),
+        "graph": (bundle.graph_path, "ONNX graph: scaled chips in, logits out", "onnx"),
+    }
+    if bundle.int8_path is not None:
+        models["graph-int8"] = (bundle.int8_path, "ONNX graph in int8", "onnx")
+    assets = {}
+    for key, (path, title, artifact) in models.items():
+        asset = _asset(path, folder, title, "application/octet-stream")
+        assets[key] = asset | {"roles": ["mlm:model"], "mlm:artifact_type": artifact, "bands": _bands(bundle)}
+    home = bundle.graph_path.parent
+    assets["settings"] = _asset(home / "overland.json", folder, "Settings, statistics and scores", "application/json")
+    assets["card"] = _asset(home / "README.md", folder, "Model card", "text/markdown")
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
@@ -48,7 +61,7 @@ def stac_item(bundle: ModelBundle, folder: Path) -> dict[str, Any]:
         "id": f"{_slug(_name(bundle))}-{checksum[:8]}",
         "geometry": None,
         "properties": _properties(bundle),
-        "assets": _assets(bundle, folder),
+        "assets": assets,
         "links": [],
     }
 
@@ -73,7 +86,18 @@ def _properties(bundle: ModelBundle) -> dict[str, Any]:
         "mlm:tasks": _TASKS,
         "mlm:pretrained": pretrained is not None,
         "mlm:pretrained_source": pretrained,
-        "mlm:input": [_input(bundle)],
+        "mlm:input": [
+            {
+                "name": "image",
+                "description": f"Pixels as stored, scaled by band; sides are multiples of {bundle.size_divisor}.",
+                "bands": _band_names(bundle),
+                "input": _tensor("bands", bundle.in_channels),
+                "value_scaling": [
+                    {"type": "z-score", "mean": mean, "stddev": std}
+                    for mean, std in zip(bundle.mean, bundle.std, strict=True)
+                ],
+            }
+        ],
         "mlm:output": [_output(bundle)],
         "mlm:hyperparameters": {key: value for key, value in settings.items() if value is not None},
         # Here for MLM, which looks for the bands of its input; at the assets for STAC, which wants them there too.
@@ -90,19 +114,6 @@ def _properties(bundle: ModelBundle) -> dict[str, Any]:
 def _name(bundle: ModelBundle) -> str:
     wanted = [name for index, name in enumerate(bundle.legend.names) if index != bundle.legend.background]
     return f"{bundle.model.get('architecture')} for {', '.join(wanted)}"
-
-
-def _input(bundle: ModelBundle) -> dict[str, Any]:
-    scaling = [
-        {"type": "z-score", "mean": mean, "stddev": std} for mean, std in zip(bundle.mean, bundle.std, strict=True)
-    ]
-    return {
-        "name": "image",
-        "description": f"Pixels as stored, scaled by band; sides are multiples of {bundle.size_divisor}.",
-        "bands": _band_names(bundle),
-        "input": _tensor("bands", bundle.in_channels),
-        "value_scaling": scaling,
-    }
 
 
 def _output(bundle: ModelBundle) -> dict[str, Any]:
@@ -138,23 +149,6 @@ def _bands(bundle: ModelBundle) -> list[dict[str, Any]]:
 
 def _band_names(bundle: ModelBundle) -> list[str]:
     return [f"band-{number}" for number in bundle.bands]
-
-
-def _assets(bundle: ModelBundle, folder: Path) -> dict[str, Any]:
-    models = {
-        "weights": (bundle.weights_path, "Weights", "safetensors.torch.save_file"),
-        "graph": (bundle.graph_path, "ONNX graph: scaled chips in, logits out", "onnx"),
-    }
-    if bundle.int8_path is not None:
-        models["graph-int8"] = (bundle.int8_path, "ONNX graph in int8", "onnx")
-    assets = {}
-    for key, (path, title, artifact) in models.items():
-        asset = _asset(path, folder, title, "application/octet-stream")
-        assets[key] = asset | {"roles": ["mlm:model"], "mlm:artifact_type": artifact, "bands": _bands(bundle)}
-    home = bundle.graph_path.parent
-    assets["settings"] = _asset(home / "overland.json", folder, "Settings, statistics and scores", "application/json")
-    assets["card"] = _asset(home / "README.md", folder, "Model card", "text/markdown")
-    return assets
 
 
 def _asset(path: Path, folder: Path, title: str, kind: str) -> dict[str, Any]:
