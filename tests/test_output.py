@@ -251,3 +251,11 @@ def test_an_error_that_only_calls_itself_one_of_the_system_is_left_alone():
 )
 def test_no_cell_is_a_formula(value: object, cell: object) -> None:
     assert csv_cell(value) == cell
+
+
+def test_a_folder_that_was_made_to_be_tried_goes_again_and_is_made_when_it_is_written_to(tmp_path):
+    path = check_output(tmp_path / "a" / "b" / "table.csv", suffixes=(".csv",))
+    assert list(tmp_path.iterdir()) == []
+    with fresh_file(path) as part:
+        part.write_text("x")
+    assert path.read_text() == "x"

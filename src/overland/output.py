@@ -105,7 +105,7 @@ def check_not_input(output: str | Path, inputs: Iterable[str | Path]) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Make sure that a folder takes a file, by making it if need be and a file of another name in it.
+    """Make sure that a folder takes a file, by making it if need be and a file of another name in it; both go again.
 
     Args:
         path: The file or folder that is to be written.
@@ -127,11 +127,11 @@ def check_writable(path: Path) -> None:
         with writing_errors(path), suppress(FileNotFoundError):
             # The longest name that is made of it: class names go to a file next to a map.
             os.lstat(f"{path}.aux.xml")
-    except BaseException:
+    finally:
+        # Work that is refused later leaves no empty folders; whoever writes makes them again.
         for folder in made:
             with suppress(OSError):
                 folder.rmdir()
-        raise
 
 
 def check_folder(folder: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()) -> Path:
@@ -259,6 +259,7 @@ def fresh_file(path: Path, suffix: str = ".part") -> Iterator[Path]:
     part = fresh_path(path, suffix)
     try:
         with writing_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
             yield part
             fsync_file(part)
             replace_atomically(part, path)

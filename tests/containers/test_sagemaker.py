@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from overland.cli import overland
@@ -34,7 +35,7 @@ def test_the_word_that_sagemaker_starts_with_is_a_program_that_becomes_overland(
     lines = script.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "#!/bin/sh"
     assert lines[-1] == f'exec overland sagemaker {name} "$@"'
-    assert name in overland.commands["sagemaker"].commands
+    assert name in overland.get_command(click.Context(overland), "sagemaker").commands
     # They are found by their bare names.
     assert f"containers/sagemaker/{name}" in DOCKERFILE
     assert "/usr/local/bin/" in DOCKERFILE

@@ -180,7 +180,10 @@ def halo_of_profile(profile: ContextProfile, divisor: int) -> tuple[int, bool]:
         and 0.001 of the mean probability depend on the context, and True; where there is none, the smallest one that is
         as good as the widest, and False.
     """
-    candidates = range(0, round(profile.side * _LARGEST_PART) + 1, even_halo(8, divisor))
+    step = even_halo(8, divisor)
+    # Averages over a large window hide a narrow rim, and without any halo all of it would lie on the seams.
+    has_context = profile.largest_difference.max(initial=0.0) > _LARGEST_DIFFERENCE
+    candidates = range(step if has_context else 0, round(profile.side * _LARGEST_PART) + 1, step)
     for halo in candidates:
         flips, difference = profile.beyond(halo)
         if flips <= _LARGEST_FLIPS and difference <= _LARGEST_DIFFERENCE:

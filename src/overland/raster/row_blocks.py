@@ -131,6 +131,7 @@ class RowBlocks:
                 remove_leftovers(*(path for path in left if path.name.endswith(".final.part")))
                 self._journal.record({"finals": [str(path.absolute()) for path in finals.values()]})
                 for name, final in finals.items():
+                    final.parent.mkdir(parents=True, exist_ok=True)
                     self._assemble(name, final)
                 # From here on an output that exists may be ours.
                 self._journal.record({"placing": True})

@@ -333,6 +333,7 @@ def create_raster(
     part, final_part = fresh_path(path, ".pixels.part"), fresh_path(path, ".final.part")
     try:
         with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
             # The part file lives for minutes: the cheapest level is enough, the final file gets the good one.
             options = {"compress": "deflate", "zlevel": 1, **tiling(grid.height, grid.width)}
             with create_dataset(part, profile, **options) as dataset:

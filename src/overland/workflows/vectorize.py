@@ -308,6 +308,7 @@ def polygons_from_class_map(
         height, width = grid.height, grid.width
         parts = ((block, *class_map.read(block)) for block in iter_row_windows(height, width))
         # GDAL goes through stored masks line by line; the disk of the output is known to have room.
+        folder.mkdir(parents=True, exist_ok=True)
         with (
             tempfile.TemporaryDirectory(dir=folder, prefix=".overland-") as store,
             stored_mask(Path(store), height, width, parts) as (mask, valid),
