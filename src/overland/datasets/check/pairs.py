@@ -50,7 +50,15 @@ def check_sizes(records: Sequence[Record]) -> list[Issue]:
     issues = []
     while wrong:
         record = wrong.pop(0)
-        partner = next((other for other in wrong if _are_swapped(record, other)), None)
+        partner = next(
+            (
+                other
+                for other in wrong
+                if record.image and record.mask and other.image and other.mask
+                if _size(record.image) == _size(other.mask) and _size(other.image) == _size(record.mask)
+            ),
+            None,
+        )
         if partner is not None:
             wrong.remove(partner)
         files = [path for r in (record, partner) if r for path in (r.sample.image, r.sample.mask) if path]
@@ -190,9 +198,3 @@ def check_ground(records: Sequence[Record]) -> list[Issue]:
 
 def _size(facts: ImageFacts | MaskFacts) -> tuple[int, int]:
     return facts.grid.height, facts.grid.width
-
-
-def _are_swapped(one: Record, other: Record) -> bool:
-    if not (one.image and one.mask and other.image and other.mask):
-        return False
-    return _size(one.image) == _size(other.mask) and _size(other.image) == _size(one.mask)

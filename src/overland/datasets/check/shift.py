@@ -74,8 +74,14 @@ def correlations(image: Pixels, labels: Labels, valid: Valid) -> list[Lags]:
     Returns:
         The correlations of each block that has a border and an edge.
     """
+    slices = []
+    for size in labels.shape:
+        count = max(1, min(_MOST_BLOCKS, round(size / _BLOCK)))
+        block = min(size // count, _BLOCK)
+        start = (size - count * block) // 2
+        slices.append([slice(start + index * block, start + (index + 1) * block) for index in range(count)])
     results = []
-    for rows, cols in product(*map(_central_slices, labels.shape)):
+    for rows, cols in product(*slices):
         borders = _borders(labels[rows, cols])
         grey = image[:, rows, cols].mean(axis=0, dtype=np.float32)
         known = valid[rows, cols]
@@ -150,13 +156,6 @@ def check_shift(offset: Offset | None) -> list[Issue]:
         f"Move the masks by ({-offset.right}, {-offset.down}), or look for another registration of one of the two."
     )
     return [Issue("warning", "shifted-labels", message)]
-
-
-def _central_slices(size: int) -> list[slice]:
-    count = max(1, min(_MOST_BLOCKS, round(size / _BLOCK)))
-    block = min(size // count, _BLOCK)
-    start = (size - count * block) // 2
-    return [slice(start + index * block, start + (index + 1) * block) for index in range(count)]
 
 
 def _borders(labels: Labels) -> Plane:
