@@ -74,8 +74,15 @@ def download_kaggle(slug: str, folder: Path) -> tuple[Path, str]:
 def _download(kagglehub: Any, slug: str, folder: Path) -> str:
     requests = import_extra("requests", "data", "Downloading from Kaggle")
     corrupted = import_extra("kagglehub.exceptions", "data", "Downloading from Kaggle").DataCorruptionError
+    theirs = logging.getLogger("kagglehub")
     try:
-        with _our_output():
+        # Keeps stdout clean, and shows kagglehub's bar on a terminal, else one line every ten seconds.
+        with ExitStack() as stack:
+            stack.callback(theirs.setLevel, theirs.level)
+            theirs.setLevel(logging.WARNING)
+            if not sys.stderr.isatty() or not logger.isEnabledFor(logging.INFO):
+                stack.enter_context(redirect_stderr(LogLines()))
+            stack.enter_context(redirect_stdout(sys.stderr))
             return str(kagglehub.dataset_download(slug))
     except requests.HTTPError as error:
         status = error.response.status_code
@@ -117,19 +124,6 @@ def _where_credentials() -> str:
         f"Looked for credentials in {', '.join(places)}; found {', '.join(found) or 'none'}. "
         f"Make a token at {SETTINGS_PAGE} and set KAGGLE_API_TOKEN to it."
     )
-
-
-@contextmanager
-def _our_output() -> Iterator[None]:
-    """Keep stdout clean, and show kagglehub's bar on a terminal, else one line every ten seconds."""
-    theirs = logging.getLogger("kagglehub")
-    with ExitStack() as stack:
-        stack.callback(theirs.setLevel, theirs.level)
-        theirs.setLevel(logging.WARNING)
-        if not sys.stderr.isatty() or not logger.isEnabledFor(logging.INFO):
-            stack.enter_context(redirect_stderr(LogLines()))
-        stack.enter_context(redirect_stdout(sys.stderr))
-        yield
 
 
 @contextmanager
@@ -184,8 +178,24 @@ def _package(command: str, name: str, folder: Path) -> Path:
         return path
     logger.info("%s downloads %s; an account is needed: %s", _COMMAND, name, _ACCOUNT)
     resume = ["--resume"] if path.exists() else []
-    code, said = _run([command, "-d", str(folder), *resume, name])
-    if code:
+    # Without a terminal there is nobody to be asked for the account.
+    is_asked = sys.stdin is not None and sys.stdin.isatty()
+    lines, said = LogLines(), ""
+    with subprocess.Popen(
+        [command, "-d", str(folder), *resume, name],
+        stdin=None if is_asked else subprocess.DEVNULL,
+        stdout=sys.__stderr__,  # ours is for results alone
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stderr is not None
+        # Read as text, each redrawing of a bar is a line; the last line says why the command failed.
+        for line in filter(None, map(str.strip, process.stderr)):
+            said = line
+            if "%|" in line:
+                lines.write(line)
+    if process.returncode:
         if "No space left" in said:
             raise ResourceError(
                 f"The disk of {folder} is full. What has arrived is kept: make room and run this again."
@@ -197,24 +207,3 @@ def _package(command: str, name: str, folder: Path) -> Path:
     if not zipfile.is_zipfile(path):
         raise AccessError(f"{_COMMAND} ended without an error and {path} is no zip file. Run this again.")
     return path
-
-
-def _run(arguments: Sequence[str]) -> tuple[int, str]:
-    """Run a command; returns its exit code and the last line that it wrote to stderr."""
-    is_asked = sys.stdin is not None and sys.stdin.isatty()
-    lines, last = LogLines(), ""
-    with subprocess.Popen(
-        arguments,
-        stdin=None if is_asked else subprocess.DEVNULL,
-        stdout=sys.__stderr__,  # ours is for results alone
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    ) as process:
-        assert process.stderr is not None
-        # Read as text, each redrawing of a bar is a line.
-        for line in filter(None, map(str.strip, process.stderr)):
-            last = line
-            if "%|" in line:
-                lines.write(line)
-    return process.returncode, last

@@ -124,7 +124,7 @@ def unpack_archive(archive: Path, folder: Path, marks: Sequence[str]) -> None:
             without the marks; during the work, when the archive is damaged.
         ResourceError: The disk has no room.
     """
-    with _damage_as_error(archive), _members(archive, folder) as members, full_disk_as_error(folder):
+    with _members(archive, folder) as members, full_disk_as_error(folder):
         total, packed = sum(member.size for member in members), archive.stat().st_size
         if len(members) > MOST_MEMBERS:
             _refuse(archive, f"it holds more than {MOST_MEMBERS} files")
@@ -155,50 +155,45 @@ def unpack_archive(archive: Path, folder: Path, marks: Sequence[str]) -> None:
 
 
 @contextmanager
-def _damage_as_error(archive: Path) -> Iterator[None]:
+def _members(archive: Path, folder: Path) -> Iterator[list[_Member]]:
     try:
-        yield
+        with ExitStack() as stack:
+            if not archive.is_file():
+                raise DataError(f"{archive} does not exist; name the file as it was downloaded.")
+            if zipfile.is_zipfile(archive):
+                file = stack.enter_context(zipfile.ZipFile(archive))
+                yield [
+                    _Member(
+                        info.orig_filename,
+                        info.file_size,
+                        stat.S_IFMT(info.external_attr >> 16),
+                        bool(info.flag_bits & _ENCRYPTED),
+                        lambda info=info: file.open(info),  # type: ignore[misc]
+                    )
+                    for info in file.infolist()
+                    if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+                ]
+            elif tarfile.is_tarfile(archive):
+                tar = stack.enter_context(tarfile.open(archive))
+                found: list[_Member] = []
+                total, packed = 0, archive.stat().st_size
+                for info in tar:
+                    if info.isdir():
+                        continue
+                    try:
+                        kind = stat.S_IFREG if tarfile.data_filter(info, str(folder)).isreg() else stat.S_IFLNK
+                    except tarfile.FilterError as error:
+                        _refuse(archive, str(error))
+                    found.append(_Member(info.name, info.size, kind, False, lambda info=info: tar.extractfile(info)))  # type: ignore[misc, arg-type]
+                    total += info.size
+                    if len(found) > MOST_MEMBERS or total > MOST_RATIO * packed:
+                        # Enough to be refused; the rest need not be decompressed.
+                        break
+                yield found
+            else:
+                raise DataError(f"{archive} is no zip or tar file, or only a part of one. Download it again.")
     except _DAMAGE as error:
         raise DataError(f"{archive} is damaged ({error}). Download it again.") from error
-
-
-@contextmanager
-def _members(archive: Path, folder: Path) -> Iterator[list[_Member]]:
-    with ExitStack() as stack:
-        if not archive.is_file():
-            raise DataError(f"{archive} does not exist; name the file as it was downloaded.")
-        if zipfile.is_zipfile(archive):
-            file = stack.enter_context(zipfile.ZipFile(archive))
-            yield [
-                _Member(
-                    info.orig_filename,
-                    info.file_size,
-                    stat.S_IFMT(info.external_attr >> 16),
-                    bool(info.flag_bits & _ENCRYPTED),
-                    lambda info=info: file.open(info),  # type: ignore[misc]
-                )
-                for info in file.infolist()
-                if not info.is_dir() and not info.filename.startswith("__MACOSX/")
-            ]
-        elif tarfile.is_tarfile(archive):
-            tar = stack.enter_context(tarfile.open(archive))
-            found: list[_Member] = []
-            total, packed = 0, archive.stat().st_size
-            for info in tar:
-                if info.isdir():
-                    continue
-                try:
-                    kind = stat.S_IFREG if tarfile.data_filter(info, str(folder)).isreg() else stat.S_IFLNK
-                except tarfile.FilterError as error:
-                    _refuse(archive, str(error))
-                found.append(_Member(info.name, info.size, kind, False, lambda info=info: tar.extractfile(info)))  # type: ignore[misc, arg-type]
-                total += info.size
-                if len(found) > MOST_MEMBERS or total > MOST_RATIO * packed:
-                    # Enough to be refused; the rest need not be decompressed.
-                    break
-            yield found
-        else:
-            raise DataError(f"{archive} is no zip or tar file, or only a part of one. Download it again.")
 
 
 def _refuse(archive: Path, why: str) -> NoReturn:
