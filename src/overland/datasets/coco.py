@@ -86,8 +86,19 @@ def mask_from_segmentation(segmentation: Any, height: int, width: int) -> Mask:
     if isinstance(segmentation, list) and segmentation:
         return _from_polygons(segmentation, height, width)
     if isinstance(segmentation, dict) and {"size", "counts"} <= set(segmentation):
-        counts = segmentation["counts"]
-        runs = _unpacked(counts) if isinstance(counts, str) else counts
+        runs = segmentation["counts"]
+        if isinstance(runs, str):
+            # Numbers of five bits a character: the sixth says that more follow; from the fourth on differences.
+            text, runs = runs, []
+            value = shift = 0
+            for character in text.encode("ascii", errors="replace"):
+                bits = character - 48
+                value |= (bits & 31) << shift
+                shift += 5
+                if not bits & 32:
+                    value -= (1 << shift) if bits & 16 else 0
+                    runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+                    value = shift = 0
         size = segmentation["size"]
         if list(size) != [height, width] or sum(runs) != height * width or min(runs, default=0) < 0:
             raise DataError(f"run lengths of {sum(runs)} pixels and size {size} for an image of {height} x {width}")
@@ -116,22 +127,6 @@ def _from_polygons(polygons: list[Any], height: int, width: int) -> Mask:
         # skimage puts the centre of the first pixel at 0, 0.
         mask[polygon(xy[:, 1] - 0.5, xy[:, 0] - 0.5, (height, width))] = True
     return mask
-
-
-def _unpacked(text: str) -> list[int]:
-    """Read numbers of five bits a character: the sixth says that more follow; from the fourth on differences."""
-    runs: list[int] = []
-    value = shift = 0
-    for character in text.encode("ascii", errors="replace"):
-        bits = character - 48
-        value |= (bits & 31) << shift
-        shift += 5
-        if bits & 32:
-            continue
-        value -= (1 << shift) if bits & 16 else 0
-        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-        value = shift = 0
-    return runs
 
 
 def read_coco(path: str | Path) -> CocoFile:

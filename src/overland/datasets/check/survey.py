@@ -125,33 +125,7 @@ def survey(samples: Iterable[tuple[str, Sample]], label_mapping: LabelMapping | 
     with track("Reading images and masks", len(tasks), "images") as advance:
         records = []
         for index, (split, sample) in enumerate(tasks):
-            faults: list[Fault] = []
-            image = mask = facts = ids = None
-            lags: list[Lags] = []
-            try:
-                with open_scene(sample.image, expand_palette=True) as scene:
-                    pixels, valid = scene.read()
-                    grid, dtype, has_alpha = scene.grid, scene.dtype, len(scene.data_bands) < scene.count
-                header = f"{pixels.shape} {pixels.dtype}".encode()[:64]
-                digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, key=header, digest_size=16).hexdigest()
-                hidden = has_alpha and not valid.all()
-                fill = undeclared_fill(pixels, valid)
-                if fill is not None:
-                    # The edge of the fill is no edge on the ground.
-                    valid = valid & (pixels != fill).any(axis=0)
-                empty, constant = empty_fraction(pixels, valid), is_constant(pixels)
-                image, valid, facts = (
-                    pixels,
-                    valid,
-                    ImageFacts(grid, len(pixels), dtype, digest, empty, constant, fill, hidden),
-                )
-            except DataError as error:
-                faults.append(("unreadable-file", str(error), sample.image))
-            if sample.mask is not None and sample.mask.is_file():
-                mask, ids = _read_mask(sample.mask, label_mapping, faults)
-            if index % step == 0 and image is not None and ids is not None and image.shape[1:] == ids.shape:
-                lags = correlations(image, ids, valid)
-            records.append(Record(split, sample, facts, mask, tuple(faults), lags))
+            records.append(_record(split, sample, label_mapping, is_correlated=index % step == 0))
             advance(1)
     return records
 
@@ -188,6 +162,32 @@ def survey_headers(samples: Iterable[tuple[str, Sample]], label_mapping: LabelMa
                 faults.append(("unreadable-file", str(error), sample.mask))
         records.append(Record(split, sample, image, mask, tuple(faults)))
     return records
+
+
+def _record(split: str, sample: Sample, label_mapping: LabelMapping | None, *, is_correlated: bool) -> Record:
+    faults: list[Fault] = []
+    image = mask = facts = ids = None
+    lags: list[Lags] = []
+    try:
+        with open_scene(sample.image, expand_palette=True) as scene:
+            pixels, valid = scene.read()
+            grid, dtype, has_alpha = scene.grid, scene.dtype, len(scene.data_bands) < scene.count
+        header = f"{pixels.shape} {pixels.dtype}".encode()[:64]
+        digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, key=header, digest_size=16).hexdigest()
+        hidden = has_alpha and not valid.all()
+        fill = undeclared_fill(pixels, valid)
+        if fill is not None:
+            # The edge of the fill is no edge on the ground.
+            valid = valid & (pixels != fill).any(axis=0)
+        empty, constant = empty_fraction(pixels, valid), is_constant(pixels)
+        image, valid, facts = pixels, valid, ImageFacts(grid, len(pixels), dtype, digest, empty, constant, fill, hidden)
+    except DataError as error:
+        faults.append(("unreadable-file", str(error), sample.image))
+    if sample.mask is not None and sample.mask.is_file():
+        mask, ids = _read_mask(sample.mask, label_mapping, faults)
+    if is_correlated and image is not None and ids is not None and image.shape[1:] == ids.shape:
+        lags = correlations(image, ids, valid)
+    return Record(split, sample, facts, mask, tuple(faults), lags)
 
 
 def _read_mask(

@@ -97,10 +97,25 @@ def read_layout(data: DataSource, *, val_fraction: float = 0.2, seed: int = 0) -
         DataError: No layout fits.
         UsageError: The fraction is out of range, or the reader cannot be called.
     """
-    if not isinstance(data, Layout | Dataset):
-        name = _reader_name(data)
-        data = _read_by_name(*name) if name else _layout_from_path(Path(data))
-    return split_where_needed(data, val_fraction, seed)
+    if isinstance(data, Layout | Dataset):
+        return split_where_needed(data, val_fraction, seed)
+    if name := _reader_name(data):
+        return split_where_needed(_read_by_name(*name), val_fraction, seed)
+    path = Path(data)
+    if not path.exists():
+        raise DataError(f"{path} does not exist; a dataset is a YAML file or a folder. Check the spelling.")
+    description = path if path.is_file() else description_in_folder(path)
+    if description is not None:
+        if description.suffix not in {".yaml", ".yml"}:
+            raise DataError(f"{path} is no dataset; name a folder or a dataset YAML.")
+        return split_where_needed(layout_from_yaml(description), val_fraction, seed)
+    layout = next((found for reader in _READERS if (found := reader(path)) is not None), None)
+    if layout is None:
+        names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        contents = ", ".join(names[:_SHOWN]) + more if names else "an empty folder"
+        raise DataError(f"{path} holds no dataset that Overland knows. Looked for {_LOOKED_FOR}. Found {contents}.")
+    return split_where_needed(layout, val_fraction, seed)
 
 
 def data_name(data: DataSource) -> str | None:
@@ -147,23 +162,6 @@ def dataset_from_layout(layout: Layout) -> Dataset:
         names_declared=choice.names_declared and layout.names_declared,
         pixel_size_m=layout.pixel_size_m,
     )
-
-
-def _layout_from_path(path: Path) -> Layout:
-    if not path.exists():
-        raise DataError(f"{path} does not exist; a dataset is a YAML file or a folder. Check the spelling.")
-    description = path if path.is_file() else description_in_folder(path)
-    if description is not None:
-        if description.suffix not in {".yaml", ".yml"}:
-            raise DataError(f"{path} is no dataset; name a folder or a dataset YAML.")
-        return layout_from_yaml(description)
-    layout = next((found for reader in _READERS if (found := reader(path)) is not None), None)
-    if layout is None:
-        names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        contents = ", ".join(names[:_SHOWN]) + more if names else "an empty folder"
-        raise DataError(f"{path} holds no dataset that Overland knows. Looked for {_LOOKED_FOR}. Found {contents}.")
-    return layout
 
 
 def _reader_name(data: str | Path) -> tuple[str, str, str | None] | None:
