@@ -112,14 +112,24 @@ class ChipCutter:
         self._sizes = sample_sizes(dataset, split)
         if settings.fixed_size:
             self._sizes = dict.fromkeys(self._sizes, (settings.fixed_size, settings.fixed_size))
-        if settings.grid:
-            self._places = self._grid_places(split)
-        else:
-            self._places = [
-                _ChipPlace(sample)
-                for sample, (height, width) in self._sizes.items()
-                for _ in range(max(1, round(height * width / settings.size**2)))
-            ]
+        self._places: list[_ChipPlace] = []
+        for sample, (height, width) in self._sizes.items():
+            if not settings.grid:
+                self._places += [_ChipPlace(sample)] * max(1, round(height * width / settings.size**2))
+                continue
+            image, labels = self._whole(sample)
+            for window in iter_windows(height, width, settings.size):
+                rows, cols = slice(window.row_off, window.row_end), slice(window.col_off, window.col_end)
+                known = labels[rows, cols]
+                foreground = ((known != 0) & (known != IGNORE_INDEX)).mean()
+                is_blank = (image[rows, cols] == image[window.row_off, window.col_off]).all()
+                if foreground >= settings.min_foreground and not is_blank:
+                    self._places.append(_ChipPlace(sample, window))
+        if not self._places:
+            raise DataError(
+                f"{dataset.root}: no chip of split {split!r} has {settings.min_foreground:.1%} foreground. "
+                "Set min_foreground lower, or look at the masks with `overland data check`."
+            )
 
     def __len__(self) -> int:
         return len(self._places)
@@ -149,24 +159,6 @@ class ChipCutter:
         pixels = chip.reshape(-1, chip.shape[2]).astype(np.float32) @ matrix.T + offset
         scaled = pixels.reshape(chip.shape).transpose(2, 0, 1)
         return np.ascontiguousarray(scaled, dtype=np.float32), labels
-
-    def _grid_places(self, split: str) -> list[_ChipPlace]:
-        places = []
-        for sample, (height, width) in self._sizes.items():
-            image, labels = self._whole(sample)
-            for window in iter_windows(height, width, self._settings.size):
-                rows, cols = slice(window.row_off, window.row_end), slice(window.col_off, window.col_end)
-                known = labels[rows, cols]
-                foreground = ((known != 0) & (known != IGNORE_INDEX)).mean()
-                is_blank = (image[rows, cols] == image[window.row_off, window.col_off]).all()
-                if foreground >= self._settings.min_foreground and not is_blank:
-                    places.append(_ChipPlace(sample, window))
-        if not places:
-            raise DataError(
-                f"{self._dataset.root}: no chip of split {split!r} has {self._settings.min_foreground:.1%} foreground. "
-                "Set min_foreground lower, or look at the masks with `overland data check`."
-            )
-        return places
 
     def _cut_from(self, place: _ChipPlace, rng: np.random.Generator) -> tuple[Pixels, Labels]:
         size, sample = self._settings.size, place.sample

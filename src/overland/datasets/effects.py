@@ -59,7 +59,15 @@ def camera_effects(rng: np.random.Generator, chip: Pixels, strength: float) -> P
         grain = rng.normal(size=(*chip.shape[:2], 1 if rng.random() < 0.5 else bands))
         pixels = pixels + np.asarray(rng.uniform(0, 12) * strength * grain, np.float32)
     result = np.clip(np.rint(pixels), 0, _HIGHEST).astype(np.uint8).reshape(chip.shape)
-    return _through_jpeg(cv2, rng, result, strength) if rng.random() < 0.4 else result
+    if rng.random() >= 0.4:
+        return result
+    quality = int(rng.uniform(_BEST_JPEG - strength * (_BEST_JPEG - _WORST_JPEG), _BEST_JPEG))
+    # Three bands lose some of their colour's detail too, as a photograph does; any other number goes band by band.
+    groups = [result] if bands == 3 else np.split(result, bands, axis=2)
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    coded = [cv2.imencode(".jpg", np.ascontiguousarray(group), options)[1] for group in groups]
+    read = [cv2.imdecode(data, cv2.IMREAD_UNCHANGED).reshape(*chip.shape[:2], -1) for data in coded]
+    return np.concatenate(read, axis=2)
 
 
 def _tone_curve(rng: np.random.Generator, strength: float) -> npt.NDArray[np.float32]:
@@ -85,13 +93,3 @@ def _shaded(cv2: Any, rng: np.random.Generator, pixels: Any, strength: float) ->
     shade = cv2.GaussianBlur(shade, (0, 0), rng.uniform(0.5, 2.5))[:, :, None]
     kept = 1 - rng.uniform(0.2, 0.6) * strength * np.linspace(1, 0.85, bands)
     return np.asarray(pixels * (1 - shade * (1 - kept)), np.float32)
-
-
-def _through_jpeg(cv2: Any, rng: np.random.Generator, chip: Pixels, strength: float) -> Pixels:
-    # Three bands lose some of their colour's detail too, as a photograph does; any other number goes band by band.
-    quality = int(rng.uniform(_BEST_JPEG - strength * (_BEST_JPEG - _WORST_JPEG), _BEST_JPEG))
-    groups = [chip] if chip.shape[2] == 3 else np.split(chip, chip.shape[2], axis=2)
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    coded = [cv2.imencode(".jpg", np.ascontiguousarray(group), options)[1] for group in groups]
-    read = [cv2.imdecode(data, cv2.IMREAD_UNCHANGED).reshape(*chip.shape[:2], -1) for data in coded]
-    return np.concatenate(read, axis=2)

@@ -116,7 +116,12 @@ def _read_splits(
             continue
         split = SPLIT_NAMES[key]
         entries = values[key] if isinstance(values[key], list) else [values[key]]
-        sources = [_source(base, str(entry)) for entry in entries]
+        sources = []
+        for entry in map(str, entries):
+            # Windows writes backslashes; Roboflow writes ../train/images for what lies next to the YAML.
+            slashed = entry.replace("\\", "/")
+            paths = [Path(os.path.normpath(base / name)) for name in (entry, slashed, slashed.removeprefix("../"))]
+            sources.append(next((p for p in paths if p.is_dir() or (p.suffix == ".txt" and p.is_file())), None))
         absent = next((i for i, source in enumerate(sources) if source is None), None)
         if absent is not None and split == "test":
             # Exporters write the line for a split that they then leave out; nothing is learned or tuned on test.
@@ -151,17 +156,6 @@ def _base_folder(path: Path, declared: object) -> Path:
         f"{path} says path: {declared}, which is no folder next to it. Looked for {candidates[0]} and {candidates[1]}; "
         'write path: "." when the images are in the folder of the YAML.'
     )
-
-
-def _source(base: Path, entry: str) -> Path | None:
-    # Windows writes backslashes; Roboflow writes ../train/images for what lies next to the YAML.
-    spellings = [entry, entry.replace("\\", "/")]
-    spellings.append(spellings[1].removeprefix("../"))
-    for spelling in spellings:
-        source = Path(os.path.normpath(base / spelling))
-        if source.is_dir() or (source.suffix == ".txt" and source.is_file()):
-            return source
-    return None
 
 
 def _split_samples(yaml_path: Path, split: str, sources: list[Path], base: Path, masks_dir: str) -> _Found:
