@@ -186,7 +186,17 @@ def _own_network(
 
 
 def _built(architecture: str, options: dict[str, Any], weights: str | None) -> nn.Module:
-    build = _OURS.get(architecture) or _smp_architecture(architecture)
+    build = _OURS.get(architecture)
+    if build is None:
+        smp = import_extra("segmentation_models_pytorch", "train", f"The architecture {architecture}")
+        by_name: dict[str, Callable[..., nn.Module]] = smp.MODEL_ARCHITECTURES_MAPPING
+        if architecture.lower() not in by_name:
+            known = [*_OURS, *(model.__name__ for model in by_name.values())]
+            raise UsageError(
+                f"There is no architecture {architecture!r}{closest_name(architecture, known)}. "
+                f"There are {', '.join(known)}; or one of your own as package.module:name."
+            )
+        build = by_name[architecture.lower()]
     is_timm = str(options.get("encoder_name", "")).startswith("tu-")
     # timm takes more than smp lists; smp's own encoders would take anything and say nothing.
     if not is_timm:
@@ -214,15 +224,3 @@ def _built(architecture: str, options: dict[str, Any], weights: str | None) -> n
     if architecture not in _OURS:
         make_pools_exportable(network)
     return network
-
-
-def _smp_architecture(architecture: str) -> Callable[..., nn.Module]:
-    smp = import_extra("segmentation_models_pytorch", "train", f"The architecture {architecture}")
-    by_name: dict[str, Callable[..., nn.Module]] = smp.MODEL_ARCHITECTURES_MAPPING
-    if architecture.lower() not in by_name:
-        known = [*_OURS, *(model.__name__ for model in by_name.values())]
-        raise UsageError(
-            f"There is no architecture {architecture!r}{closest_name(architecture, known)}. "
-            f"There are {', '.join(known)}; or one of your own as package.module:name."
-        )
-    return by_name[architecture.lower()]

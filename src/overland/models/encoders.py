@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -113,7 +112,13 @@ def calibrate_folded_norms(network: nn.Module, chips: Tensor) -> int:
     Returns:
         The number of layers that were calibrated: 0 for a network without any, on which nothing is run.
     """
-    norms = [module for module in network.modules() if _is_unfolded(module)]
+    norms = []
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None and module.running_var is not None:
+            # As `fold_into_norms` leaves a layer; a fresh one has variance 1, not 1 - eps.
+            variance = torch.ones_like(module.running_var) - module.eps
+            if (module.running_mean == 0).all() and torch.equal(module.running_var, variance):
+                norms.append(module)
     if not norms:
         return 0
     was_training = network.training
@@ -126,14 +131,6 @@ def calibrate_folded_norms(network: nn.Module, chips: Tensor) -> int:
             hook.remove()
         network.train(was_training)
     return len(norms)
-
-
-def _is_unfolded(module: nn.Module) -> bool:
-    """Return True where a layer is as `fold_into_norms` left it; a fresh layer has variance 1, not 1 - eps."""
-    if not isinstance(module, nn.BatchNorm2d) or module.running_mean is None or module.running_var is None:
-        return False
-    variance = torch.ones_like(module.running_var) - module.eps
-    return bool((module.running_mean == 0).all() and torch.equal(module.running_var, variance))
 
 
 def _calibrate(norm: nn.Module, inputs: tuple[Tensor]) -> None:
@@ -181,7 +178,17 @@ def load_encoder_weights(model: nn.Module, path: str | Path) -> list[str]:
     theirs = lite_as_timm(theirs, ours)
     theirs, folded = fold_into_norms(_renamed(theirs, ours), encoder)
     theirs, notes = _adapted_to_bands(theirs, ours)
-    _check(theirs, ours, str(path))
+    named = [name for name in ours if name in theirs]
+    unequal = [name for name in named if theirs[name].shape != ours[name].shape]
+    if len(named) != len(ours) or unequal:
+        example = unequal[0] if unequal else next(name for name in ours if name not in theirs)
+        found = tuple(theirs[example].shape) if example in theirs else "nothing"
+        raise DataError(
+            f"The weights {path} are of another encoder: of the {len(ours)} arrays that it needs, {len(named)} are "
+            f"there by name and {len(named) - len(unequal)} by shape ({example} should be "
+            f"{tuple(ours[example].shape)}, found {found}). Give weights of the encoder that the recipe names, or "
+            "change `encoder`."
+        )
     # smp's encoders replace load_state_dict by one that wants a classifier too; this is the one below it.
     nn.Module.load_state_dict(encoder, {name: theirs[name] for name in ours}, strict=False)
     if folded:
@@ -224,7 +231,20 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UsageError(f"The weights {path} do not exist. Give the path of a {', '.join(_SUFFIXES)} file.")
     try:
-        weights = _read(path)
+        if path.suffix.lower() == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                weights = {name: torch.from_numpy(np.array(arrays[name])) for name in arrays.files}
+        elif path.suffix.lower() == ".safetensors":
+            # Here, because it belongs to training and most runs start without a file of weights.
+            from safetensors.torch import load_file
+
+            weights = dict(load_file(path))
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            for wrapper in _WRAPPERS:
+                if isinstance(content.get(wrapper), Mapping):
+                    content = content[wrapper]
+            weights = dict(content)
     # A damaged file raises what its reader happens to stumble over.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
@@ -233,22 +253,6 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             "Overland reads plain arrays only, no pickled objects: save the state dict as .safetensors."
         ) from error
     return {name: value for name, value in weights.items() if isinstance(value, Tensor)}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if path.suffix.lower() == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: torch.from_numpy(np.array(arrays[name])) for name in arrays.files}
-    if path.suffix.lower() == ".safetensors":
-        # Here, because it belongs to training and most runs start without a file of weights.
-        from safetensors.torch import load_file
-
-        return dict(load_file(path))
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    for wrapper in _WRAPPERS:
-        if isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    return dict(content)
 
 
 def _renamed(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -287,17 +291,3 @@ def _adapted_to_bands(theirs: dict[str, Tensor], ours: Mapping[str, Tensor]) -> 
         adapted = weight[:, torch.arange(bands) % given[1]] * (given[1] / bands)
     note = f"The first convolution was adapted from {given[1]} to {bands} bands."
     return {**theirs, first: adapted}, [note]
-
-
-def _check(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], path: str) -> None:
-    named = [name for name in ours if name in theirs]
-    unequal = [name for name in named if theirs[name].shape != ours[name].shape]
-    if len(named) == len(ours) and not unequal:
-        return
-    example = unequal[0] if unequal else next(name for name in ours if name not in theirs)
-    found = tuple(theirs[example].shape) if example in theirs else "nothing"
-    raise DataError(
-        f"The weights {path} are of another encoder: of the {len(ours)} arrays that it needs, {len(named)} are there "
-        f"by name and {len(named) - len(unequal)} by shape ({example} should be {tuple(ours[example].shape)}, found "
-        f"{found}). Give weights of the encoder that the recipe names, or change `encoder`."
-    )

@@ -96,21 +96,20 @@ def _follow(layers: Sequence[Mapping[str, Any]], axis: int) -> tuple[list[Extent
     for layer in layers:
         name = layer["name"]
         inputs = [extents[source] for source in layer["inputs"]]
-        rule = _RULES.get(layer["kind"], _same_size)
-        extents[name], padding[name] = rule(layer, inputs, axis)
+        if layer["kind"] in _RULES:
+            extents[name], padding[name] = _RULES[layer["kind"]](layer, inputs, axis)
+            continue
+        # Any other layer keeps the size, and joins results of one size only.
+        sizes = set(inputs)
+        if layer["kind"] != "Concatenate" and len(sizes) > 1:
+            sizes -= {Extent(Fraction(0), 1)}  # one number for each channel goes with any size
+        if len(sizes) != 1:
+            raise DataError(
+                f"Layer {name!r} joins results of different sizes, for images whose sides suit its strides. "
+                "The network works at one size only and cannot map scenes of any size."
+            )
+        extents[name], padding[name] = sizes.pop(), (0, 0)
     return list(extents.values()), padding
-
-
-def _same_size(layer: Mapping[str, Any], inputs: Sequence[Extent], axis: int) -> tuple[Extent, Padding]:
-    sizes = set(inputs)
-    if layer["kind"] != "Concatenate" and len(sizes) > 1:
-        sizes -= {Extent(Fraction(0), 1)}  # one number for each channel goes with any size
-    if len(sizes) != 1:
-        raise DataError(
-            f"Layer {layer['name']!r} joins results of different sizes, for images whose sides suit its strides. "
-            "The network works at one size only and cannot map scenes of any size."
-        )
-    return sizes.pop(), (0, 0)
 
 
 def _strided(layer: Mapping[str, Any], inputs: Sequence[Extent], axis: int) -> tuple[Extent, Padding]:
