@@ -106,7 +106,11 @@ class ShowProgress(Callback):
         assert trainer.max_epochs is not None
         if self._clock.limit_s:
             self._shown_s = self._clock.elapsed_s
-            bar = track("Training", self._clock.limit_s - self._shown_s, "s", rate=self._images_per_second)
+
+            def rate() -> str:
+                return f"{self._counted / max(self._counting_s, 1e-9):.3g} images/s"
+
+            bar = track("Training", self._clock.limit_s - self._shown_s, "s", rate=rate)
         else:
             bar = track("Training", self._images * (trainer.max_epochs - trainer.current_epoch), "images")
         self._advance = self._stack.enter_context(bar)
@@ -147,9 +151,6 @@ class ShowProgress(Callback):
     def teardown(self, trainer: lightning.Trainer, module: lightning.LightningModule, stage: str) -> None:
         """Close the bar, after an error too."""
         self._stack.close()
-
-    def _images_per_second(self) -> str:
-        return f"{self._counted / max(self._counting_s, 1e-9):.3g} images/s"
 
 
 class History(Callback):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -153,7 +152,14 @@ class _ChipDataset(Dataset[Batch]):
         chip, labels = self._cutter.cut(*epoch_and_index)
         if self._augment is not None:
             rng = np.random.default_rng([self._seed, *epoch_and_index, _OWN_AUGMENT])
-            chip, labels = _augmented(self._augment, chip, labels, rng)
+            pixels, ids = self._augment(chip.transpose(1, 2, 0), labels, rng)
+            changed = np.ascontiguousarray(np.asarray(pixels, np.float32).transpose(2, 0, 1))
+            if changed.shape != chip.shape or np.shape(ids) != labels.shape:
+                raise UsageError(
+                    f"The augmentation was given pixels {chip.transpose(1, 2, 0).shape} and labels {labels.shape}, and "
+                    f"gave back {np.shape(pixels)} and {np.shape(ids)}. It must keep the size."
+                )
+            chip, labels = changed, np.asarray(ids)
         if self._ignored_as is not None:
             labels = np.where(labels == IGNORE_INDEX, self._ignored_as, labels)
         return torch.from_numpy(chip), torch.from_numpy(labels.astype(np.int64))
@@ -193,16 +199,3 @@ class _WindowDataset(Dataset[Batch]):
         chip = np.pad(pixels, ((0, 0), *pad), mode="reflect")
         ids = np.pad(labels.astype(np.int64), pad, constant_values=IGNORE_INDEX)
         return torch.from_numpy(chip), torch.from_numpy(ids)
-
-
-def _augmented(
-    augment: Augment, chip: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8], rng: np.random.Generator
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any]]:
-    pixels, ids = augment(chip.transpose(1, 2, 0), labels, rng)
-    changed = np.ascontiguousarray(np.asarray(pixels, np.float32).transpose(2, 0, 1))
-    if changed.shape != chip.shape or np.shape(ids) != labels.shape:
-        raise UsageError(
-            f"The augmentation was given pixels {chip.transpose(1, 2, 0).shape} and labels {labels.shape}, and gave "
-            f"back {np.shape(pixels)} and {np.shape(ids)}. It must keep the size."
-        )
-    return changed, np.asarray(ids)

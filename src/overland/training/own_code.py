@@ -76,7 +76,18 @@ class OwnCode:
             found = importlib.import_module(module)
         except ModuleNotFoundError as error:
             # The command line does not have the present folder on its path; python does.
-            found = _import_from_here(module, error)
+            here = str(Path.cwd())
+            if error.name not in (module, module.partition(".")[0]) or here in sys.path:
+                raise UsageError(f"The module {module} cannot be imported ({error}). Is it installed?") from error
+            sys.path.insert(0, here)
+            try:
+                found = importlib.import_module(module)
+            except ModuleNotFoundError as again:
+                raise UsageError(
+                    f"The module {module} cannot be imported ({again}): neither installed nor in {here}."
+                ) from again
+            finally:
+                sys.path.remove(here)
         value = _attribute(found, own)
         if value is None:
             raise UsageError(f"{name}: the module {module} has no {own}.")
@@ -89,18 +100,3 @@ def _attribute(module: object, qualified: str) -> Any:
     for part in qualified.split("."):
         value = getattr(value, part, None)
     return value
-
-
-def _import_from_here(module: str, error: ModuleNotFoundError) -> Any:
-    here = str(Path.cwd())
-    if error.name not in (module, module.partition(".")[0]) or here in sys.path:
-        raise UsageError(f"The module {module} cannot be imported ({error}). Is it installed?") from error
-    sys.path.insert(0, here)
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as again:
-        raise UsageError(
-            f"The module {module} cannot be imported ({again}): neither installed nor in {here}."
-        ) from again
-    finally:
-        sys.path.remove(here)

@@ -154,7 +154,12 @@ def with_split_of_run(dataset: Dataset, run: Path) -> Dataset:
     Raises:
         DataError: splits.csv cannot be read.
     """
-    recorded = _read_splits(run / _SPLITS)
+    path = run / _SPLITS
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            recorded = {row["image"]: row["split"] for row in csv.DictReader(file)}
+    except (OSError, KeyError, csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error!r}); it says which image the run used for what.") from error
     samples = [sample for split in dataset.splits.values() for sample in split]
     root = Path(read_run(run).root or dataset.root)
     root = root if root.is_dir() else dataset.root
@@ -217,11 +222,3 @@ def _write_record(folder: Path, record: RunRecord) -> None:
     values |= {"synthetic": True} if record.synthetic else {}
     values |= record.settings.to_dict()
     (folder / SETTINGS_FILE).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-
-
-def _read_splits(path: Path) -> dict[str, str]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return {row["image"]: row["split"] for row in csv.DictReader(file)}
-    except (OSError, KeyError, csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error!r}); it says which image the run used for what.") from error
