@@ -491,7 +491,8 @@ def fuzz(reader: Reader, inputs: Path, work: Path, *, seconds: float, seed: int 
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=_forward, args=(child, lines), daemon=True).start()
+        forward = threading.Thread(target=_forward, args=(child, lines), daemon=True)
+        forward.start()
         while time.monotonic() < ends:
             try:
                 line = lines.get(timeout=HANG_S)
@@ -512,15 +513,17 @@ def fuzz(reader: Reader, inputs: Path, work: Path, *, seconds: float, seed: int 
                     found["wrong"][number] = outcome
         child.kill()
         child.wait()
+        forward.join()
         number += 1
     return found
 
 
 def _forward(child: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
     assert child.stdout is not None
-    for line in child.stdout:
-        if line.startswith("["):
-            lines.put(line)
+    with child.stdout:
+        for line in child.stdout:
+            if line.startswith("["):
+                lines.put(line)
     lines.put(None)
 
 
