@@ -77,8 +77,7 @@ def read_keras_model(path: str | Path) -> KerasModel:
         source = Source(int(number) if number.isdigit() else 3, channels_first, file.store)
         layers, weights = _layers_of(calls, output, source)
     height, width, in_channels = (*shape[1:], shape[0]) if channels_first else shape
-    in_channels = in_channels or _first_channels(layers)
-    classes = _count_classes(layers, in_channels)
+    in_channels, classes = _count_channels(layers, in_channels)
     ending = ending_of(layers, classes)
     notes = [ending.note] if ending.note else []
     if any(layer.get("interpolation") == "bilinear" for layer in layers) and re.match(r"2\.[0-3]\.", file.version):
@@ -169,22 +168,21 @@ def _input_shape(calls: Sequence[Call]) -> tuple[int | None, int | None, int | N
     return first, second, third
 
 
-def _first_channels(layers: Layers) -> int:
-    for layer in layers:
-        if "in_channels" in layer or "channels" in layer:
-            return int(layer.get("in_channels", layer.get("channels")))
-    raise DataError("The model does not say how many bands it takes; save it with an Input of a known shape.")
-
-
-def _count_classes(layers: Layers, in_channels: int) -> int:
-    """Count the results for each pixel by a run without numbers (PyTorch's meta device)."""
+def _count_channels(layers: Layers, in_channels: int | None) -> tuple[int, int]:
+    """Count the bands, where the input does not say them, and the results for each pixel."""
+    if not in_channels:
+        told = [layer for layer in layers if "in_channels" in layer or "channels" in layer]
+        if not told:
+            raise DataError("The model does not say how many bands it takes; save it with an Input of a known shape.")
+        in_channels = int(told[0].get("in_channels", told[0].get("channels")))
+    # A run without numbers, on PyTorch's meta device.
     with torch.device("meta"):
         network = _built(layers, in_channels, 0)
         try:
             results = network.eval()(torch.empty(1, in_channels, network.size_divisor, network.size_divisor))
         except RuntimeError as error:
             raise DataError(f"The layers of the network do not fit together ({_in_one_line(error)}).") from error
-    return int(results.shape[1])
+    return in_channels, int(results.shape[1])
 
 
 def _built(layers: Sequence[Mapping[str, Any]], in_channels: int, classes: int) -> KerasNetwork:

@@ -135,7 +135,10 @@ def steps_of_convolution(layer: Layer, source: Source) -> list[Step]:
             raise DataError(f"Layer {layer.name!r} is a Dense in a network with channels first; it mixes columns.")
         else:
             steps = [_pointwise_step(arrays["kernel"].T[:, :, None, None], arrays)]
-    return [*steps, *_activated(layer, source)]
+    options = activation_from_config(layer.config.get("activation"), layer.name, keras=source.keras)
+    if options.get("function") == "softmax" and source.channels_first:
+        raise DataError(f"Layer {layer.name!r} has a softmax over columns, as its channels come first; use Softmax(1).")
+    return [*steps, Step("Activation", options, suffix="activation")] if options else steps
 
 
 def _conv_step(layer: Layer, kernel: npt.NDArray[np.float32], arrays: Arrays, *, groups: int, suffix: str = "") -> Step:
@@ -184,10 +187,3 @@ def _with_bias(
 ) -> Step:
     weights = {"weight": kernel} | ({"bias": arrays["bias"]} if "bias" in arrays else {})
     return Step(kind, {**options, "use_bias": "bias" in arrays}, weights, suffix)
-
-
-def _activated(layer: Layer, source: Source) -> list[Step]:
-    options = activation_from_config(layer.config.get("activation"), layer.name, keras=source.keras)
-    if options.get("function") == "softmax" and source.channels_first:
-        raise DataError(f"Layer {layer.name!r} has a softmax over columns, as its channels come first; use Softmax(1).")
-    return [Step("Activation", options, suffix="activation")] if options else []
