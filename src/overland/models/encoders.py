@@ -121,8 +121,20 @@ def calibrate_folded_norms(network: nn.Module, chips: Tensor) -> int:
                 norms.append(module)
     if not norms:
         return 0
+
+    def calibrate(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        # The layer's function stays the same, so all layers can be measured in one pass.
+        variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)
+        norm.weight.copy_(torch.sqrt(variance + norm.eps))
+        norm.bias.add_(mean)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+
     was_training = network.training
-    hooks = [norm.register_forward_pre_hook(_calibrate) for norm in norms]
+    hooks = [norm.register_forward_pre_hook(calibrate) for norm in norms]
     try:
         with torch.no_grad():
             network.eval()(chips)
@@ -131,18 +143,6 @@ def calibrate_folded_norms(network: nn.Module, chips: Tensor) -> int:
             hook.remove()
         network.train(was_training)
     return len(norms)
-
-
-def _calibrate(norm: nn.Module, inputs: tuple[Tensor]) -> None:
-    assert isinstance(norm, nn.BatchNorm2d)
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    # The layer's function stays the same, so all layers can be measured in one pass.
-    variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)
-    norm.weight.copy_(torch.sqrt(variance + norm.eps))
-    norm.bias.add_(mean)
-    norm.running_mean.copy_(mean)
-    norm.running_var.copy_(variance)
 
 
 def is_weights_file(name: object) -> bool:
