@@ -172,6 +172,7 @@ def test_a_real_scene_is_mapped_as_overland_does(tmp_path):
         activation="softmax",
         mean=(100.0,) * 3,
         std=(50.0,) * 3,
+        halo=8,  # windows are blended over half of it, and the network sees 3 pixels far
     )
     predict(bundle, source, tmp_path / "map.tif")
     with open_scene(source) as scene, open_scene(tmp_path / "map.tif") as result:
