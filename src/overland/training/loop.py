@@ -124,8 +124,8 @@ class PreparedTraining:
             position=clock.position,
             metrics=self.metrics,
         ).to(memory_format=torch.channels_last)
-        callbacks = [clock, *_callbacks(settings, run_folder, len(chips) * settings.batch, clock)]
-        _train(_trainer(settings, run_folder, callbacks, on_gpu), module, chips, windows, checkpoint)
+        trainer = _trainer(settings, run_folder, len(chips) * settings.batch, clock, on_gpu)
+        _train(trainer, module, chips, windows, checkpoint)
         best = weights_folder / _BEST
         return {
             "best": self._trained(best if best.is_file() else weights_folder / _LAST),
@@ -291,30 +291,6 @@ def _check_own_network(network: nn.Module, in_channels: int, outputs: int, divis
         )
 
 
-def _callbacks(settings: TrainSettings, run_folder: Path, images: int, clock: RunClock) -> list[Callback]:
-    callbacks: list[Callback] = [
-        ShowProgress(images, clock),
-        History(run_folder / "results.csv"),
-        _KeepPrevious(run_folder / "weights"),
-    ]
-    if settings.ema > 0:
-        callbacks.append(MovingAverage(settings.ema))
-    monitor, mode = (f"val/{settings.monitor}", "min" if settings.monitor == "loss" else "max")
-    if settings.patience > 0 and not settings.reproduce.keep_last_epoch:
-        callbacks.append(
-            PatientStopping(
-                monitor,
-                mode=mode,
-                patience=settings.patience,
-                min_delta=settings.min_delta,
-                min_epochs=settings.min_epochs,
-            )
-        )
-    best = (None, "min") if settings.reproduce.keep_last_epoch else (monitor, mode)
-    # Apart, as one callback for both writes the last epoch only when it is the best.
-    return [*callbacks, _checkpoint(run_folder, "best", *best), _checkpoint(run_folder, "last", "epoch", "max")]
-
-
 class _KeepPrevious(Callback):
     """The last checkpoint under another name while the next is written, so that a damaged one is no end of the run."""
 
@@ -381,7 +357,31 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
         raise DataError(f"The checkpoint {path} is damaged or cut off ({reason}).") from error
 
 
-def _trainer(settings: TrainSettings, run_folder: Path, callbacks: list[Callback], on_gpu: bool) -> lightning.Trainer:
+def _trainer(
+    settings: TrainSettings, run_folder: Path, images: int, clock: RunClock, on_gpu: bool
+) -> lightning.Trainer:
+    callbacks: list[Callback] = [
+        clock,
+        ShowProgress(images, clock),
+        History(run_folder / "results.csv"),
+        _KeepPrevious(run_folder / "weights"),
+    ]
+    if settings.ema > 0:
+        callbacks.append(MovingAverage(settings.ema))
+    monitor, mode = (f"val/{settings.monitor}", "min" if settings.monitor == "loss" else "max")
+    if settings.patience > 0 and not settings.reproduce.keep_last_epoch:
+        callbacks.append(
+            PatientStopping(
+                monitor,
+                mode=mode,
+                patience=settings.patience,
+                min_delta=settings.min_delta,
+                min_epochs=settings.min_epochs,
+            )
+        )
+    best = (None, "min") if settings.reproduce.keep_last_epoch else (monitor, mode)
+    # Apart, as one callback for both writes the last epoch only when it is the best.
+    callbacks += [_checkpoint(run_folder, "best", *best), _checkpoint(run_folder, "last", "epoch", "max")]
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     precision: Any = "32-true"
     if settings.amp_cpu and not on_gpu:
