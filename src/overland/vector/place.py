@@ -44,7 +44,24 @@ def geometries_on_grid(geometries: Geometries, crs: str | None, grid: Grid) -> G
     turn = turn_of(target)
     # In degrees an edge of a polygon that spans half the Earth is meant so (RFC 7946, 3.1.9); one of a road is not.
     moved = unwrapped(moved, turn, polygons=not is_geographic)
-    return _turned(moved, turn, grid.bounds[0], grid.bounds[2])
+    # Parts go by whole turns to between the raster's sides; those that are never there stay.
+    west, _, east, _ = grid.bounds
+    left, _, right, _ = shapely.bounds(moved).T
+    if (
+        (left >= min(west, -turn / 2)) & (right <= max(east, turn / 2))
+    ).all() and -turn / 2 <= west <= east <= turn / 2:
+        return moved
+    parts, owner = shapely.get_parts(moved, return_index=True)
+    left, _, right, _ = shapely.bounds(parts).T
+    found, owners, placed = [], [], np.zeros(len(parts), dtype=bool)
+    for number in range(-3, 4):
+        meets = np.flatnonzero((left + number * turn < east) & (right + number * turn > west))
+        found.append(shifted(parts[meets], number * turn))
+        owners.append(owner[meets])
+        placed[meets] = True
+    found.append(parts[~placed])
+    owners.append(owner[~placed])
+    return grouped(np.concatenate(found), np.concatenate(owners), moved)
 
 
 def turn_of(crs: str) -> float:
@@ -89,26 +106,6 @@ def unwrapped(geometries: Geometries, turn: float = 360.0, *, polygons: bool = T
     for index in wide.tolist():
         parts[index] = shapely.transform(parts[index], without_jumps)
     return grouped(parts, owner, geometries)
-
-
-def _turned(geometries: Geometries, turn: float, west: float, east: float) -> Geometries:
-    """Move parts by whole turns to between two longitudes; those that are never there stay."""
-    left, _, right, _ = shapely.bounds(geometries).T
-    if (
-        (left >= min(west, -turn / 2)) & (right <= max(east, turn / 2))
-    ).all() and -turn / 2 <= west <= east <= turn / 2:
-        return geometries
-    parts, owner = shapely.get_parts(geometries, return_index=True)
-    left, _, right, _ = shapely.bounds(parts).T
-    found, owners, placed = [], [], np.zeros(len(parts), dtype=bool)
-    for number in range(-3, 4):
-        meets = np.flatnonzero((left + number * turn < east) & (right + number * turn > west))
-        found.append(shifted(parts[meets], number * turn))
-        owners.append(owner[meets])
-        placed[meets] = True
-    found.append(parts[~placed])
-    owners.append(owner[~placed])
-    return grouped(np.concatenate(found), np.concatenate(owners), geometries)
 
 
 def shifted(geometries: Geometries, x: float) -> Geometries:
