@@ -155,7 +155,16 @@ def parse_yaml(
     """
     try:
         values = yaml.load(text, _Loader)
-        is_small = _is_small(values)
+        # Aliases make a few lines unfold to billions of values, which the first message that shows them would print.
+        count, waiting = 0, [values]
+        while waiting and count <= _MOST_VALUES:
+            value = waiting.pop()
+            count += 1
+            if isinstance(value, dict):
+                waiting += [*value.keys(), *value.values()]
+            elif isinstance(value, list):
+                waiting += value
+        is_small = count <= _MOST_VALUES
     except RecursionError:
         raise refusal(f"{where} is not valid YAML (it is nested too deeply).") from None
     except (yaml.YAMLError, ValueError) as error:
@@ -165,19 +174,6 @@ def parse_yaml(
     if not isinstance(values, dict):
         raise refusal(f"{where} {otherwise}.")
     return values
-
-
-def _is_small(values: object) -> bool:
-    # Aliases make a few lines unfold to billions of values, which the first message that shows them would print.
-    count, waiting = 0, [values]
-    while waiting and count <= _MOST_VALUES:
-        value = waiting.pop()
-        count += 1
-        if isinstance(value, dict):
-            waiting += [*value.keys(), *value.values()]
-        elif isinstance(value, list):
-            waiting += value
-    return count <= _MOST_VALUES
 
 
 def closest_name(name: str, known: Iterable[str]) -> str:

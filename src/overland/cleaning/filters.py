@@ -215,7 +215,24 @@ def open_mask(mask: Mask, size: int, *, background: int | None = None) -> Mask:
         grown = np.pad(_bits(mask, classes, nodata=_ALL), size - 1, constant_values=_ALL)
         opened = over_disk(np.bitwise_or, over_disk(np.bitwise_and, grown, size), size)
         is_kept |= (opened & _bits(mask, classes, nodata=0)) != 0
-    return _filled_from_nearest(mask, ~is_kept, size)
+    # The other classes around free pixels grow into them, ring after ring; pixels out of reach stay.
+    is_free = ~is_kept
+    known = np.pad(np.where(is_free, np.uint8(IGNORE_INDEX), mask), 1, constant_values=IGNORE_INDEX)
+    flat, stride = known.reshape(-1), known.shape[1]
+    offsets = [row * stride + col for row, col in _NEIGHBOURS]
+    free, own = np.flatnonzero(np.pad(is_free, 1)), mask[is_free]
+    for _ in range(size):
+        found = np.full(free.shape, IGNORE_INDEX, np.uint8)
+        for offset in offsets:
+            neighbour = flat[free + offset]
+            found = np.where((found == IGNORE_INDEX) & (neighbour != own), neighbour, found)
+        flat[free] = found
+        is_left = found == IGNORE_INDEX
+        free, own = free[is_left], own[is_left]
+        if free.size == 0:
+            break
+    flat[free] = own
+    return known[1:-1, 1:-1].copy()
 
 
 def close_mask(mask: Mask, size: int, *, background: int | None = None) -> Mask:
@@ -258,23 +275,3 @@ def _bits(mask: Mask, classes: list[int], *, nodata: int) -> Bits:
     bit_of_class[classes] = 1 << np.arange(len(classes))
     bit_of_class[IGNORE_INDEX] = nodata
     return bit_of_class[mask]
-
-
-def _filled_from_nearest(mask: Mask, is_free: npt.NDArray[np.bool_], reach: int) -> Mask:
-    """Let the other classes around free pixels grow into them, ring after ring; pixels out of reach stay."""
-    known = np.pad(np.where(is_free, np.uint8(IGNORE_INDEX), mask), 1, constant_values=IGNORE_INDEX)
-    flat, stride = known.reshape(-1), known.shape[1]
-    offsets = [row * stride + col for row, col in _NEIGHBOURS]
-    free, own = np.flatnonzero(np.pad(is_free, 1)), mask[is_free]
-    for _ in range(reach):
-        found = np.full(free.shape, IGNORE_INDEX, np.uint8)
-        for offset in offsets:
-            neighbour = flat[free + offset]
-            found = np.where((found == IGNORE_INDEX) & (neighbour != own), neighbour, found)
-        flat[free] = found
-        is_left = found == IGNORE_INDEX
-        free, own = free[is_left], own[is_left]
-        if free.size == 0:
-            break
-    flat[free] = own
-    return known[1:-1, 1:-1].copy()

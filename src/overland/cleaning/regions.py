@@ -78,7 +78,18 @@ def regions_from_row_blocks(blocks: Iterable[Mask], *, largest: int) -> tuple[Re
     above: Row | None = None
     for mask in blocks:
         labels = _labels(mask)
-        block = _parts_of_block(mask, labels, largest)
+        # The regions of a block are numbered as its labels; borders at its sides are borders with the outside.
+        areas = np.bincount(labels.ravel(), minlength=1)
+        classes = np.empty(len(areas), np.uint8)
+        classes[labels.ravel()] = mask.ravel()
+        sides = ((0, 0), (1, 1))
+        wide_mask, wide_labels = np.pad(mask, sides, constant_values=IGNORE_INDEX), np.pad(labels, sides)
+        across = _borders(wide_mask[:, :-1], wide_labels[:, :-1], wide_mask[:, 1:], wide_labels[:, 1:])
+        down = _borders(mask[:-1], labels[:-1], mask[1:], labels[1:])
+        areas[0] = _NEVER_SMALL
+        pairs, borders = _counted(np.concatenate([across, down]))
+        may_change = (areas[pairs] < largest).any(axis=1)
+        block = Regions(classes[1:], areas[1:], pairs[may_change], borders[may_change])
         first, total = total, total + len(block.classes)
         parts.append(replace(block, pairs=_shifted(block.pairs, first - 1)))
         top, bottom = ((mask[row], _shifted(labels[row], first - 1)) for row in (0, -1))
@@ -150,21 +161,6 @@ def _labels(mask: Mask) -> Labels:
 
 def _shifted(labels: Labels, by: int) -> Labels:
     return np.where(labels > 0, labels + np.int32(by), np.int32(0))
-
-
-def _parts_of_block(mask: Mask, labels: Labels, largest: int) -> Regions:
-    """Give the regions within a block, numbered as its labels; borders at its sides are borders with the outside."""
-    areas = np.bincount(labels.ravel(), minlength=1)
-    classes = np.empty(len(areas), np.uint8)
-    classes[labels.ravel()] = mask.ravel()
-    sides = ((0, 0), (1, 1))
-    wide_mask, wide_labels = np.pad(mask, sides, constant_values=IGNORE_INDEX), np.pad(labels, sides)
-    across = _borders(wide_mask[:, :-1], wide_labels[:, :-1], wide_mask[:, 1:], wide_labels[:, 1:])
-    down = _borders(mask[:-1], labels[:-1], mask[1:], labels[1:])
-    areas[0] = _NEVER_SMALL
-    pairs, borders = _counted(np.concatenate([across, down]))
-    may_change = (areas[pairs] < largest).any(axis=1)
-    return Regions(classes[1:], areas[1:], pairs[may_change], borders[may_change])
 
 
 def _seam(above: Row, below: Row) -> Regions:

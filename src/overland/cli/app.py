@@ -10,16 +10,24 @@ from overland.cli.signature import command_from
 if TYPE_CHECKING:
     from overland.web.verbs import AppResult
 
-__all__ = ["command"]
+__all__ = ["command", "show"]
 
 
-def _show(result: AppResult) -> str:
+def show(result: AppResult) -> str:
+    """Return the address at which the app was.
+
+    Args:
+        result: The result of the verb.
+
+    Returns:
+        Lines for a terminal.
+    """
     return f"The app on {result.host}, port {result.port}, has stopped."
 
 
 command = command_from(
     "overland.web.verbs:app",
-    show=_show,
+    show=show,
     settings="overland.web.jobs.limits:Limits",
     types=AMOUNTS,
     groups={

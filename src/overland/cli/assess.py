@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         PlannedClass,
     )
 
-__all__ = ["command"]
+__all__ = ["command", "show_estimate", "show_plan", "show_sample"]
 
 
 @click.group()
@@ -42,8 +42,15 @@ def _accuracies(context: click.Context, parameter: click.Parameter, options: Seq
     return found or None
 
 
-def _show_plan(result: AssessPlanResult) -> str:
-    """Return a plan as a table."""
+def show_plan(result: AssessPlanResult) -> str:
+    """Return the points of a planned sample.
+
+    Args:
+        result: The result of the verb.
+
+    Returns:
+        Lines for a terminal.
+    """
     width = _name_width(result.classes)
     ways = list(result.expected_se)
     lines = [f"{result.points} points for a standard error of {result.target_se:.4f} of the overall accuracy", ""]
@@ -55,14 +62,28 @@ def _show_plan(result: AssessPlanResult) -> str:
     return "\n".join([*lines, f"  {'standard error':{width + 19}}{errors}"])
 
 
-def _show_sample(result: AssessSampleResult) -> str:
-    """Return the points of each stratum."""
+def show_sample(result: AssessSampleResult) -> str:
+    """Return the points of each stratum.
+
+    Args:
+        result: The result of the verb.
+
+    Returns:
+        Lines for a terminal.
+    """
     lines = [f"{row.name}: {row.points} points ({row.area_fraction:.2%} of the area)" for row in result.classes]
     return "\n".join([*lines, f"Wrote {result.points} points to {result.output}"])
 
 
-def _show_estimate(result: AssessEstimateResult) -> str:
-    """Return the estimates as a table."""
+def show_estimate(result: AssessEstimateResult) -> str:
+    """Return areas and accuracies with their intervals.
+
+    Args:
+        result: The result of the verb.
+
+    Returns:
+        Lines for a terminal.
+    """
     width = _name_width(result.classes)
     lines = [
         f"Overall accuracy {_with_margin(result.overall, result.overall_margin)} "
@@ -95,7 +116,7 @@ command.add_command(
     command_from(
         "overland.workflows.assess:assess_plan",
         name="plan",
-        show=_show_plan,
+        show=show_plan,
         flags={"expected_accuracies": "--expected-accuracy"},
         metavars={"expected_accuracies": "NAME=FRACTION"},
         callbacks={"expected_accuracies": _accuracies},
@@ -110,7 +131,7 @@ command.add_command(
     command_from(
         "overland.workflows.assess:assess_sample",
         name="sample",
-        show=_show_sample,
+        show=show_sample,
         examples=(
             "overland assess sample mask.tif points.gpkg --points 640",
             "overland assess sample mask.tif points.csv --points 300 --allocation equal --seed 7",
@@ -121,7 +142,7 @@ command.add_command(
     command_from(
         "overland.workflows.assess:assess_estimate",
         name="estimate",
-        show=_show_estimate,
+        show=show_estimate,
         examples=(
             "overland assess estimate points.gpkg mask.tif",
             "overland assess estimate points.csv mask.tif -o estimates.csv --confidence 0.9",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from overland.workflows.prepare_chips import PrepareChipsResult
     from overland.workflows.prepare_coco import PrepareCocoResult
 
-__all__ = ["command"]
+__all__ = ["command", "show_channels", "show_check", "show_chips", "show_coco", "show_download", "show_encode"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,15 @@ def command() -> None:
     """Get a public dataset, check it, prepare it for training."""
 
 
-def _show_download(result: DownloadResult) -> str:
+def show_download(result: DownloadResult) -> str:
+    """Return the folder of the dataset and its images.
+
+    Args:
+        result: The result of the verb.
+
+    Returns:
+        Lines for a terminal.
+    """
     state = "downloaded" if result.downloaded else "there already"
     splits = ", ".join(
         f"{name} {count}" + ("" if result.labelled[name] else " (no labels)") for name, count in result.images.items()
@@ -50,7 +58,15 @@ def _show_download(result: DownloadResult) -> str:
     )
 
 
-def _show_check(result: CheckDataResult) -> str:
+def show_check(result: CheckDataResult) -> str:
+    """Return the issues of a dataset.
+
+    Args:
+        result: The result of the verb.
+
+    Returns:
+        Lines for a terminal.
+    """
     issues = [f"{issue.severity}: {issue.code}: {issue.message}" for issue in result.issues]
     if click.get_current_context().params.get("as_json"):
         # JSON mostly goes to a file; whoever looks at the terminal or at a log is told all the same.
@@ -97,7 +113,15 @@ def _class_lines(splits: Mapping[str, SplitProfile], classes: tuple[str, ...] | 
     return [*lines, f"{'(no label)':{_NAME_WIDTH}} {ignored}".rstrip()]
 
 
-def _show_chips(result: PrepareChipsResult) -> str:
+def show_chips(result: PrepareChipsResult) -> str:
+    """Return the chips of each split.
+
+    Args:
+        result: The result of the verb.
+
+    Returns:
+        Lines for a terminal.
+    """
     lines = []
     for name, split in result.splits.items():
         dropped = ", ".join(f"{count} {reason}" for reason, count in split.dropped.items())
@@ -109,7 +133,15 @@ def _show_chips(result: PrepareChipsResult) -> str:
     return "\n".join([*lines, f"Written to {result.output}; train with --data {result.output}."])
 
 
-def _show_coco(result: PrepareCocoResult) -> str:
+def show_coco(result: PrepareCocoResult) -> str:
+    """Return the images of each split.
+
+    Args:
+        result: The result of the verb.
+
+    Returns:
+        Lines for a terminal.
+    """
     lines = []
     for name, split in result.splits.items():
         fractions = ", ".join(f"{label} {fraction:.1%}" for label, fraction in split.class_fractions.items())
@@ -117,13 +149,29 @@ def _show_coco(result: PrepareCocoResult) -> str:
     return "\n".join([*lines, f"Written to {result.output}; look at it with `overland data check {result.output}`."])
 
 
-def _show_channels(result: PrepareChannelsResult) -> str:
+def show_channels(result: PrepareChannelsResult) -> str:
+    """Return the images of each channel.
+
+    Args:
+        result: The result of the verb.
+
+    Returns:
+        Lines for a terminal.
+    """
     lines = [f"{channel:10} {count} images" for channel, count in result.images.items()]
     hyperparameters = ", ".join(f"{name}={value}" for name, value in result.hyperparameters.items())
     return "\n".join([*lines, f"Written to {result.output}; hyperparameters: {hyperparameters}."])
 
 
-def _show_encode(result: EncodeMaskResult) -> str:
+def show_encode(result: EncodeMaskResult) -> str:
+    """Return the codes of the classes.
+
+    Args:
+        result: The result of the verb.
+
+    Returns:
+        Lines for a terminal.
+    """
     codes = ", ".join(
         f"{name} {list(code) if isinstance(code, tuple) else code}" for name, code in result.codes.items()
     )
@@ -133,7 +181,7 @@ def _show_encode(result: EncodeMaskResult) -> str:
 _COMMANDS: tuple[click.Command, ...] = (
     command_from(
         "overland.workflows.download:download",
-        show=_show_download,
+        show=show_download,
         flags={"archives": "--archive"},
         examples=(
             "overland data download deepglobe-road -o deepglobe-road",
@@ -144,7 +192,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     command_from(
         "overland.workflows.check_data:check_data",
         name="check",
-        show=_show_check,
+        show=show_check,
         exit_code=lambda result: 0 if result.ok else _BAD_DATA,
         examples=(
             "overland data check my-dataset",
@@ -154,7 +202,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     command_from(
         "overland.workflows.prepare_chips:prepare_chips",
         name="chips",
-        show=_show_chips,
+        show=show_chips,
         examples=(
             "overland data chips deepglobe-road chips --chip-size 512",
             "overland data chips massachusetts chips --chip-size 256 --min-foreground 0.01 --drop-blank",
@@ -164,7 +212,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     command_from(
         "overland.workflows.prepare_coco:prepare_coco",
         name="from-coco",
-        show=_show_coco,
+        show=show_coco,
         examples=(
             "overland data from-coco instances.json images/ my-dataset",
             "overland data from-coco instances_train.json images/ my-dataset --val instances_val.json",
@@ -173,7 +221,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     command_from(
         "overland.workflows.prepare_channels:prepare_channels",
         name="to-channels",
-        show=_show_channels,
+        show=show_channels,
         examples=(
             "overland data to-channels my-dataset channels",
             "overland data chips my-dataset chips --chip-size 512 && overland data to-channels chips channels",
@@ -182,7 +230,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     command_from(
         "overland.workflows.encode_mask:encode_mask",
         name="encode",
-        show=_show_encode,
+        show=show_encode,
         examples=(
             "overland data encode predicted.png aachen_000000_000019_gtFine_labelIds.png --like cityscapes",
             "overland data encode predicted.tif 10233_mask.png --like deepglobe-landcover",

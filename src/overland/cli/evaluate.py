@@ -13,13 +13,7 @@ from overland.cli.signature import command_from
 if TYPE_CHECKING:
     from overland.workflows.evaluate import EvaluateResult
 
-__all__ = [
-    "boundary_lines",
-    "command",
-    "patch_lines",
-    "road_lines",
-    "score_text",
-]
+__all__ = ["boundary_lines", "command", "patch_lines", "road_lines", "score_text", "show"]
 
 
 _PREDICTED_BY = {"from_mask": "the mean of the mask", "from_probabilities": "the mean of the probabilities"}
@@ -124,13 +118,21 @@ def score_text(values: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _show(result: EvaluateResult) -> str:
+def show(result: EvaluateResult) -> str:
+    """Return the scores as tables.
+
+    Args:
+        result: The result of the verb.
+
+    Returns:
+        Lines for a terminal.
+    """
     return score_text(result.to_dict())
 
 
 command = command_from(
     "overland.workflows.evaluate:evaluate",
-    show=_show,
+    show=show,
     examples=(
         "overland evaluate runs/segment/roads roads.yaml --split val",
         "overland evaluate model roads.yaml --threshold 0.4 --output scores --overwrite",

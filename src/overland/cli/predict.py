@@ -11,17 +11,17 @@ from overland.cli.signature import command_from
 if TYPE_CHECKING:
     from overland.workflows.predict import PredictResult
 
-__all__ = ["command"]
+__all__ = ["command", "show"]
 
 
-def _show(result: PredictResult) -> str:
-    """Describe a prediction for people.
+def show(result: PredictResult) -> str:
+    """Return the maps and their classes.
 
     Args:
-        result: The result.
+        result: The result of the verb.
 
     Returns:
-        A few lines.
+        Lines for a terminal.
     """
     windows = "1 window" if result.windows == 1 else f"{result.windows} windows"
     scenes = "" if len(result.scenes) == 1 else f"{len(result.scenes)} scenes, "
@@ -54,7 +54,7 @@ def _show(result: PredictResult) -> str:
 
 command = command_from(
     "overland.workflows.predict:predict",
-    show=_show,
+    show=show,
     examples=(
         "overland predict roads scene.tif roads.tif",
         "overland predict runs/roads/weights/best scene.tif roads.tif",

@@ -9,16 +9,24 @@ from overland.cli.signature import command_from
 if TYPE_CHECKING:
     from overland.workflows.report import ReportResult
 
-__all__ = ["command"]
+__all__ = ["command", "show"]
 
 
-def _show(result: ReportResult) -> str:
+def show(result: ReportResult) -> str:
+    """Return where the report is.
+
+    Args:
+        result: The result of the verb.
+
+    Returns:
+        Lines for a terminal.
+    """
     return f"Open {result.report} in a browser."
 
 
 command = command_from(
     "overland.workflows.report:report",
-    show=_show,
+    show=show,
     examples=(
         "overland report runs/segment/roads",
         "overland report model --output report.html --evaluation evaluations/model-roads-test",

@@ -10,16 +10,24 @@ from overland.cli.signature import command_from
 if TYPE_CHECKING:
     from overland.web.verbs import ServeResult
 
-__all__ = ["command"]
+__all__ = ["command", "show"]
 
 
-def _show(result: ServeResult) -> str:
+def show(result: ServeResult) -> str:
+    """Return the address at which the service was.
+
+    Args:
+        result: The result of the verb.
+
+    Returns:
+        Lines for a terminal.
+    """
     return f"{result.url} has stopped."
 
 
 command = command_from(
     "overland.web.verbs:serve",
-    show=_show,
+    show=show,
     settings="overland.web.jobs.limits:Limits",
     types=AMOUNTS,
     flags={"allowed_hosts": "--allowed-host"},

@@ -38,7 +38,18 @@ def read_legend(path: str, palette: Mapping[int, Color] | None) -> Legend | None
     """
     stored: dict[int, str] = {}
     colors: dict[int, Color] = dict(palette or {})
-    for band in _bands(path):
+    # The first band in the side file, and in the file itself where it is a VRT.
+    found = []
+    for file, tag in ((Path(f"{path}.aux.xml"), "PAMRasterBand"), (Path(path), "VRTRasterBand")):
+        if not file.is_file() or (tag == "VRTRasterBand" and file.suffix.lower() != ".vrt"):
+            continue
+        try:
+            found += ElementTree.parse(file).findall(f"{tag}[@band='1']")
+        except ElementTree.ParseError as error:
+            raise DataError(
+                f"{file} holds the class names and cannot be read ({error}); delete it or write it again."
+            ) from error
+    for band in found:
         categories = [(element.text or "").strip() for element in band.findall("CategoryNames/Category")]
         if any(categories):
             stored = dict(enumerate(categories))
@@ -83,21 +94,6 @@ def write_class_names(metadata: Path, sidecar: Path, legend: Legend | None) -> N
     ElementTree.indent(root)
     ElementTree.ElementTree(root).write(metadata, encoding="utf-8")
     metadata.replace(sidecar)
-
-
-def _bands(path: str) -> list[ElementTree.Element]:
-    """Find the first band in the side file, and in the file itself where it is a VRT."""
-    found = []
-    for file, tag in ((Path(f"{path}.aux.xml"), "PAMRasterBand"), (Path(path), "VRTRasterBand")):
-        if not file.is_file() or (tag == "VRTRasterBand" and file.suffix.lower() != ".vrt"):
-            continue
-        try:
-            found += ElementTree.parse(file).findall(f"{tag}[@band='1']")
-        except ElementTree.ParseError as error:
-            raise DataError(
-                f"{file} holds the class names and cannot be read ({error}); delete it or write it again."
-            ) from error
-    return found
 
 
 def _read_table(table: ElementTree.Element) -> tuple[dict[int, str], dict[int, Color]]:

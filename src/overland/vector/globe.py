@@ -57,7 +57,28 @@ def to_longitude_latitude(geometries: Geometries, crs: str) -> Geometries:
     others = np.setdiff1d(np.arange(len(geometries)), list(around))
     moved[others] = _between_turns(unwrapped(moved[others]))
     for index, pole in around.items():
-        moved[index] = _with_pole(geometries[index], ground, pole)
+        # A polygon that holds a pole gets an edge along the pole.
+        polygon = geometries[index]
+        west, south, east, north = shapely.bounds(polygon)
+        bent = shapely.segmentize(polygon, max(east - west, north - south) / _PIECES)
+        _, latitudes = ground.to_degrees(*shapely.get_coordinates(bent).T)
+        outer = np.sign(pole) * max(float(np.abs(latitudes).min()) - 1, 0)
+        along, quarters = np.linspace(outer, pole, _VERTICES), []
+        for start, end in _QUARTERS:
+            # The ground between two meridians, from the pole to beyond the polygon.
+            lon = np.concatenate(
+                [np.linspace(start, end, _VERTICES), np.full(_VERTICES, end), np.full(_VERTICES, start)]
+            )
+            lat = np.concatenate([np.full(_VERTICES, outer), along, along[::-1]])
+            quarter = shapely.Polygon(np.column_stack(ground.from_degrees(lon, lat))).buffer(0)
+            piece = shapely.intersection(bent, quarter)
+            for part in shapely.get_parts(piece):
+                if shapely.get_dimensions(part) == 2:
+                    shell, *holes = (
+                        _ring_in_degrees(ring, ground, start, end, pole) for ring in (part.exterior, *part.interiors)
+                    )
+                    quarters.append(shapely.make_valid(shapely.Polygon(shell, holes)))
+        moved[index] = shapely.union_all(quarters, grid_size=_SNAP_DEGREES)
     return moved
 
 
@@ -101,28 +122,6 @@ def _around_pole(geometries: Geometries, ground: Ground, latitude: float) -> lis
     # With a hole at the pole it goes round it as well.
     filled = shapely.polygons(shapely.get_exterior_ring(parts[is_polygon]))
     return sorted(set(owner[is_polygon][shapely.intersects(filled, pole)].tolist()))
-
-
-def _with_pole(polygon: shapely.Geometry, ground: Ground, latitude: float) -> shapely.Geometry:
-    """Return a polygon that holds a pole in longitude and latitude, with an edge along the pole."""
-    west, south, east, north = shapely.bounds(polygon)
-    bent = shapely.segmentize(polygon, max(east - west, north - south) / _PIECES)
-    _, latitudes = ground.to_degrees(*shapely.get_coordinates(bent).T)
-    outer = np.sign(latitude) * max(float(np.abs(latitudes).min()) - 1, 0)
-    along, quarters = np.linspace(outer, latitude, _VERTICES), []
-    for start, end in _QUARTERS:
-        # The ground between two meridians, from the pole to beyond the polygon.
-        lon = np.concatenate([np.linspace(start, end, _VERTICES), np.full(_VERTICES, end), np.full(_VERTICES, start)])
-        lat = np.concatenate([np.full(_VERTICES, outer), along, along[::-1]])
-        quarter = shapely.Polygon(np.column_stack(ground.from_degrees(lon, lat))).buffer(0)
-        piece = shapely.intersection(bent, quarter)
-        for part in shapely.get_parts(piece):
-            if shapely.get_dimensions(part) == 2:
-                shell, *holes = (
-                    _ring_in_degrees(ring, ground, start, end, latitude) for ring in (part.exterior, *part.interiors)
-                )
-                quarters.append(shapely.make_valid(shapely.Polygon(shell, holes)))
-    return shapely.union_all(quarters, grid_size=_SNAP_DEGREES)
 
 
 def _ring_in_degrees(ring: shapely.LinearRing, ground: Ground, start: float, end: float, pole: float) -> Floats:
