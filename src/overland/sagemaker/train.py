@@ -226,18 +226,7 @@ def train_job(root: str | Path, environ: Mapping[str, str], say: Callable[[str],
         job = read_job(root, environ)
         try:
             lines = MetricLines(job.host, say)
-            settings = settings_from_hyperparameters(job.hyperparameters)
-            for note in settings.notes:
-                logger.info("%s", note)
-            if job.has_four_channels:
-                check_annotations(job.data, settings.num_classes)
-            dataset = read_dataset(job.data)
-            check_num_classes(dataset, settings.num_classes)
-            told, found = settings.num_training_samples, len(dataset.splits.get("train", ()))
-            if told is not None and told != found:
-                logger.warning(
-                    "num_training_samples is %d, and there are %d training images; the images count.", told, found
-                )
+            settings = _checked_settings(job)
             job.checkpoints.mkdir(parents=True, exist_ok=True)
             with print_metrics_of(job.run / "results.csv", lines):
                 result = _train_or_resume(job, settings)
@@ -248,15 +237,21 @@ def train_job(root: str | Path, environ: Mapping[str, str], say: Callable[[str],
         except KeyboardInterrupt:
             if stop.asked_at is None:
                 raise
-            # Make a model of the best epoch so far, in the time that SageMaker leaves.
-            logger.info("SIGTERM: the run is kept in %s.", job.run)
-            with tempfile.TemporaryDirectory(prefix="overland-stop-") as folder:
-                bundle = _bundle_so_far(job, Path(folder) / "run", stop)
-                if bundle is not None:
-                    hand_over_bundle(bundle, job.model_dir)
-            if job.run.is_dir():
-                hand_over_figures(job.run, job.output_dir)
-            return _result(job, stopped=True, has_model=bundle is not None)
+            return _stop(job, stop)
+
+
+def _checked_settings(job: Job) -> JobSettings:
+    settings = settings_from_hyperparameters(job.hyperparameters)
+    for note in settings.notes:
+        logger.info("%s", note)
+    if job.has_four_channels:
+        check_annotations(job.data, settings.num_classes)
+    dataset = read_dataset(job.data)
+    check_num_classes(dataset, settings.num_classes)
+    told, found = settings.num_training_samples, len(dataset.splits.get("train", ()))
+    if told is not None and told != found:
+        logger.warning("num_training_samples is %d, and there are %d training images; the images count.", told, found)
+    return settings
 
 
 def _train_or_resume(job: Job, settings: JobSettings) -> TrainResult:
@@ -276,6 +271,18 @@ def _train_or_resume(job: Job, settings: JobSettings) -> TrainResult:
         )
     logger.info("Going on with the run in %s.", job.run)
     return train(resume=job.run)
+
+
+def _stop(job: Job, stop: StopRequest) -> TrainJobResult:
+    """Make a model of the best epoch so far, in the time that SageMaker leaves."""
+    logger.info("SIGTERM: the run is kept in %s.", job.run)
+    with tempfile.TemporaryDirectory(prefix="overland-stop-") as folder:
+        bundle = _bundle_so_far(job, Path(folder) / "run", stop)
+        if bundle is not None:
+            hand_over_bundle(bundle, job.model_dir)
+    if job.run.is_dir():
+        hand_over_figures(job.run, job.output_dir)
+    return _result(job, stopped=True, has_model=bundle is not None)
 
 
 def _bundle_so_far(job: Job, copy: Path, stop: StopRequest) -> Path | None:
