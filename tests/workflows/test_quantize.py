@@ -178,8 +178,8 @@ def test_a_model_of_real_roads_holds(tmp_path):
 
     data = few_images(Path(folder) / "roads-massachusetts", tmp_path / "few", 24)
     model = {"architecture": "PlainUnet", "width": 8, "depth": 3, "stem_stride": 2}
-    run = train(data, project=str(tmp_path), name="roads", model=model, epochs=3, batch=4, imgsz=128, seed=0)
+    run = train(data, project=str(tmp_path), name="roads", model=model, epochs=6, batch=4, imgsz=128, seed=0)
     scenes = sorted((data / "images" / "train").iterdir())
-    report = quantize(run["model"], scenes, tmp_path / "int8", data=data)
+    report = quantize(run.model, scenes, tmp_path / "int8", data=data)
     assert report.iou_change_points > -0.2
     assert report.agreement > 0.98
