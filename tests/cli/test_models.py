@@ -16,7 +16,7 @@ def test_the_list_says_what_each_model_is_for_and_whom_to_credit():
 
 def test_json_is_one_object():
     values = json.loads(CliRunner().invoke(command, ["--json"]).stdout)
-    assert [model["name"] for model in values["models"]] == ["buildings-drone", "roads"]
+    assert [model["name"] for model in values["models"]] == ["buildings-drone", "roads", "roads-travel"]
     assert max(model["bytes"] for model in values["models"]) < 12_000_000
 
 
