@@ -243,7 +243,8 @@ def test_an_image_that_kills_each_worker_is_given_up(models: Path, large: bytes,
 def test_a_small_image_does_not_wait_behind_a_large_one(models: Path, large: bytes, half_bright: bytes) -> None:
     with JobQueue(models, Limits(sync_pixels=100_000)) as queue:
         first = queue.submit("bright", large)
-        wait_until(lambda: first.record.is_large and first.state == "running")
+        # The job runs a moment before its worker does, which is the second process.
+        wait_until(lambda: first.record.is_large and first.state == "running" and len(queue.worker_pids) == 2)
         pid = queue.worker_pids[-1]
         # The large image's worker stands still for as long as the small ones take.
         os.kill(pid, signal.SIGSTOP)
