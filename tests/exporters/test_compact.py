@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import numpy as np
 import onnx
@@ -178,3 +179,11 @@ def test_weights_that_half_precision_spoils_are_refused(plain, tmp_path):
     with pytest.raises(DataError, match="In half precision"):
         compact_bundle(spoilt, tmp_path / "compact")
     assert not (tmp_path / "compact").exists()
+
+
+def test_weights_that_are_not_where_the_graph_says_are_refused_by_exports(tmp_path):
+    bundle = load_bundle("roads")
+    folder = shutil.copytree(bundle.path, tmp_path / "m")
+    (folder / "model.safetensors").write_bytes(b"garbage")
+    with pytest.raises(DataError, match="cannot be read with its weights"):
+        whole_graph(dataclasses.replace(bundle, path=folder))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from overland.bundle import ModelBundle
-from overland.errors import import_extra
+from overland.errors import DataError, import_extra
 
 __all__ = [
     "use_subpixel_convolutions",
@@ -93,6 +93,7 @@ def whole_graph(bundle: ModelBundle) -> bytes:
 
     Raises:
         MissingExtraError: The package onnx is not installed.
+        DataError: The graph's weights are not where it says.
     """
     content = bundle.graph_path.read_bytes()
     onnx = import_extra("onnx", "train", "Reading a graph")
@@ -106,7 +107,12 @@ def whole_graph(bundle: ModelBundle) -> bytes:
         # Basic: constants and normalisation are folded, and all operators stay those of ONNX.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(output)
-        onnxruntime.InferenceSession(
-            onnx.load(bundle.graph_path).SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            graph = onnx.load(bundle.graph_path).SerializeToString()
+        except (ValueError, onnx.checker.ValidationError) as error:
+            raise DataError(
+                f"{bundle.graph_path} cannot be read with its weights ({' '.join(str(error).split())}). Copy the model "
+                "again."
+            ) from error
+        onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         return output.read_bytes()
